@@ -1,1 +1,4 @@
-
+//! Pinhole.
+pub mod error;
+pub mod store;
+pub mod types;

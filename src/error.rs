@@ -1,0 +1,316 @@
+//! What can go wrong for a caller, and the one table that says how each kind is answered.
+//!
+//! A message says what was wrong, where, and what would be right. It never carries a secret, a prompt or an
+//! upstream's own words.
+
+use crate::types::{FailKind, Failure};
+use std::time::Duration;
+
+/// What callers branch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The body is no JSON, or not of the shape we read.
+    InvalidBody,
+    /// A parameter is missing, unknown or has a wrong value.
+    InvalidParameter,
+    /// The quote is above the request's own `max_cost`.
+    CostAboveLimit,
+    /// The prompt or the result was refused by moderation.
+    ContentPolicy,
+    /// No key, a malformed one, or one we do not know.
+    InvalidApiKey,
+    /// The account cannot pay.
+    InsufficientCredits,
+    /// The key or the account may not do this.
+    Forbidden,
+    /// No such model.
+    ModelNotFound,
+    /// The model exists and cannot be called now.
+    ModelUnavailable,
+    /// No such task, or one of another account.
+    TaskNotFound,
+    /// No such path, asset or file.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The task can no longer be cancelled.
+    NotCancellable,
+    /// It was there and has expired.
+    Gone,
+    /// The body is larger than we take.
+    TooLarge,
+    /// The body is of a type that this endpoint does not read.
+    UnsupportedMediaType,
+    /// Too many requests in a minute.
+    RateLimited,
+    /// Too many tasks of this key are waiting.
+    QueueFull,
+    /// A fault of ours.
+    Internal,
+    /// The upstream failed.
+    Upstream,
+    /// Draining or overloaded; come back.
+    Overloaded,
+    /// The upstream took too long and said so.
+    UpstreamTimeout,
+    /// The call may have been carried out; it must not be repeated blindly.
+    OutcomeUnknown,
+    /// The wait ended before the task did.
+    StillRunning,
+    /// The task was cancelled.
+    Cancelled,
+    /// The disk is nearly full.
+    StorageFull,
+}
+
+/// One row of the table: how a kind is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The kind.
+    pub kind: Kind,
+    /// The HTTP status.
+    pub status: u16,
+    /// OpenAI's `error.type`.
+    pub r#type: &'static str,
+    /// Our `error.code`.
+    pub code: &'static str,
+}
+
+const fn row(kind: Kind, status: u16, r#type: &'static str, code: &'static str) -> Row {
+    Row {
+        kind,
+        status,
+        r#type,
+        code,
+    }
+}
+
+/// Every kind with its answer, in order of status. The documentation prints this table.
+pub const TABLE: &[Row] = &[
+    row(
+        Kind::InvalidBody,
+        400,
+        "invalid_request_error",
+        "invalid_body",
+    ),
+    row(
+        Kind::InvalidParameter,
+        400,
+        "invalid_request_error",
+        "invalid_parameter",
+    ),
+    row(
+        Kind::CostAboveLimit,
+        400,
+        "invalid_request_error",
+        "cost_above_limit",
+    ),
+    row(
+        Kind::ContentPolicy,
+        400,
+        "image_generation_user_error",
+        "content_policy_violation",
+    ),
+    row(
+        Kind::InvalidApiKey,
+        401,
+        "authentication_error",
+        "invalid_api_key",
+    ),
+    row(
+        Kind::InsufficientCredits,
+        402,
+        "insufficient_quota",
+        "insufficient_credits",
+    ),
+    row(Kind::Forbidden, 403, "permission_error", "forbidden"),
+    row(
+        Kind::ModelNotFound,
+        404,
+        "invalid_request_error",
+        "model_not_found",
+    ),
+    row(
+        Kind::ModelUnavailable,
+        404,
+        "invalid_request_error",
+        "model_unavailable",
+    ),
+    row(
+        Kind::TaskNotFound,
+        404,
+        "invalid_request_error",
+        "task_not_found",
+    ),
+    row(Kind::NotFound, 404, "invalid_request_error", "not_found"),
+    row(
+        Kind::MethodNotAllowed,
+        405,
+        "invalid_request_error",
+        "method_not_allowed",
+    ),
+    row(
+        Kind::NotCancellable,
+        409,
+        "invalid_request_error",
+        "not_cancellable",
+    ),
+    row(Kind::Cancelled, 409, "invalid_request_error", "cancelled"),
+    row(Kind::Gone, 410, "invalid_request_error", "expired"),
+    row(Kind::TooLarge, 413, "invalid_request_error", "too_large"),
+    row(
+        Kind::UnsupportedMediaType,
+        415,
+        "invalid_request_error",
+        "unsupported_media_type",
+    ),
+    row(Kind::RateLimited, 429, "rate_limit_error", "rate_limited"),
+    row(
+        Kind::QueueFull,
+        429,
+        "rate_limit_error",
+        "too_many_waiting_tasks",
+    ),
+    row(Kind::Internal, 500, "server_error", "internal_error"),
+    row(Kind::Upstream, 502, "upstream_error", "upstream_failed"),
+    row(Kind::Overloaded, 503, "server_error", "overloaded"),
+    row(
+        Kind::UpstreamTimeout,
+        504,
+        "upstream_error",
+        "upstream_timeout",
+    ),
+    row(
+        Kind::OutcomeUnknown,
+        504,
+        "upstream_error",
+        "outcome_unknown",
+    ),
+    row(Kind::StillRunning, 504, "server_error", "still_running"),
+    row(Kind::StorageFull, 507, "server_error", "storage_full"),
+];
+
+impl Kind {
+    /// How this kind is answered.
+    pub fn row(self) -> Row {
+        *TABLE
+            .iter()
+            .find(|row| row.kind == self)
+            .expect("every kind stands in the table; a test walks them all")
+    }
+}
+
+/// One thing wrong with a request, at the path the client used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The path as the client spelt it; empty for the body as a whole.
+    pub param: String,
+    /// A stable word for the sort of fault (`unknown_parameter`, `invalid_enum`, `out_of_range` …).
+    pub code: &'static str,
+    /// What was wrong and what would be right.
+    pub message: String,
+}
+
+/// A refusal or a failure, ready to be put in any dialect's shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What callers branch on.
+    pub kind: Kind,
+    /// For a person.
+    pub message: String,
+    /// All faults of a request, the first one first. Empty for other kinds.
+    pub faults: Vec<Fault>,
+    /// When to come back, for the kinds where that helps.
+    pub retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// An error of this kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            faults: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// The request's parameters are wrong; the first fault speaks.
+    pub fn faults(faults: Vec<Fault>) -> Self {
+        let message = faults.first().map_or_else(
+            || "the request is invalid".to_owned(),
+            |fault| fault.message.clone(),
+        );
+        Self {
+            faults,
+            ..Self::new(Kind::InvalidParameter, message)
+        }
+    }
+
+    /// A fault of ours. What happened is logged where it happened; the client learns that it did.
+    pub fn internal() -> Self {
+        Self::new(
+            Kind::Internal,
+            "something went wrong on our side; the request id finds it in the log",
+        )
+    }
+
+    /// The same error, with a time to come back.
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+
+    /// The first faulty path, if a parameter is at fault.
+    pub fn param(&self) -> Option<&str> {
+        self.faults
+            .first()
+            .map(|fault| fault.param.as_str())
+            .filter(|param| !param.is_empty())
+    }
+}
+
+impl From<&Failure> for Error {
+    /// How a failed task is answered, whenever and however often it is asked for.
+    fn from(failure: &Failure) -> Self {
+        let kind = match failure.kind {
+            FailKind::ContentPolicy => Kind::ContentPolicy,
+            FailKind::Upstream => Kind::Upstream,
+            FailKind::UpstreamTimeout => Kind::UpstreamTimeout,
+            FailKind::OutcomeUnknown => Kind::OutcomeUnknown,
+            FailKind::Unavailable => Kind::Overloaded,
+            FailKind::Cancelled => Kind::Cancelled,
+            FailKind::Internal => Kind::Internal,
+        };
+        Self::new(kind, failure.message.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_of_a_task_has_a_row_and_statuses_are_in_order() {
+        for kind in FailKind::ALL {
+            assert!(Error::from(&Failure::new(kind, "x")).kind.row().status >= 400);
+        }
+        assert!(
+            TABLE
+                .windows(2)
+                .all(|pair| pair[0].status <= pair[1].status)
+        );
+    }
+
+    #[test]
+    fn no_code_stands_twice() {
+        let mut codes: Vec<_> = TABLE.iter().map(|row| row.code).collect();
+        codes.sort_unstable();
+        let all = codes.len();
+        codes.dedup();
+        assert_eq!(codes.len(), all);
+    }
+}

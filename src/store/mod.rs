@@ -1,0 +1,311 @@
+//! What must survive a crash, as business transactions.
+//!
+//! [`Store`] is the only door to the rows: each method is one transaction, durable when it returns. Nothing above
+//! this module knows SQL, and nothing in it knows a status code, a dialect, a model or a price. Two stores are
+//! written by hand (SQLite now, PostgreSQL next) and one conformance suite ([`conformance`]) runs on both.
+//!
+//! Money moves in here and nowhere else: [`Store::admit`] holds, [`Store::settle`] captures and releases, and
+//! [`ledger`] says which rows each of them writes.
+
+pub mod conformance;
+pub mod ledger;
+pub mod sqlite;
+
+use crate::types::account::KeyLimits;
+use crate::types::{
+    Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
+    BlobKey, CreditLine, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd, TaskId,
+    UpstreamId, Usage,
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// The rows of one installation. Every method is one transaction; when it returns `Ok`, it is on disk.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // --- accounts and keys ---
+
+    /// Makes an account. [`StoreError::Exists`] if the name is taken.
+    async fn create_account(&self, account: Account) -> Result<()>;
+    /// The account of this name or id.
+    async fn find_account(&self, name_or_id: &str) -> Result<Option<Account>>;
+    /// All accounts with their balances, by name.
+    async fn list_accounts(&self) -> Result<Vec<(Account, Balance)>>;
+    /// What an account has. [`StoreError::NotFound`] if there is none.
+    async fn balance(&self, account: &AccountId) -> Result<Balance>;
+    /// Adds credits to an account. `reference` makes it happen once: a second call with the same one changes
+    /// nothing and returns the same balance.
+    async fn top_up(
+        &self,
+        account: &AccountId,
+        amount: Money,
+        reference: &str,
+        at: Millis,
+    ) -> Result<Balance>;
+
+    /// Stores keys under the SHA-256 of their secrets, all or none. [`StoreError::Exists`] if a secret is known.
+    async fn create_keys(&self, keys: Vec<(ApiKey, SecretHash)>) -> Result<()>;
+    /// The key with this secret, and its account. Revoked and expired keys are found too; the caller decides.
+    async fn find_key(&self, secret: &SecretHash) -> Result<Option<(ApiKey, Account)>>;
+    /// All keys, or those of one account, newest first.
+    async fn list_keys(&self, account: Option<&AccountId>) -> Result<Vec<ApiKey>>;
+    /// Refuses the key from now on. [`StoreError::NotFound`] if there is none; revoking twice keeps the first time.
+    async fn revoke_key(&self, key: &KeyId, at: Millis) -> Result<()>;
+    /// The hashes of secrets that we did not make ourselves (`keys import`), for the in-memory set that is asked
+    /// before a secret of foreign form costs a look-up.
+    async fn imported_secrets(&self) -> Result<Vec<SecretHash>>;
+    /// Grows with every change of accounts and keys; whoever caches them empties the cache when it moves.
+    async fn generation(&self) -> Result<i64>;
+
+    // --- tasks ---
+
+    /// Accepts a task: the row, the hold, and the intents of its first attempts, or nothing of it.
+    /// [`StoreError::InsufficientCredits`] if the hold is not covered, [`StoreError::SpendCap`] if the key's cap is
+    /// reached, [`StoreError::QueueFull`] if it would have to wait and too many of the key's tasks wait already.
+    async fn admit(&self, admission: Admission) -> Result<()>;
+    /// Gives up to `most` waiting tasks of a lane to this worker, the oldest first: they become `processing`, and
+    /// each fence grows by one. Their first intents are written by [`Store::begin_attempts`].
+    async fn claim(&self, lane: &str, worker: &str, most: u32, at: Millis) -> Result<Vec<Claimed>>;
+    /// Gives every task that a dead worker of this store left `processing` to `worker`, with its attempts, and
+    /// counts one crash each. Call it once at start, under the engine lock.
+    async fn recover(&self, worker: &str) -> Result<Vec<Claimed>>;
+    /// Writes intents, before any byte of them leaves. [`StoreError::Fenced`] if the task is not ours any more.
+    async fn begin_attempts(&self, hold: &TaskHold, attempts: Vec<Attempt>) -> Result<()>;
+    /// Stores the upstream's id of a job. [`StoreError::Fenced`] as above.
+    async fn note_upstream_id(
+        &self,
+        hold: &TaskHold,
+        number: AttemptNumber,
+        id: &UpstreamId,
+    ) -> Result<()>;
+    /// Stores the end of one attempt and the assets it brought, while other parts of the task still run.
+    async fn end_attempt(
+        &self,
+        hold: &TaskHold,
+        ended: EndedAttempt,
+        assets: Vec<Asset>,
+    ) -> Result<()>;
+    /// Ends a task: its state, the ends of the attempts that are still open, the last assets, and the money, which
+    /// it works out itself from the hold, `captured` and the possible loss. Returns the task as it now is.
+    /// [`StoreError::Fenced`] if it is not ours any more or has ended: then nothing is written.
+    async fn settle(&self, hold: &TaskHold, settlement: Settlement) -> Result<Task>;
+    /// Ends a task that still waits: `failed` with `cancelled`, full release. `Ok(None)` if there is no such task of
+    /// this account, `Ok(Some(task))` with the task as it is: cancelled, or unchanged because it had started.
+    async fn cancel(&self, account: &AccountId, task: &TaskId, at: Millis) -> Result<Option<Task>>;
+    /// A task of this account.
+    async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>>;
+    /// The attempts of a task, by number.
+    async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>>;
+    /// How many tasks wait and how many run, by lane.
+    async fn queue(&self) -> Result<Vec<QueueDepth>>;
+
+    // --- assets and blobs ---
+
+    /// A stored result, whoever asks: its name is the secret.
+    async fn find_asset(&self, asset: &AssetId) -> Result<Option<Asset>>;
+    /// Of these blobs, those that some row still needs. What it does not return may be collected.
+    async fn referenced(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>>;
+    /// Up to `most` assets that expired before `at` and whose blob is not deleted yet.
+    async fn expired_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>>;
+    /// Notes that these blobs are gone. The rows stay, so that the asset answers 410 and not 404.
+    async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()>;
+
+    // --- audit ---
+
+    /// Audits the ledger with its own SQL: see [`ledger::Audit`].
+    async fn audit(&self) -> Result<ledger::Audit>;
+    /// Rows written since the store was opened, for the test that bounds them.
+    fn rows_written(&self) -> u64;
+}
+
+/// SHA-256 of an API key's secret.
+pub type SecretHash = [u8; 32];
+
+/// What every transaction may end with.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Why a transaction was not carried out. Nothing of it is then in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The account's credits do not cover the hold.
+    #[error("the account has {available} available and the request holds {needed}")]
+    InsufficientCredits {
+        /// What it has.
+        available: Money,
+        /// What was to be held.
+        needed: Money,
+    },
+    /// The key has spent what it may in this window.
+    #[error("the key may spend {cap} and has spent {spent}")]
+    SpendCap {
+        /// What it may spend.
+        cap: Money,
+        /// What it has spent and holds.
+        spent: Money,
+    },
+    /// Too many tasks of the key wait.
+    #[error("{0} tasks of this key are waiting")]
+    QueueFull(u32),
+    /// A name or a secret is taken.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// There is no such row.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// The task is held by somebody else, or has ended.
+    #[error("the task is no longer held by this worker")]
+    Fenced,
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
+    /// Anything else: the database's own fault.
+    #[error("the database failed: {0}")]
+    Backend(String),
+}
+
+/// Everything that is written when a task is accepted.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The new task's id.
+    pub task: TaskId,
+    /// Who pays.
+    pub account: AccountId,
+    /// The key it came with.
+    pub key: KeyId,
+    /// Live or test.
+    pub mode: Mode,
+    /// What was asked.
+    pub request: Arc<Request>,
+    /// The price of the moment.
+    pub quote: Quote,
+    /// What is reserved: the quote's total, or zero for a test.
+    pub hold: Money,
+    /// The queue it belongs to.
+    pub lane: String,
+    /// Where its results will be fetched.
+    pub public_url: String,
+    /// The window of the key's spend cap that this counts against, if it has a cap.
+    pub spend: Option<SpendWindow>,
+    /// How many tasks of the key may wait, this one included.
+    pub most_waiting: u32,
+    /// `Some`: it starts at once, held by this worker, with these intents. `None`: it waits.
+    pub start: Option<Start>,
+    /// Now.
+    pub at: Millis,
+}
+
+/// A key's spend cap and the window it is counted in. What is held counts as spent; what is released does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpendWindow {
+    /// The window's name: `total`, a day (`2026-11-21`) or a month (`2026-11`), in UTC.
+    pub name: String,
+    /// What may be spent in it.
+    pub cap: Money,
+}
+
+/// A task that starts in the transaction that accepts it.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Who holds it.
+    pub worker: String,
+    /// The intents of its first calls.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Proof of holding a task, checked by every write for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskHold {
+    /// The task.
+    pub task: TaskId,
+    /// The fence of the claim that gave it to us.
+    pub fence: i64,
+}
+
+/// A task that was given to a worker, with what was attempted for it so far.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The task; its `fence` is the worker's.
+    pub task: Task,
+    /// Its attempts, by number.
+    pub attempts: Vec<Attempt>,
+}
+
+/// The end of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedAttempt {
+    /// Which one.
+    pub number: AttemptNumber,
+    /// How it ended; never `Intent`.
+    pub state: AttemptState,
+    /// What the operator pays for what was delivered.
+    pub cost: Money,
+    /// What the operator may have paid for nothing (`unknown`).
+    pub loss: Money,
+    /// For the operator's log, in our words.
+    pub note: Option<String>,
+    /// When.
+    pub at: Millis,
+}
+
+/// Everything that is written when a task ends.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// How it ended.
+    pub end: TaskEnd,
+    /// The attempts that were still open.
+    pub attempts: Vec<EndedAttempt>,
+    /// The assets not stored yet.
+    pub assets: Vec<Asset>,
+    /// What the account pays; must not exceed the hold. The rest of the hold is released.
+    pub captured: Money,
+    /// Tokens as the upstream counted them.
+    pub usage: Usage,
+    /// Time spent waiting for upstreams.
+    pub upstream_ms: i64,
+    /// Now.
+    pub at: Millis,
+}
+
+/// How full a lane is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Its name.
+    pub lane: String,
+    /// Tasks that wait.
+    pub pending: u64,
+    /// Tasks that run.
+    pub processing: u64,
+}
+
+/// An account as `accounts create` makes it: prepaid, nothing added to prices.
+pub fn new_account(name: &str, credit_line: CreditLine, at: Millis) -> Account {
+    Account {
+        id: AccountId::new(),
+        name: name.to_owned(),
+        credit_line,
+        markup_basis_points: 0,
+        frozen: false,
+        created_at: at,
+    }
+}
+
+/// A key record for a secret whose last four characters are known.
+pub fn new_key(
+    account: &AccountId,
+    name: &str,
+    mode: Mode,
+    last_four: &str,
+    limits: KeyLimits,
+    at: Millis,
+) -> ApiKey {
+    ApiKey {
+        id: KeyId::new(),
+        account: account.clone(),
+        name: name.to_owned(),
+        mode,
+        last_four: last_four.to_owned(),
+        limits,
+        created_at: at,
+        revoked_at: None,
+    }
+}

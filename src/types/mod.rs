@@ -1,0 +1,23 @@
+//! The words every other module speaks: ids, money, drafts and requests, tasks and attempts, assets.
+//!
+//! Plain data and pure rules. This module imports nothing of ours, does no I/O and reads no clock.
+
+pub mod account;
+pub mod asset;
+pub mod attempt;
+pub mod ids;
+pub mod money;
+pub mod request;
+pub mod task;
+pub mod time;
+
+pub use account::{
+    Account, ApiKey, Balance, Caller, CreditLine, KeyLimits, Mode, Scope, SpendCap, SpendPeriod,
+};
+pub use asset::{Asset, Format, Picture};
+pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
+pub use ids::{AccountId, AssetId, AttemptNumber, BlobKey, KeyId, RequestId, TaskId, UpstreamId};
+pub use money::Money;
+pub use request::{Draft, Envelope, Field, Operation, Request, ResponseFormat};
+pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState, Usage};
+pub use time::Millis;

@@ -1,0 +1,201 @@
+//! What a client asks for: a [`Draft`] as decoded, a [`Request`] once the model's schema has checked it.
+
+use crate::types::{Money, Picture};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One value that a client sent: what we call it, how the client spelt its place, and what stands there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// The canonical name, as in the model's form.
+    pub name: String,
+    /// The path as the client wrote it (`parameters.size`), for messages.
+    pub path: String,
+    /// The value, unchecked.
+    pub value: Value,
+}
+
+/// A decoded call that nobody has checked yet. Dialects make it; only the schema check takes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft {
+    /// Everything that was sent, at most one field a name.
+    pub fields: Vec<Field>,
+}
+
+impl Draft {
+    /// The field called `name`.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Adds a field that the client spelt exactly as we do.
+    pub fn push(&mut self, name: &str, value: Value) {
+        self.fields.push(Field {
+            name: name.to_owned(),
+            path: name.to_owned(),
+            value,
+        });
+    }
+}
+
+/// What a model is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// Make images from text.
+    Generate,
+    /// Change or combine input images.
+    Edit,
+}
+
+impl Operation {
+    /// `generate` or `edit`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Generate => "generate",
+            Self::Edit => "edit",
+        }
+    }
+}
+
+/// How `/v1/images/*` hands over images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseFormat {
+    /// Base64 in the reply.
+    #[default]
+    B64Json,
+    /// A link to the stored asset.
+    Url,
+    /// Both of them.
+    Both,
+}
+
+impl ResponseFormat {
+    /// Every name, for messages.
+    pub const NAMES: [&str; 3] = ["b64_json", "url", "both"];
+
+    /// Reads a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "b64_json" => Some(Self::B64Json),
+            "url" => Some(Self::Url),
+            "both" => Some(Self::Both),
+            _ => None,
+        }
+    }
+
+    /// Whether the reply carries base64.
+    pub fn has_base64(self) -> bool {
+        self != Self::Url
+    }
+
+    /// Whether the reply carries links.
+    pub fn has_url(self) -> bool {
+        self != Self::B64Json
+    }
+}
+
+/// What every call may say besides the model's own parameters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// How the reply hands over images.
+    #[serde(default)]
+    pub response_format: ResponseFormat,
+    /// The client's hashed end user, passed to upstreams that ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety_identifier: Option<String>,
+    /// The client's own notes, kept with the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
+    /// Refuse the call if its quote is above this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost: Option<Money>,
+}
+
+/// A canonical request that its model's schema has accepted. Its fields are private and
+/// [`Request::checked`] is called by the schema check alone, so whoever holds one need not check again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    model: String,
+    operation: Operation,
+    n: u32,
+    parameters: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Picture>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mask: Option<Picture>,
+    envelope: Envelope,
+}
+
+impl Request {
+    /// For `catalogue::schema` alone: the values have passed every check of the model.
+    pub(crate) fn checked(
+        model: String,
+        operation: Operation,
+        n: u32,
+        parameters: BTreeMap<String, Value>,
+        envelope: Envelope,
+    ) -> Self {
+        Self {
+            model,
+            operation,
+            n,
+            parameters,
+            images: Vec::new(),
+            mask: None,
+            envelope,
+        }
+    }
+
+    /// The catalogue's id of the model; aliases are resolved.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// What is asked of it.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// How many images, at least 1.
+    pub fn n(&self) -> u32 {
+        self.n
+    }
+
+    /// The prompt; empty for a model that takes none.
+    pub fn prompt(&self) -> &str {
+        self.text("prompt").unwrap_or_default()
+    }
+
+    /// Every parameter of the model that has a value, defaults filled in, without `n`.
+    pub fn parameters(&self) -> &BTreeMap<String, Value> {
+        &self.parameters
+    }
+
+    /// A parameter that is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name)?.as_str()
+    }
+
+    /// A parameter that is a whole number.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        self.parameters.get(name)?.as_i64()
+    }
+
+    /// The input images, in the client's order.
+    pub fn images(&self) -> &[Picture] {
+        &self.images
+    }
+
+    /// The mask of an edit.
+    pub fn mask(&self) -> Option<&Picture> {
+        self.mask.as_ref()
+    }
+
+    /// What is not the model's affair.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+}
