@@ -283,6 +283,7 @@ impl From<&Failure> for Error {
             FailKind::OutcomeUnknown => Kind::OutcomeUnknown,
             FailKind::Unavailable => Kind::Overloaded,
             FailKind::Cancelled => Kind::Cancelled,
+            FailKind::StorageFull => Kind::StorageFull,
             FailKind::Internal => Kind::Internal,
         };
         Self::new(kind, failure.message.clone())

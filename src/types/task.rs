@@ -74,19 +74,22 @@ pub enum FailKind {
     Unavailable,
     /// The client cancelled it while it waited.
     Cancelled,
+    /// The result could not be stored: the disk is full.
+    StorageFull,
     /// A fault of ours.
     Internal,
 }
 
 impl FailKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ContentPolicy,
         Self::Upstream,
         Self::UpstreamTimeout,
         Self::OutcomeUnknown,
         Self::Unavailable,
         Self::Cancelled,
+        Self::StorageFull,
         Self::Internal,
     ];
 
@@ -99,6 +102,7 @@ impl FailKind {
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Unavailable => "unavailable",
             Self::Cancelled => "cancelled",
+            Self::StorageFull => "storage_full",
             Self::Internal => "internal",
         }
     }
