@@ -14,7 +14,7 @@ pub mod sqlite;
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
-    BlobKey, CreditLine, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd, TaskId,
+    BlobKey, CreditLine, Failure, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd, TaskId,
     UpstreamId, Usage,
 };
 use async_trait::async_trait;
@@ -203,7 +203,7 @@ pub struct SpendWindow {
     pub cap: Money,
 }
 
-/// A task that starts in the transaction that accepts it.
+/// A task that starts in the transaction that accepts it. Its fence is 1.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// Who holds it.
@@ -241,8 +241,8 @@ pub struct EndedAttempt {
     pub cost: Money,
     /// What the operator may have paid for nothing (`unknown`).
     pub loss: Money,
-    /// For the operator's log, in our words.
-    pub note: Option<String>,
+    /// Why it brought nothing, if it did.
+    pub failure: Option<Failure>,
     /// When.
     pub at: Millis,
 }
