@@ -1,0 +1,287 @@
+//! The land: layers from far to near, each an outline with lit and shaded slopes under it, fading into haze.
+
+use super::profile::{self, Building, Crest, Stand, along};
+use crate::provider::sketch::draw::colour::{Lab, Rgb};
+use crate::provider::sketch::draw::noise::{Field, fractal, hash_unit, ridged, smooth};
+use crate::provider::sketch::draw::picture::{Picture, blend, dither};
+use crate::provider::sketch::draw::plan::Plan;
+use crate::provider::sketch::draw::words::{Accent, Ground, Season, Water};
+
+/// All layers of land, far ones first.
+pub(super) struct Land {
+    far: Vec<Layer>,
+    near: Vec<Layer>,
+}
+
+/// One layer.
+pub(super) struct Layer {
+    crest: Crest,
+    stand: Stand,
+    /// 0 is as far as the eye reaches, 1 at the viewer's feet.
+    nearness: f32,
+    tops: Vec<f32>,
+    buildings: Vec<Building>,
+}
+
+/// What a plan's table says of a layer: outline, nearness, base below the horizon and rise (both in units), grain.
+type Row = (Crest, f32, f32, f32, f32);
+
+impl Land {
+    /// Chooses the layers; nothing is painted yet.
+    pub fn lay_out(plan: &mut Plan) -> Self {
+        let (far, near) = rows(plan);
+        let mut layers = |rows: Vec<Row>, shore: bool| -> Vec<Layer> { rows.into_iter().map(|row| Layer::new(row, shore, plan)).collect() };
+        let (mut far, near) = (layers(far, true), layers(near, false));
+        if plan.water == Some(Water::Sea) {
+            far.push(headland(plan));
+        }
+        Self { far, near }
+    }
+
+    pub fn paint_far(&self, picture: &mut Picture, plan: &Plan) {
+        paint_layers(&self.far, picture, plan);
+    }
+
+    pub fn paint_near(&self, picture: &mut Picture, plan: &Plan) {
+        paint_layers(&self.near, picture, plan);
+    }
+
+    /// A spot on the ground in the middle distance, for small things to stand on; `share` picks it across the picture.
+    pub fn footing(&self, share: f32, plan: &Plan) -> (f32, f32) {
+        let with_headland = self.far.last().and_then(|layer| layer.stand.headland);
+        let layer = match with_headland {
+            Some(_) => self.far.last(),
+            None if plan.water.is_some() => self.far.last(),
+            None => self.near.get(self.near.len().saturating_sub(2)),
+        };
+        let x = with_headland.map_or(plan.width * share, |(middle, half)| middle + half * (share - 0.5) * 0.3);
+        let y = layer.and_then(|layer| layer.tops.get(x.max(0.0) as usize)).copied().unwrap_or(plan.horizon);
+        (x, y)
+    }
+
+    /// Ground right in front, at a column.
+    pub fn front(&self, x: f32, plan: &Plan) -> f32 {
+        let tops = self.near.last().map(|layer| layer.tops.as_slice()).unwrap_or_default();
+        tops.get(x.max(0.0) as usize).copied().unwrap_or(plan.height)
+    }
+}
+
+impl Layer {
+    fn new((crest, nearness, drop, rise, grain): Row, shore: bool, plan: &mut Plan) -> Self {
+        let base = if shore && plan.water.is_some() { plan.horizon } else { plan.horizon + drop * (plan.height - plan.horizon) };
+        let stand = Stand { base, rise: rise * plan.unit, grain, seed: plan.dice.seed(), headland: None };
+        Self::standing(crest, nearness, stand, plan)
+    }
+
+    fn standing(crest: Crest, nearness: f32, stand: Stand, plan: &Plan) -> Self {
+        let mut tops = profile::tops(crest, &stand, plan);
+        let buildings = if crest == Crest::Skyline { profile::buildings(&stand, plan) } else { Vec::new() };
+        for building in &buildings {
+            let (left, right) = (building.left.max(0.0) as usize, building.right.max(0.0) as usize);
+            for top in tops.iter_mut().take(right).skip(left) {
+                *top = top.min(building.top);
+            }
+        }
+        Self { crest, nearness, stand, tops, buildings }
+    }
+}
+
+#[rustfmt::skip]
+fn rows(plan: &mut Plan) -> (Vec<Row>, Vec<Row>) {
+    let wet = plan.water.is_some();
+    let mut far: Vec<Row> = match plan.ground {
+        _ if plan.water == Some(Water::Sea) && plan.ground != Ground::City => vec![(Crest::Ridges, 0.14, 0.0, 0.085, 0.7), (Crest::Ridges, 0.26, 0.0, 0.05, 0.5)],
+        Ground::Mountains => vec![(Crest::Ridges, 0.16, 0.0, 0.40, 0.85), (Crest::Ridges, 0.34, 0.05, 0.31, 0.7), (Crest::Ridges, 0.56, 0.12, 0.22, 0.55)],
+        Ground::Hills => vec![(Crest::Ridges, 0.15, 0.0, 0.16, 0.8), (Crest::Rolling, 0.32, 0.03, 0.13, 0.6), (Crest::Rolling, 0.5, 0.12, 0.12, 0.55)],
+        Ground::Forest => vec![(Crest::Ridges, 0.16, 0.0, 0.27, 0.8), (Crest::Conifers, 0.30, 0.02, 0.15, 0.5), (Crest::Conifers, 0.42, 0.08, 0.12, 0.6)],
+        Ground::Desert => vec![(Crest::Ridges, 0.2, 0.0, 0.12, 0.6), (Crest::Dunes, 0.42, 0.08, 0.15, 0.6)],
+        Ground::City => vec![(Crest::Skyline, 0.22, 0.0, 0.52, 0.6), (Crest::Skyline, 0.42, 0.0, 0.44, 0.8), (Crest::Skyline, 0.66, 0.0, 0.34, 1.0)],
+    };
+    if wet && plan.ground != Ground::City && plan.water == Some(Water::Lake) {
+        far.push((Crest::Conifers, 0.70, 0.0, 0.028, 0.45));
+    }
+    let leaf = if plan.season == Season::Winter || plan.dice.chance(0.4) { Crest::Conifers } else { Crest::Broadleaf };
+    let near: Vec<Row> = match plan.ground {
+        Ground::City if !wet => vec![(Crest::Skyline, 0.86, 0.45, 0.30, 1.25), (Crest::Skyline, 1.0, 1.0, 0.22, 1.7)],
+        _ if wet => vec![(Crest::Rolling, 1.0, 1.02, 0.11, 0.9)],
+        Ground::Mountains => vec![(Crest::Conifers, 0.66, 0.22, 0.14, 0.55), (Crest::Conifers, 0.80, 0.45, 0.13, 0.8), (Crest::Rolling, 1.0, 0.86, 0.14, 0.9)],
+        Ground::Hills | Ground::City => vec![(leaf, 0.62, 0.24, 0.12, 0.55), (Crest::Rolling, 0.74, 0.36, 0.14, 0.6), (leaf, 0.84, 0.56, 0.11, 0.8), (Crest::Rolling, 1.0, 0.80, 0.18, 0.8)],
+        Ground::Forest => vec![(Crest::Conifers, 0.54, 0.18, 0.12, 0.8), (Crest::Conifers, 0.66, 0.34, 0.12, 1.1), (Crest::Conifers, 0.78, 0.54, 0.12, 1.6), (Crest::Conifers, 0.90, 0.80, 0.12, 2.3), (Crest::Rolling, 1.0, 1.0, 0.10, 0.9)],
+        Ground::Desert => vec![(Crest::Dunes, 0.6, 0.22, 0.17, 0.75), (Crest::Dunes, 0.8, 0.48, 0.2, 0.9), (Crest::Dunes, 1.0, 0.86, 0.26, 1.1)],
+    };
+    (far, near)
+}
+
+/// A rocky point in the sea, away from the sun; higher when a lighthouse is to stand on it.
+fn headland(plan: &mut Plan) -> Layer {
+    let tall = plan.accents.contains(&Accent::Lighthouse) || plan.accents.contains(&Accent::Tower) || plan.accents.contains(&Accent::House);
+    let middle = plan.width * 0.5 - plan.light_side() * plan.width * plan.dice.between(0.2, 0.34);
+    let half = plan.unit * if tall { plan.dice.between(0.3, 0.42) } else { plan.dice.between(0.16, 0.3) };
+    let rise = plan.unit * if tall { 0.15 } else { 0.09 };
+    let stand = Stand { base: plan.horizon, rise, grain: 0.42, seed: plan.dice.seed(), headland: Some((middle, half)) };
+    Layer::standing(Crest::Ridges, if tall { 0.74 } else { 0.5 }, stand, plan)
+}
+
+/// Paints a group far to near. What a nearer layer of the group will cover is not painted at all.
+fn paint_layers(layers: &[Layer], picture: &mut Picture, plan: &Plan) {
+    for (at, layer) in layers.iter().enumerate() {
+        let mut floor = vec![plan.height; layer.tops.len()];
+        for nearer in &layers[at + 1..] {
+            for (row, top) in floor.iter_mut().zip(&nearer.tops) {
+                *row = row.min(*top + 2.0);
+            }
+        }
+        layer.paint(picture, plan, &floor);
+    }
+}
+
+/// The colours of one layer, haze already in them.
+struct Paint {
+    lit: Rgb,
+    shade: Rgb,
+    snow_lit: Rgb,
+    snow_shade: Rgb,
+    mist: Rgb,
+    deep: Rgb,
+    lamp: Rgb,
+}
+
+impl Paint {
+    fn of(layer: &Layer, plan: &Plan) -> Self {
+        let palette = &plan.palette;
+        let near = layer.nearness;
+        // Thick air takes colour from everything that is not close.
+        let clear = (near * (1.15 - 0.45 * plan.mist * (1.0 - near))).min(1.0);
+        let rocky = matches!(layer.crest, Crest::Ridges);
+        let (lit, shade) = if rocky { (palette.rock_lit, palette.rock_shade) } else { (palette.ground_lit, palette.ground_shade) };
+        let (lit, shade) = match layer.crest {
+            Crest::Conifers | Crest::Broadleaf if plan.season != Season::Autumn => (lit.mix(shade, 0.45), shade.dim(0.82)),
+            Crest::Skyline => (lit.mix(shade, 0.5), shade.dim(0.8)),
+            _ => (lit, shade),
+        };
+        let hazy = |colour: Lab| palette.haze.mix(colour, clear).rgb();
+        Self {
+            lit: hazy(lit),
+            shade: hazy(shade),
+            snow_lit: hazy(palette.snow_lit),
+            snow_shade: hazy(palette.snow_shade),
+            mist: palette.haze.mix(palette.sky[3], 0.35).rgb(),
+            deep: palette.dark.mix(palette.ground_shade, 0.35).rgb(),
+            lamp: palette.haze.mix(palette.lamp, (near * 1.3).min(1.0)).rgb(),
+        }
+    }
+}
+
+/// Height differences under the crest, which say where the light falls.
+struct Relief {
+    field: Field,
+    /// Distance in pixels over which the slope is taken.
+    span: f32,
+    contrast: f32,
+}
+
+impl Relief {
+    fn of(layer: &Layer, plan: &Plan) -> Self {
+        let stand = layer.stand;
+        let step = (plan.unit / 480.0).max(1.0);
+        let deepest = match layer.crest {
+            Crest::Ridges => stand.rise * 1.5,
+            _ => (plan.height - stand.base + stand.rise * 1.5).max(stand.rise),
+        };
+        let field = Field::new(plan.width, deepest, step, |x, depth| {
+            let (u, down) = (along(x, &stand, plan), depth / (plan.unit * stand.grain));
+            match layer.crest {
+                Crest::Ridges => ridged(u * 1.25 + 0.12 * fractal(u * 3.0, down * 3.0, 2, stand.seed ^ 3), down * 0.9, 5, stand.seed),
+                Crest::Dunes => ridged(u * 0.62 + down * 0.45, 1.0 + down * 0.9, 2, stand.seed) + 0.006 * fractal(u * 9.0, down * 40.0, 1, stand.seed),
+                Crest::Skyline => 0.0,
+                _ => fractal(u * 1.1, down * 3.2, 4, stand.seed ^ 9),
+            }
+        });
+        let (span, contrast) = match layer.crest {
+            Crest::Ridges => (0.008 * stand.grain, 3.4),
+            Crest::Dunes => (0.03 * stand.grain, 3.6),
+            _ => (0.02 * stand.grain, 1.6),
+        };
+        Self { field, span: (span * plan.unit).max(step), contrast }
+    }
+
+    /// Slope towards the light at a place: positive where it faces the light.
+    fn slope(&self, x: f32, depth: f32, side: f32) -> f32 {
+        let reach = self.span * side;
+        (self.field.read(x - reach, depth) - self.field.read(x + reach, depth)) * self.contrast
+    }
+}
+
+impl Layer {
+    fn paint(&self, picture: &mut Picture, plan: &Plan, floor: &[f32]) {
+        let paint = Paint::of(self, plan);
+        let relief = Relief::of(self, plan);
+        let first = self.tops.iter().copied().fold(plan.height, f32::min).max(0.0) as u32;
+        let last = if plan.water.is_some() && self.nearness < 1.0 { plan.horizon } else { plan.height };
+        for y in first..(last as u32).min(picture.height()) {
+            let row = picture.row_mut(y);
+            for (x, ((pixel, top), floor)) in row.iter_mut().zip(&self.tops).zip(floor).enumerate() {
+                let cover = y as f32 + 1.0 - top;
+                if cover > 0.0 && (y as f32) < *floor {
+                    let colour = self.colour(x as f32, y as f32, cover, &paint, &relief, plan);
+                    blend(pixel, colour, cover, dither(x as u32, y));
+                }
+            }
+        }
+        if self.crest == Crest::Skyline {
+            self.light_windows(picture, plan, &paint, floor);
+        }
+    }
+
+    fn colour(&self, x: f32, y: f32, depth: f32, paint: &Paint, relief: &Relief, plan: &Plan) -> Rgb {
+        let slope = relief.slope(x, depth, plan.light_side());
+        let light = (0.5 + slope).clamp(0.0, 1.0);
+        let mut colour = paint.shade.mix(paint.lit, light);
+        let down = depth / plan.unit;
+        if self.crest == Crest::Ridges {
+            let altitude = (self.stand.base - y) / self.stand.rise;
+            let line = if plan.snowy() { -0.15 } else { 0.66 + 0.1 * (1.0 - self.nearness) };
+            let lying = smooth(line - 0.07, line + 0.09, altitude + (relief.field.read(x, depth) - 0.4) * 0.3);
+            let held = if plan.ground == Ground::Desert && !plan.snowy() { 0.0 } else { lying * (1.0 - 0.75 * smooth(0.25, 0.6, slope.abs())) };
+            colour = colour.mix(paint.snow_shade.mix(paint.snow_lit, light), held);
+        } else if self.nearness > 0.5 {
+            // Towards the viewer's feet the ground falls out of the light.
+            colour = colour.mix(paint.deep, smooth(0.0, 0.42, down) * (self.nearness - 0.4) * 1.1);
+        }
+        let rise = (self.stand.rise / plan.unit).max(0.03);
+        let thick = plan.mist * (1.0 - self.nearness).min(0.85) * 1.25;
+        colour.mix(paint.mist, (thick * smooth(rise * 0.15, rise * 1.15 + 0.02, down)).min(0.93))
+    }
+
+    /// Lit windows on a grid inside every building, fewer by day.
+    fn light_windows(&self, picture: &mut Picture, plan: &Plan, paint: &Paint, floor: &[f32]) {
+        let share = if plan.is_dark() { 0.34 } else { 0.10 };
+        let pane = (plan.unit * 0.0058 * self.stand.grain).max(2.0);
+        let strength = if plan.is_dark() { 0.85 } else { 0.35 };
+        let bottom = if plan.water.is_some() { plan.horizon } else { plan.height };
+        for building in self.buildings.iter().filter(|building| building.seed != 0) {
+            let rows = ((bottom - building.top) / (pane * 1.7)) as i32;
+            let columns = ((building.right - building.left) / (pane * 1.5)) as i32;
+            for (row, column) in (1..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+                let chance = hash_unit(column, row, building.seed);
+                let floor_lit = hash_unit(row, 77, building.seed) < 0.08;
+                if chance > share && !floor_lit {
+                    continue;
+                }
+                let (x, y) = (building.left + (column as f32 + 0.35) * pane * 1.5, building.top + row as f32 * pane * 1.7);
+                if floor.get(x.max(0.0) as usize).is_some_and(|floor| y + pane < *floor) {
+                    let hue = if plan.neon && chance < share * 0.4 { plan.palette.sky[3].lighten(0.05).rgb() } else { paint.lamp };
+                    fill(picture, (x, y), (pane * 0.8, pane), hue, strength * (0.4 + 0.6 * hash_unit(row, column, building.seed)));
+                }
+            }
+        }
+    }
+}
+
+fn fill(picture: &mut Picture, (left, top): (f32, f32), (wide, tall): (f32, f32), colour: Rgb, coverage: f32) {
+    for y in top as i32..(top + tall).max(top + 1.0) as i32 {
+        for x in left as i32..(left + wide).max(left + 1.0) as i32 {
+            picture.dab(x, y, colour, coverage);
+        }
+    }
+}

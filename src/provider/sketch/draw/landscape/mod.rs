@@ -1,0 +1,48 @@
+//! The landscape: sky, clouds, land, water, weather, and small things, painted from far to near.
+
+mod accent;
+mod clouds;
+mod finish;
+mod land;
+mod profile;
+mod silhouette;
+mod sky;
+mod water;
+mod weather;
+
+use super::Scene;
+use super::noise::Dice;
+use super::picture::Picture;
+use super::plan::Plan;
+use super::words::Reading;
+
+/// Paints one landscape, showing `stage` every state in which it could be looked at.
+pub(super) fn paint(scene: &Scene, reading: &Reading, dice: Dice, stage: &mut dyn FnMut(u32, &Picture)) -> Picture {
+    let mut plan = Plan::new(scene, reading, dice);
+    let mut picture = Picture::new(scene.width, scene.height);
+    let mut reached = 0;
+    let mut show = |picture: &Picture| {
+        stage(reached, picture);
+        reached += 1;
+    };
+    if !plan.transparent {
+        sky::paint(&mut picture, &mut plan);
+        show(&picture);
+        clouds::paint(&mut picture, &mut plan);
+        show(&picture);
+    }
+    let land = land::Land::lay_out(&mut plan);
+    land.paint_far(&mut picture, &plan);
+    show(&picture);
+    accent::paint_on_land(&mut picture, &mut plan, &land);
+    water::paint(&mut picture, &mut plan);
+    land.paint_near(&mut picture, &plan);
+    show(&picture);
+    accent::paint_in_front(&mut picture, &mut plan, &land);
+    weather::paint(&mut picture, &mut plan);
+    if plan.transparent {
+        show(&picture);
+    }
+    finish::grade(&mut picture, &mut plan);
+    picture
+}

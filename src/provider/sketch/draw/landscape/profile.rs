@@ -1,0 +1,146 @@
+//! Outlines: for each column of the picture, the row where a layer of land begins.
+
+use crate::provider::sketch::draw::noise::{Dice, floor, fractal, hash_unit, ridged, smooth};
+use crate::provider::sketch::draw::plan::Plan;
+
+/// The kinds of outline a layer can have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Crest {
+    Ridges,
+    Rolling,
+    Dunes,
+    Conifers,
+    Broadleaf,
+    Skyline,
+}
+
+/// Where a layer stands and how high it rises, in pixels.
+#[derive(Clone, Copy)]
+pub(super) struct Stand {
+    pub base: f32,
+    pub rise: f32,
+    /// Size of the shapes along the crest; 1 is the size of a mountain.
+    pub grain: f32,
+    pub seed: u32,
+    /// A headland: its middle and half width in pixels. `None` runs through the whole picture.
+    pub headland: Option<(f32, f32)>,
+}
+
+/// One building of a skyline.
+#[derive(Clone, Copy)]
+pub(super) struct Building {
+    pub left: f32,
+    pub right: f32,
+    pub top: f32,
+    pub seed: u32,
+}
+
+/// The first row of the layer for every column.
+pub(super) fn tops(crest: Crest, stand: &Stand, plan: &Plan) -> Vec<f32> {
+    let columns = plan.width as usize;
+    let height_at = |x: f32| match crest {
+        Crest::Ridges => ridges(x, stand, plan),
+        Crest::Rolling => rolling(x, stand, plan),
+        Crest::Dunes => dunes(x, stand, plan),
+        Crest::Conifers => rolling(x, stand, plan) + trees(x, stand, plan, spire),
+        Crest::Broadleaf => rolling(x, stand, plan) + trees(x, stand, plan, canopy),
+        Crest::Skyline => 0.0,
+    };
+    (0..columns)
+        .map(|column| {
+            let x = column as f32 + 0.5;
+            let height = height_at(x);
+            match stand.headland {
+                Some((middle, half)) => {
+                    let side = 1.0 - smooth(0.35, 1.0, (x - middle).abs() / half);
+                    stand.base + plan.unit * 0.012 - (height * (0.35 + 0.65 * side) + plan.unit * 0.02) * side
+                }
+                None => stand.base - height,
+            }
+        })
+        .collect()
+}
+
+/// Where `x` lies along a layer's own noise.
+pub(super) fn along(x: f32, stand: &Stand, plan: &Plan) -> f32 {
+    (x - plan.width * 0.5) / (plan.unit * stand.grain) + (stand.seed % 97) as f32
+}
+
+fn ridges(x: f32, stand: &Stand, plan: &Plan) -> f32 {
+    let u = along(x, stand, plan);
+    let swell = 0.62 + 0.55 * fractal(u * 0.55, 4.4, 2, stand.seed ^ 0x11);
+    stand.rise * swell.max(0.12) * (0.18 + 1.02 * ridged(u * 1.25, 0.0, 7, stand.seed))
+}
+
+fn rolling(x: f32, stand: &Stand, plan: &Plan) -> f32 {
+    let u = along(x, stand, plan);
+    stand.rise * (0.5 + 0.62 * fractal(u * 0.9, 2.2, 3, stand.seed))
+}
+
+/// Sharp crests with one long and one steep side.
+fn dunes(x: f32, stand: &Stand, plan: &Plan) -> f32 {
+    let u = along(x, stand, plan);
+    let bent = u + 0.35 * fractal(u * 0.7, 8.8, 2, stand.seed ^ 0x77);
+    stand.rise * (0.1 + 0.9 * ridged(bent * 0.62, 1.0, 2, stand.seed))
+}
+
+/// The tallest of the trees whose cells reach over `x`.
+fn trees(x: f32, stand: &Stand, plan: &Plan, shape: fn(f32) -> f32) -> f32 {
+    let cell = (plan.unit * 0.020 * stand.grain).max(1.5);
+    let place = (x - plan.width * 0.5) / cell + (stand.seed % 1013) as f32;
+    let here = floor(place);
+    let mut tallest = 0.0f32;
+    for neighbour in here - 2..=here + 2 {
+        let chance = |which: u32| hash_unit(neighbour, which as i32, stand.seed);
+        let middle = neighbour as f32 + 0.5 + (chance(0) - 0.5) * 0.8;
+        let tall = cell * (0.9 + 2.1 * chance(1) * chance(2) + 0.6 * chance(3));
+        let half = 0.55 + 0.45 * chance(4);
+        tallest = tallest.max(tall * shape((place - middle).abs() / half));
+    }
+    tallest
+}
+
+/// A conifer from the side: 0 is its trunk, 1 the tips of its lowest branches.
+fn spire(away: f32) -> f32 {
+    if away >= 1.0 {
+        return 0.0;
+    }
+    let branch = (away * 6.0).fract();
+    (1.0 - away) * (1.0 - away * 0.2) + 0.10 * (1.0 - branch) * away
+}
+
+fn canopy(away: f32) -> f32 {
+    if away >= 1.0 { 0.0 } else { 0.62 * (1.0 - away * away).sqrt() }
+}
+
+/// Buildings side by side, taller towards the middle of the town; two rows of them make the line less even.
+pub(super) fn buildings(stand: &Stand, plan: &Plan) -> Vec<Building> {
+    let mut dice = Dice::new(u64::from(stand.seed));
+    let heart = plan.width * dice.between(0.3, 0.7);
+    let mut buildings = Vec::new();
+    let mut x = -plan.unit * 0.05;
+    while x < plan.width {
+        let wide = (plan.unit * stand.grain * dice.between(0.035, 0.085)).max(2.0);
+        let away = (x + wide * 0.5 - heart) / (plan.unit * 0.55);
+        let centre = 1.0 / (1.0 + away * away);
+        let chance = dice.unit();
+        let tall = stand.rise * (0.22 + 0.30 * dice.unit() + 0.75 * chance * chance * chance * centre + 0.22 * centre);
+        let left = x.round();
+        let right = (x + wide).round();
+        let seed = dice.seed();
+        buildings.push(Building { left, right, top: (stand.base - tall).round(), seed });
+        if dice.chance(0.4) {
+            // A set-back upper part.
+            let inset = (wide * dice.between(0.15, 0.3)).round();
+            let top = (stand.base - tall * dice.between(1.05, 1.22)).round();
+            buildings.push(Building { left: left + inset, right: right - inset, top, seed });
+        }
+        if dice.chance(0.22) {
+            let thin = (plan.unit * 0.0016).max(1.0).round();
+            let middle = ((left + right) * 0.5).round();
+            buildings.push(Building { left: middle, right: middle + thin, top: (stand.base - tall * 1.42).round(), seed: 0 });
+        }
+        x += wide * dice.between(0.78, 1.12);
+    }
+    buildings
+}

@@ -1,0 +1,104 @@
+//! What falls between the viewer and the picture: rain, snow, lightning, drifting mist.
+
+use crate::provider::sketch::draw::colour::{Lab, lch};
+use crate::provider::sketch::draw::noise::{fractal, smooth};
+use crate::provider::sketch::draw::picture::{Picture, blend, dither};
+use crate::provider::sketch::draw::plan::Plan;
+use crate::provider::sketch::draw::words::Weather;
+
+/// Nothing falls over a transparent picture: it is meant to be laid over something else.
+pub(super) fn paint(picture: &mut Picture, plan: &mut Plan) {
+    if plan.transparent {
+        return;
+    }
+    match plan.weather {
+        Weather::Rain => rain(picture, plan, 900.0),
+        Weather::Storm => {
+            lightning(picture, plan);
+            rain(picture, plan, 1300.0);
+        }
+        Weather::Snow => snow(picture, plan),
+        Weather::Mist => drift(picture, plan),
+        Weather::Clear | Weather::Cloudy | Weather::Overcast => {}
+    }
+}
+
+fn light(plan: &Plan) -> Lab {
+    plan.palette.sky[3].lighten(0.12).saturate(0.5)
+}
+
+fn rain(picture: &mut Picture, plan: &mut Plan, amount: f32) {
+    let colour = light(plan).rgb();
+    let lean = plan.dice.between(0.06, 0.24) * plan.light_side();
+    let drops = (amount * plan.width / plan.unit * plan.height / plan.unit) as u32;
+    for _ in 0..drops {
+        let near = plan.dice.unit();
+        let (x, y) = (plan.dice.between(-0.1, 1.1) * plan.width, plan.dice.between(-0.05, 1.0) * plan.height);
+        let long = plan.unit * (0.012 + 0.045 * near * near);
+        let strength = 0.05 + 0.20 * near * near;
+        let steps = long as i32 + 1;
+        for step in 0..steps {
+            let along = step as f32 / steps as f32;
+            let (px, py) = (x - long * lean * along, y + step as f32);
+            let split = px - px.floor();
+            let fade = strength * (1.0 - (2.0 * along - 1.0).abs());
+            picture.dab(px as i32, py as i32, colour, fade * (1.0 - split));
+            picture.dab(px as i32 + 1, py as i32, colour, fade * split);
+        }
+    }
+}
+
+fn snow(picture: &mut Picture, plan: &mut Plan) {
+    let colour = light(plan).lighten(0.1).rgb();
+    let flakes = (850.0 * plan.width / plan.unit * plan.height / plan.unit) as u32;
+    for _ in 0..flakes {
+        let near = plan.dice.unit();
+        let near = near * near * near;
+        let place = (plan.dice.unit() * plan.width, plan.dice.unit() * plan.height);
+        picture.dot(place, plan.unit * (0.0012 + 0.0065 * near), colour, 0.75 - 0.45 * near);
+    }
+}
+
+/// One bolt with a few branches, far away from the place of the sun.
+fn lightning(picture: &mut Picture, plan: &mut Plan) {
+    let colour = lch(0.97, 0.03, 280.0).rgb();
+    let mut tips = vec![((plan.width * 0.5 - plan.light_side() * plan.width * plan.dice.between(0.12, 0.3), plan.horizon * 0.12), 1.0f32, 0.0f32)];
+    while let Some(((mut x, mut y), strength, lean)) = tips.pop() {
+        let end = if strength > 0.9 { plan.horizon } else { (y + plan.unit * 0.18).min(plan.horizon) };
+        let mut drift = lean;
+        while y < end {
+            if plan.dice.chance(0.09 * 400.0 / plan.unit) {
+                drift = lean + plan.dice.between(-1.1, 1.1);
+            }
+            if strength > 0.9 && plan.dice.chance(4.0 / plan.unit) {
+                tips.push(((x, y), strength * 0.45, plan.dice.between(-1.2, 1.2)));
+            }
+            picture.dot((x, y), plan.unit * 0.0016 * strength, colour, strength * 0.9);
+            picture.dot((x, y), plan.unit * 0.011, colour, 0.035 * strength);
+            x += drift;
+            y += 1.0;
+        }
+    }
+}
+
+/// Banks of mist that lie low over the middle of the picture.
+fn drift(picture: &mut Picture, plan: &mut Plan) {
+    let seed = plan.dice.seed();
+    let colour = plan.palette.sky[3].mix(plan.palette.haze, 0.5).rgb();
+    let step = (plan.unit / 160.0).max(1.0) as usize;
+    let middle = plan.horizon + plan.unit * 0.03;
+    for y in 0..picture.height() {
+        let off = (y as f32 - middle) / plan.unit;
+        let low = smooth(-0.16, 0.0, off) * smooth(0.26, 0.02, off);
+        if low <= 0.0 {
+            continue;
+        }
+        let mut bank = 0.0;
+        for (x, pixel) in picture.row_mut(y).iter_mut().enumerate() {
+            if x % step == 0 {
+                bank = smooth(-0.35, 0.6, fractal(x as f32 / plan.unit * 1.4, off * 11.0, 3, seed));
+            }
+            blend(pixel, colour, bank * low * 0.62, dither(x as u32, y));
+        }
+    }
+}

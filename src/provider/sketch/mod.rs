@@ -1,0 +1,3 @@
+//! The built-in renderer `sketch`: offline, deterministic, free. Its pure parts live here.
+
+pub mod draw;
