@@ -116,8 +116,8 @@ impl Palette {
             ground_shade: shade(soil),
             rock_lit: lit(rock),
             rock_shade: shade(rock),
-            snow_lit: lit(snow).mix(glow, 0.2),
-            snow_shade: shade(snow).mix(sky[1], 0.3),
+            snow_lit: snow.dim((hour.light + 0.24).min(1.0)).mix(tint, hour.tinted * 0.35).mix(glow, 0.24),
+            snow_shade: shade(snow).mix(sky[1], 0.4).lighten(0.05),
             water: sky[0].mix(lch(0.35, 0.06, 225.0), 0.35).dim(0.72),
             dark: shade(soil).dim(0.46).mix(tint.dim(0.5), 0.5),
             lamp: lch(0.92, 0.13, 84.0),
@@ -134,6 +134,12 @@ impl Palette {
             Weather::Rain => (0.55, -0.11),
             Weather::Storm => (0.50, -0.21),
         };
+        let slate = match weather {
+            Weather::Storm => 0.62,
+            Weather::Rain => 0.35,
+            _ => 0.0,
+        };
+        self.each(|colour| colour.mix(lch(colour.l, 0.035, 248.0), slate));
         let level = if time == Time::Night { level * 0.35 } else { level };
         self.each(|colour| colour.saturate(1.0 - grey * 0.8).lighten(level * 0.7));
         let cover = self.sky[2].mix(self.sky[3], 0.3).saturate(0.7).lighten(level * 0.5);
@@ -141,7 +147,10 @@ impl Palette {
             *stop = stop.mix(cover, share * grey * 1.6);
         }
         self.cloud_lit = self.cloud_lit.mix(self.sky[3], grey * 0.5).lighten(level * 0.4);
-        self.cloud_shade = self.cloud_shade.lighten(level * 0.6);
+        self.cloud_shade = self.cloud_shade.lighten(level * 1.1);
+        self.ground_shade = self.ground_shade.lighten(level * 0.8);
+        self.ground_lit = self.ground_lit.lighten(level * 0.6);
+        self.rock_shade = self.rock_shade.lighten(level * 0.8);
     }
 
     fn feel(&mut self, reading: &Reading, time: Time) {
@@ -183,6 +192,13 @@ impl Palette {
             let chroma = if hue.chroma < 0.02 { hue.chroma } else { hue.chroma * 0.55 + colour.chroma() * 0.4 };
             colour.mix(lch(colour.l, chroma, hue.degrees), if hue.chroma < 0.02 { 0.96 } else { share })
         };
+        if (100.0..170.0).contains(&first.degrees) {
+            // Green is the ground's colour; a green sky is something else.
+            for colour in [&mut self.ground_lit, &mut self.ground_shade, &mut self.dark, &mut self.rock_shade] {
+                *colour = dye(*colour, first, 0.7);
+            }
+            return;
+        }
         self.each(|colour| dye(colour, first, 0.42));
         self.sky[0] = dye(self.sky[0], second, 0.62);
         self.sky[1] = dye(self.sky[1], second, 0.55);

@@ -63,7 +63,7 @@ impl Plan {
             transparent: scene.transparent,
             horizon,
             sun,
-            sun_radius: unit * if is_moon { dice.between(0.026, 0.044) } else { dice.between(0.03, 0.055) },
+            sun_radius: unit * disc_share(time, is_moon, &mut dice),
             is_moon,
             disc: !matches!(weather, Weather::Overcast | Weather::Rain | Weather::Storm) || reading.shines(Light::Sun) || reading.shines(Light::Moon),
             stars: starlight(reading, time, weather),
@@ -164,6 +164,15 @@ fn place_sun(time: Time, is_moon: bool, (width, _, unit): (f32, f32, f32), horiz
         Time::Noon | Time::Night => dice.between(0.36, 0.5),
     };
     (width * side, horizon - unit * above)
+}
+
+/// The disc's radius in units: the high sun is small and blinding, the low one large.
+fn disc_share(time: Time, is_moon: bool, dice: &mut Dice) -> f32 {
+    match time {
+        _ if is_moon => dice.between(0.026, 0.044),
+        Time::Morning | Time::Noon | Time::Night => dice.between(0.018, 0.026),
+        Time::Dawn | Time::Sunset | Time::Dusk => dice.between(0.034, 0.06),
+    }
 }
 
 fn starlight(reading: &Reading, time: Time, weather: Weather) -> f32 {

@@ -135,6 +135,7 @@ const LEXICON: &[Entry] = &[
     ("summer", Hint::Season(Season::Summer), &["summer", "夏天", "夏日", "夏"]),
     ("autumn", Hint::Season(Season::Autumn), &["autumn", "fall", "autumnal", "maple", "秋天", "秋日", "秋", "枫叶", "红叶"]),
     ("winter", Hint::Season(Season::Winter), &["winter", "frost", "ice", "icy", "glacier", "arctic", "冬天", "冬日", "冬", "冰川", "冰"]),
+    ("snow cover", Hint::Season(Season::Winter), &["snowy", "snow-capped", "snow capped", "snow-covered", "雪山", "雪地", "雪景"]),
 
     ("clear", Hint::Weather(Weather::Clear), &["clear", "cloudless", "sunny", "晴朗", "晴天", "晴"]),
     ("clouds", Hint::Weather(Weather::Cloudy), &["cloud", "cloudy", "cumulus", "白云", "多云", "云海", "云", "雲"]),
@@ -142,7 +143,7 @@ const LEXICON: &[Entry] = &[
     ("mist", Hint::Weather(Weather::Mist), &["mist", "misty", "fog", "foggy", "haze", "hazy", "smoke", "薄雾", "雾", "霧", "烟雨", "朦胧"]),
     ("rain", Hint::Weather(Weather::Rain), &["rain", "rainy", "raining", "drizzle", "shower", "monsoon", "下雨", "雨"]),
     ("storm", Hint::Weather(Weather::Storm), &["storm", "stormy", "thunder", "thunderstorm", "lightning", "tempest", "hurricane", "typhoon", "暴风雨", "暴雨", "风暴", "雷雨", "雷电", "闪电", "台风"]),
-    ("snow", Hint::Weather(Weather::Snow), &["snow", "snowing", "snowfall", "snowy", "blizzard", "snowflake", "下雪", "暴雪", "雪"]),
+    ("snow", Hint::Weather(Weather::Snow), &["snow", "snowing", "snowfall", "blizzard", "snowflake", "下雪", "暴雪", "雪"]),
 
     ("sea", Hint::Water(Water::Sea), &["sea", "ocean", "seaside", "beach", "coast", "coastal", "shore", "wave", "harbour", "harbor", "bay", "island", "port", "大海", "海洋", "海边", "海滩", "海浪", "海岸", "海岛", "港口", "港湾", "岛", "海"]),
     ("lake", Hint::Water(Water::Lake), &["lake", "river", "pond", "fjord", "reflection", "water", "waterside", "loch", "湖泊", "湖水", "湖", "河流", "河", "江", "池塘", "水面", "倒影"]),

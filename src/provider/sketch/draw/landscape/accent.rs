@@ -217,7 +217,7 @@ fn framing(picture: &mut Picture, plan: &mut Plan, land: &Land) {
     if matches!(plan.ground, Ground::City | Ground::Desert) {
         return;
     }
-    let colour = plan.palette.dark.dim(0.8).rgb();
+    let colour = plan.palette.dark.dim(0.8).mix(plan.palette.ground_shade, 0.12).rgb();
     if plan.water != Some(Water::Sea) && plan.ground != Ground::Hills {
         for _ in 0..3 + plan.dice.roll() % 3 {
             let edge = plan.dice.between(-0.02, 0.17) * plan.width.min(plan.unit * 1.3);
@@ -242,7 +242,7 @@ fn framing(picture: &mut Picture, plan: &mut Plan, land: &Land) {
 /// A pine from drooping tiers, each a little uneven.
 fn pine(plan: &mut Plan, picture: &mut Picture, foot: (f32, f32), scale: f32, colour: Rgb) {
     let mut outline = Outline::new().shape(&[(-0.018, -0.1), (0.018, -0.1), (0.004, 0.98), (-0.004, 0.98)]);
-    let tiers = 13;
+    let tiers = 19;
     for tier in 0..tiers {
         let t = tier as f32 / tiers as f32;
         let low = 0.06 + 0.9 * t;

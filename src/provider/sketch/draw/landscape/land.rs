@@ -1,8 +1,8 @@
 //! The land: layers from far to near, each an outline with lit and shaded slopes under it, fading into haze.
 
-use super::profile::{self, Building, Crest, Stand, along};
+use super::profile::{self, Building, Crest, Leaf, Stand, along, rock};
 use crate::provider::sketch::draw::colour::{Lab, Rgb};
-use crate::provider::sketch::draw::noise::{Field, fractal, hash_unit, ridged, smooth};
+use crate::provider::sketch::draw::noise::{Field, fractal, gradient, hash_unit, ridged, smooth};
 use crate::provider::sketch::draw::picture::{Picture, blend, dither};
 use crate::provider::sketch::draw::plan::Plan;
 use crate::provider::sketch::draw::words::{Accent, Ground, Season, Water};
@@ -20,6 +20,8 @@ pub(super) struct Layer {
     /// 0 is as far as the eye reaches, 1 at the viewer's feet.
     nearness: f32,
     tops: Vec<f32>,
+    /// One per column on wooded layers, none elsewhere.
+    leaves: Vec<Leaf>,
     buildings: Vec<Building>,
 }
 
@@ -74,7 +76,7 @@ impl Layer {
     }
 
     fn standing(crest: Crest, nearness: f32, stand: Stand, plan: &Plan) -> Self {
-        let mut tops = profile::tops(crest, &stand, plan);
+        let (mut tops, leaves) = profile::outline(crest, &stand, plan);
         let buildings = if crest == Crest::Skyline { profile::buildings(&stand, plan) } else { Vec::new() };
         for building in &buildings {
             let (left, right) = (building.left.max(0.0) as usize, building.right.max(0.0) as usize);
@@ -82,31 +84,32 @@ impl Layer {
                 *top = top.min(building.top);
             }
         }
-        Self { crest, nearness, stand, tops, buildings }
+        Self { crest, nearness, stand, tops, leaves, buildings }
     }
 }
 
 #[rustfmt::skip]
 fn rows(plan: &mut Plan) -> (Vec<Row>, Vec<Row>) {
     let wet = plan.water.is_some();
+    let leafy = if plan.season == Season::Autumn { 1.0 } else { 0.5 };
+    let leaf = if plan.season != Season::Winter && plan.dice.chance(leafy) { Crest::Broadleaf } else { Crest::Conifers };
     let mut far: Vec<Row> = match plan.ground {
         _ if plan.water == Some(Water::Sea) && plan.ground != Ground::City => vec![(Crest::Ridges, 0.14, 0.0, 0.085, 0.7), (Crest::Ridges, 0.26, 0.0, 0.05, 0.5)],
-        Ground::Mountains => vec![(Crest::Ridges, 0.16, 0.0, 0.40, 0.85), (Crest::Ridges, 0.34, 0.05, 0.31, 0.7), (Crest::Ridges, 0.56, 0.12, 0.22, 0.55)],
-        Ground::Hills => vec![(Crest::Ridges, 0.15, 0.0, 0.16, 0.8), (Crest::Rolling, 0.32, 0.03, 0.13, 0.6), (Crest::Rolling, 0.5, 0.12, 0.12, 0.55)],
-        Ground::Forest => vec![(Crest::Ridges, 0.16, 0.0, 0.27, 0.8), (Crest::Conifers, 0.30, 0.02, 0.15, 0.5), (Crest::Conifers, 0.42, 0.08, 0.12, 0.6)],
+        Ground::Mountains => vec![(Crest::Ridges, 0.26, 0.0, 0.46, 0.9), (Crest::Ridges, 0.44, 0.05, 0.35, 0.7), (Crest::Ridges, 0.62, 0.12, 0.22, 0.5)],
+        Ground::Hills => vec![(Crest::Ridges, 0.2, 0.0, 0.2, 0.8), (Crest::Rolling, 0.32, 0.03, 0.13, 0.6), (Crest::Rolling, 0.5, 0.12, 0.12, 0.55)],
+        Ground::Forest => vec![(Crest::Ridges, 0.24, 0.0, 0.34, 0.8), (Crest::Conifers, 0.34, 0.02, 0.15, 0.6), (leaf, 0.45, 0.08, 0.12, 0.8)],
         Ground::Desert => vec![(Crest::Ridges, 0.2, 0.0, 0.12, 0.6), (Crest::Dunes, 0.42, 0.08, 0.15, 0.6)],
-        Ground::City => vec![(Crest::Skyline, 0.22, 0.0, 0.52, 0.6), (Crest::Skyline, 0.42, 0.0, 0.44, 0.8), (Crest::Skyline, 0.66, 0.0, 0.34, 1.0)],
+        Ground::City => vec![(Crest::Skyline, 0.26, 0.0, 0.42, 0.6), (Crest::Skyline, 0.46, 0.0, 0.36, 0.8), (Crest::Skyline, 0.70, 0.0, 0.27, 1.0)],
     };
     if wet && plan.ground != Ground::City && plan.water == Some(Water::Lake) {
         far.push((Crest::Conifers, 0.70, 0.0, 0.028, 0.45));
     }
-    let leaf = if plan.season == Season::Winter || plan.dice.chance(0.4) { Crest::Conifers } else { Crest::Broadleaf };
     let near: Vec<Row> = match plan.ground {
         Ground::City if !wet => vec![(Crest::Skyline, 0.86, 0.45, 0.30, 1.25), (Crest::Skyline, 1.0, 1.0, 0.22, 1.7)],
         _ if wet => vec![(Crest::Rolling, 1.0, 1.02, 0.11, 0.9)],
         Ground::Mountains => vec![(Crest::Conifers, 0.66, 0.22, 0.14, 0.55), (Crest::Conifers, 0.80, 0.45, 0.13, 0.8), (Crest::Rolling, 1.0, 0.86, 0.14, 0.9)],
         Ground::Hills | Ground::City => vec![(leaf, 0.62, 0.24, 0.12, 0.55), (Crest::Rolling, 0.74, 0.36, 0.14, 0.6), (leaf, 0.84, 0.56, 0.11, 0.8), (Crest::Rolling, 1.0, 0.80, 0.18, 0.8)],
-        Ground::Forest => vec![(Crest::Conifers, 0.54, 0.18, 0.12, 0.8), (Crest::Conifers, 0.66, 0.34, 0.12, 1.1), (Crest::Conifers, 0.78, 0.54, 0.12, 1.6), (Crest::Conifers, 0.90, 0.80, 0.12, 2.3), (Crest::Rolling, 1.0, 1.0, 0.10, 0.9)],
+        Ground::Forest => vec![(Crest::Conifers, 0.56, 0.18, 0.12, 1.1), (leaf, 0.67, 0.34, 0.12, 1.5), (Crest::Conifers, 0.78, 0.54, 0.12, 2.2), (leaf, 0.90, 0.80, 0.12, 3.2), (Crest::Rolling, 1.0, 1.0, 0.10, 0.9)],
         Ground::Desert => vec![(Crest::Dunes, 0.6, 0.22, 0.17, 0.75), (Crest::Dunes, 0.8, 0.48, 0.2, 0.9), (Crest::Dunes, 1.0, 0.86, 0.26, 1.1)],
     };
     (far, near)
@@ -139,6 +142,8 @@ fn paint_layers(layers: &[Layer], picture: &mut Picture, plan: &Plan) {
 struct Paint {
     lit: Rgb,
     shade: Rgb,
+    /// Leaves of the trees that stand out: red ones in autumn, fresh ones otherwise.
+    leaf: Rgb,
     snow_lit: Rgb,
     snow_shade: Rgb,
     mist: Rgb,
@@ -163,6 +168,7 @@ impl Paint {
         Self {
             lit: hazy(lit),
             shade: hazy(shade),
+            leaf: hazy(if plan.season == Season::Autumn { lit.mix(palette.ground_lit, 0.7).turn(-30.0).saturate(1.15) } else { palette.ground_lit.lighten(0.03) }),
             snow_lit: hazy(palette.snow_lit),
             snow_shade: hazy(palette.snow_shade),
             mist: palette.haze.mix(palette.sky[3], 0.35).rgb(),
@@ -181,19 +187,19 @@ struct Relief {
 }
 
 impl Relief {
-    fn of(layer: &Layer, plan: &Plan) -> Self {
+    /// Reaches only as deep as the layer will show, and is skipped where trees or walls hide the slope.
+    fn of(layer: &Layer, plan: &Plan, floor: &[f32]) -> Self {
         let stand = layer.stand;
         let step = (plan.unit / 480.0).max(1.0);
-        let deepest = match layer.crest {
-            Crest::Ridges => stand.rise * 1.5,
-            _ => (plan.height - stand.base + stand.rise * 1.5).max(stand.rise),
-        };
-        let field = Field::new(plan.width, deepest, step, |x, depth| {
+        let step = if layer.crest == Crest::Ridges { step } else { step * 1.5 };
+        let shown = layer.tops.iter().zip(floor).map(|(top, floor)| floor - top).fold(0.0, f32::max);
+        let bare = matches!(layer.crest, Crest::Ridges | Crest::Rolling | Crest::Dunes);
+        let (wide, deepest) = if bare { (plan.width, shown.min(plan.height)) } else { (1.0, 1.0) };
+        let field = Field::new(wide, deepest, step, |x, depth| {
             let (u, down) = (along(x, &stand, plan), depth / (plan.unit * stand.grain));
             match layer.crest {
-                Crest::Ridges => ridged(u * 1.25 + 0.12 * fractal(u * 3.0, down * 3.0, 2, stand.seed ^ 3), down * 0.9, 5, stand.seed),
+                Crest::Ridges => rock(u + 0.05 * gradient(u * 4.0, down * 4.0, stand.seed ^ 3), down * 1.1, 5, stand.seed),
                 Crest::Dunes => ridged(u * 0.62 + down * 0.45, 1.0 + down * 0.9, 2, stand.seed) + 0.006 * fractal(u * 9.0, down * 40.0, 1, stand.seed),
-                Crest::Skyline => 0.0,
                 _ => fractal(u * 1.1, down * 3.2, 4, stand.seed ^ 9),
             }
         });
@@ -215,7 +221,7 @@ impl Relief {
 impl Layer {
     fn paint(&self, picture: &mut Picture, plan: &Plan, floor: &[f32]) {
         let paint = Paint::of(self, plan);
-        let relief = Relief::of(self, plan);
+        let relief = Relief::of(self, plan, floor);
         let first = self.tops.iter().copied().fold(plan.height, f32::min).max(0.0) as u32;
         let last = if plan.water.is_some() && self.nearness < 1.0 { plan.horizon } else { plan.height };
         for y in first..(last as u32).min(picture.height()) {
@@ -235,9 +241,12 @@ impl Layer {
 
     fn colour(&self, x: f32, y: f32, depth: f32, paint: &Paint, relief: &Relief, plan: &Plan) -> Rgb {
         let slope = relief.slope(x, depth, plan.light_side());
-        let light = (0.5 + slope).clamp(0.0, 1.0);
-        let mut colour = paint.shade.mix(paint.lit, light);
         let down = depth / plan.unit;
+        let leaf = self.leaves.get(x as usize).copied().unwrap_or_default();
+        // Inside the wood, below the crowns, one tree no longer stands out from the next.
+        let crown = smooth(0.05 * self.stand.grain, 0.0, down);
+        let light = (0.5 + slope + crown * (0.22 * leaf.facing * plan.light_side() + 0.26 * leaf.tone)).clamp(0.0, 1.0);
+        let mut colour = paint.shade.mix(paint.lit, light).mix(paint.leaf, smooth(0.1, 0.5, leaf.tone) * crown * (0.35 + 0.65 * light));
         if self.crest == Crest::Ridges {
             let altitude = (self.stand.base - y) / self.stand.rise;
             let line = if plan.snowy() { -0.15 } else { 0.66 + 0.1 * (1.0 - self.nearness) };

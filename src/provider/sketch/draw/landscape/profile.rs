@@ -35,15 +35,31 @@ pub(super) struct Building {
     pub seed: u32,
 }
 
-/// The first row of the layer for every column.
-pub(super) fn tops(crest: Crest, stand: &Stand, plan: &Plan) -> Vec<f32> {
+/// Trees differ: how light this one is, and which side of it a column shows. Both -1..=1, both 0 where no tree stands.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Leaf {
+    pub tone: f32,
+    pub facing: f32,
+}
+
+/// The first row of the layer for every column, and the tree that makes it.
+pub(super) fn outline(crest: Crest, stand: &Stand, plan: &Plan) -> (Vec<f32>, Vec<Leaf>) {
+    let tops = tops(crest, stand, plan);
+    let shape = match crest {
+        Crest::Conifers => spire,
+        Crest::Broadleaf => canopy,
+        _ => return (tops, Vec::new()),
+    };
+    let woods = (0..tops.len()).map(|column| trees(column as f32 + 0.5, stand, plan, shape));
+    tops.into_iter().zip(woods).map(|(top, (height, leaf))| (top - height, leaf)).unzip()
+}
+
+fn tops(crest: Crest, stand: &Stand, plan: &Plan) -> Vec<f32> {
     let columns = plan.width as usize;
     let height_at = |x: f32| match crest {
         Crest::Ridges => ridges(x, stand, plan),
-        Crest::Rolling => rolling(x, stand, plan),
+        Crest::Rolling | Crest::Conifers | Crest::Broadleaf => rolling(x, stand, plan),
         Crest::Dunes => dunes(x, stand, plan),
-        Crest::Conifers => rolling(x, stand, plan) + trees(x, stand, plan, spire),
-        Crest::Broadleaf => rolling(x, stand, plan) + trees(x, stand, plan, canopy),
         Crest::Skyline => 0.0,
     };
     (0..columns)
@@ -69,7 +85,13 @@ pub(super) fn along(x: f32, stand: &Stand, plan: &Plan) -> f32 {
 fn ridges(x: f32, stand: &Stand, plan: &Plan) -> f32 {
     let u = along(x, stand, plan);
     let swell = 0.62 + 0.55 * fractal(u * 0.55, 4.4, 2, stand.seed ^ 0x11);
-    stand.rise * swell.max(0.12) * (0.18 + 1.02 * ridged(u * 1.25, 0.0, 7, stand.seed))
+    let crag = rock(u, 0.0, 7, stand.seed);
+    stand.rise * swell.max(0.14) * (0.12 + 1.2 * crag * (0.45 + 0.55 * crag))
+}
+
+/// The mountains' own noise: across and towards the viewer. Outline and slopes share it, so that spurs run down from the peaks.
+pub(super) fn rock(along: f32, towards: f32, octaves: u32, seed: u32) -> f32 {
+    ridged(along * 1.55, towards, octaves, seed)
 }
 
 fn rolling(x: f32, stand: &Stand, plan: &Plan) -> f32 {
@@ -84,18 +106,21 @@ fn dunes(x: f32, stand: &Stand, plan: &Plan) -> f32 {
     stand.rise * (0.1 + 0.9 * ridged(bent * 0.62, 1.0, 2, stand.seed))
 }
 
-/// The tallest of the trees whose cells reach over `x`.
-fn trees(x: f32, stand: &Stand, plan: &Plan, shape: fn(f32) -> f32) -> f32 {
-    let cell = (plan.unit * 0.020 * stand.grain).max(1.5);
+/// The tallest of the trees whose cells reach over `x`, and which of them it is.
+fn trees(x: f32, stand: &Stand, plan: &Plan, shape: fn(f32) -> f32) -> (f32, Leaf) {
+    let cell = (plan.unit * 0.014 * stand.grain).max(1.5);
     let place = (x - plan.width * 0.5) / cell + (stand.seed % 1013) as f32;
     let here = floor(place);
-    let mut tallest = 0.0f32;
+    let mut tallest = (0.0f32, Leaf::default());
     for neighbour in here - 2..=here + 2 {
-        let chance = |which: u32| hash_unit(neighbour, which as i32, stand.seed);
-        let middle = neighbour as f32 + 0.5 + (chance(0) - 0.5) * 0.8;
-        let tall = cell * (0.9 + 2.1 * chance(1) * chance(2) + 0.6 * chance(3));
-        let half = 0.55 + 0.45 * chance(4);
-        tallest = tallest.max(tall * shape((place - middle).abs() / half));
+        let chance = |which: i32| hash_unit(neighbour, which, stand.seed);
+        let middle = neighbour as f32 + 0.5 + (chance(0) - 0.5) * 0.9;
+        let tall = 1.5 + 2.6 * chance(1) * chance(2) + 0.8 * chance(3);
+        let half = tall * (0.27 + 0.1 * chance(4));
+        let height = cell * tall * shape((place - middle).abs() / half);
+        if height > tallest.0 {
+            tallest = (height, Leaf { tone: chance(5) * 2.0 - 1.0, facing: (place - middle) / half });
+        }
     }
     tallest
 }
@@ -105,12 +130,12 @@ fn spire(away: f32) -> f32 {
     if away >= 1.0 {
         return 0.0;
     }
-    let branch = (away * 6.0).fract();
-    (1.0 - away) * (1.0 - away * 0.2) + 0.10 * (1.0 - branch) * away
+    let branch = (away * 5.0).fract();
+    (1.0 - away) * (1.0 - away * 0.25) + 0.15 * (1.0 - branch) * away.min(1.0 - away)
 }
 
 fn canopy(away: f32) -> f32 {
-    if away >= 1.0 { 0.0 } else { 0.62 * (1.0 - away * away).sqrt() }
+    if away >= 1.0 { 0.0 } else { 0.66 * (1.0 - away * away).sqrt() }
 }
 
 /// Buildings side by side, taller towards the middle of the town; two rows of them make the line less even.

@@ -67,14 +67,14 @@ fn lightning(picture: &mut Picture, plan: &mut Plan) {
         let end = if strength > 0.9 { plan.horizon } else { (y + plan.unit * 0.18).min(plan.horizon) };
         let mut drift = lean;
         while y < end {
-            if plan.dice.chance(0.09 * 400.0 / plan.unit) {
+            if plan.dice.chance(70.0 / plan.unit) {
                 drift = lean + plan.dice.between(-1.1, 1.1);
             }
             if strength > 0.9 && plan.dice.chance(4.0 / plan.unit) {
                 tips.push(((x, y), strength * 0.45, plan.dice.between(-1.2, 1.2)));
             }
-            picture.dot((x, y), plan.unit * 0.0016 * strength, colour, strength * 0.9);
-            picture.dot((x, y), plan.unit * 0.011, colour, 0.035 * strength);
+            picture.dot((x, y), plan.unit * 0.0012 * strength, colour, strength * 0.9);
+            picture.dot((x, y), plan.unit * 0.022, colour, 6.0 / plan.unit * strength);
             x += drift;
             y += 1.0;
         }
