@@ -1,3 +1,6 @@
-//! The built-in renderer `sketch`: offline, deterministic, free. Its pure parts live here.
+//! The built-in renderer `sketch`: offline, deterministic, free. These are its pure parts: what a prompt asks for, the drawing, the file.
 
+pub mod directive;
 pub mod draw;
+pub mod encode;
+pub mod size;

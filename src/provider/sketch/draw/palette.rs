@@ -93,7 +93,10 @@ impl Palette {
         palette.cover(weather, time);
         palette.feel(reading, time);
         palette.wear(&reading.colours);
-        palette.haze = palette.sky[2].mix(palette.sky[3], 0.55).lighten(-0.035);
+        palette.haze = palette.sky[1].mix(palette.sky[2], 0.62).lighten(-0.06).dim(0.94);
+        if ground == Ground::Desert {
+            palette.haze = palette.haze.mix(palette.ground_lit, 0.35);
+        }
         palette
     }
 
@@ -101,7 +104,7 @@ impl Palette {
         let glow = of(hour.glow);
         let tint = of(hour.tint);
         let lit = |material: Lab| material.dim(hour.light).mix(tint, hour.tinted * 0.55).mix(glow, 0.10 * (1.0 - hour.tinted * 0.5));
-        let shade = |material: Lab| material.dim(hour.light * 0.66).mix(tint, (hour.tinted + 0.22).min(0.85));
+        let shade = |material: Lab| material.dim(hour.light * 0.58).mix(tint, (hour.tinted + 0.22).min(0.85));
         let soil = material(ground, season, dice);
         let rock = if ground == Ground::Desert { lch(0.58, 0.10, 45.0) } else { lch(0.57, 0.03, 265.0) };
         let snow = lch(0.965, 0.012, 250.0);
@@ -116,7 +119,7 @@ impl Palette {
             ground_shade: shade(soil),
             rock_lit: lit(rock),
             rock_shade: shade(rock),
-            snow_lit: snow.dim((hour.light + 0.24).min(1.0)).mix(tint, hour.tinted * 0.35).mix(glow, 0.24),
+            snow_lit: snow.dim((hour.light + 0.30).min(1.0)).mix(tint, hour.tinted * 0.35).mix(glow, 0.24),
             snow_shade: shade(snow).mix(sky[1], 0.4).lighten(0.05),
             water: sky[0].mix(lch(0.35, 0.06, 225.0), 0.35).dim(0.72),
             dark: shade(soil).dim(0.46).mix(tint.dim(0.5), 0.5),
@@ -139,15 +142,15 @@ impl Palette {
             Weather::Rain => 0.35,
             _ => 0.0,
         };
-        self.each(|colour| colour.mix(lch(colour.l, 0.035, 248.0), slate));
         let level = if time == Time::Night { level * 0.35 } else { level };
         self.each(|colour| colour.saturate(1.0 - grey * 0.8).lighten(level * 0.7));
+        self.each(|colour| colour.mix(lch(colour.l, 0.065, 250.0), slate));
         let cover = self.sky[2].mix(self.sky[3], 0.3).saturate(0.7).lighten(level * 0.5);
         for (stop, share) in self.sky.iter_mut().zip([0.35, 0.6, 0.6, 0.4]) {
             *stop = stop.mix(cover, share * grey * 1.6);
         }
-        self.cloud_lit = self.cloud_lit.mix(self.sky[3], grey * 0.5).lighten(level * 0.4);
-        self.cloud_shade = self.cloud_shade.lighten(level * 1.1);
+        self.cloud_lit = self.cloud_lit.mix(self.sky[3], grey * 0.5).lighten(level * 0.7);
+        self.cloud_shade = self.cloud_shade.lighten(level * 0.5);
         self.ground_shade = self.ground_shade.lighten(level * 0.8);
         self.ground_lit = self.ground_lit.lighten(level * 0.6);
         self.rock_shade = self.rock_shade.lighten(level * 0.8);

@@ -96,6 +96,12 @@ pub(super) fn dither(x: u32, y: u32) -> f32 {
     (hash(x, y, 0x5eed) >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
+/// Sets an opaque pixel.
+pub(super) fn put(pixel: &mut [u8; 4], colour: Rgb, dither: f32) {
+    let level = |channel: f32| (channel * 255.0 + dither) as u8;
+    *pixel = [level(colour.r), level(colour.g), level(colour.b), 255];
+}
+
 /// Lays `colour` over `pixel` with `coverage` 0..=1.
 pub(super) fn blend(pixel: &mut [u8; 4], colour: Rgb, coverage: f32, dither: f32) {
     let cover = coverage.clamp(0.0, 1.0);

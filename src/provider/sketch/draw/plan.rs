@@ -123,6 +123,9 @@ fn guess_ground(reading: &Reading, dice: &mut Dice) -> Ground {
     if reading.feels(Mood::Neon) {
         return Ground::City;
     }
+    if reading.water == Some(Water::Lake) {
+        return dice.pick(&[Ground::Mountains, Ground::Mountains, Ground::Mountains, Ground::Hills, Ground::Forest]);
+    }
     dice.pick(&[Ground::Mountains, Ground::Mountains, Ground::Mountains, Ground::Hills, Ground::Hills, Ground::Forest, Ground::Desert])
 }
 

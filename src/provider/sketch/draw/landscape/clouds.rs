@@ -72,6 +72,6 @@ fn density(plan: &mut Plan) -> Field {
         let along = away * scale * 1.9;
         let warp = fractal(across * 0.8, along * 0.8, 2, seed ^ 0xa5);
         let lean = fractal(across * 0.8 + 5.2, along * 0.8 + 1.3, 2, seed ^ 0x5a);
-        fractal(across + warp * 0.75, along + lean * 0.75, 5, seed)
+        fractal(across + warp * 0.5, along + lean * 0.5, 5, seed)
     })
 }

@@ -98,7 +98,7 @@ fn rows(plan: &mut Plan) -> (Vec<Row>, Vec<Row>) {
         Ground::Mountains => vec![(Crest::Ridges, 0.26, 0.0, 0.46, 0.9), (Crest::Ridges, 0.44, 0.05, 0.35, 0.7), (Crest::Ridges, 0.62, 0.12, 0.22, 0.5)],
         Ground::Hills => vec![(Crest::Ridges, 0.2, 0.0, 0.2, 0.8), (Crest::Rolling, 0.32, 0.03, 0.13, 0.6), (Crest::Rolling, 0.5, 0.12, 0.12, 0.55)],
         Ground::Forest => vec![(Crest::Ridges, 0.24, 0.0, 0.34, 0.8), (Crest::Conifers, 0.34, 0.02, 0.15, 0.6), (leaf, 0.45, 0.08, 0.12, 0.8)],
-        Ground::Desert => vec![(Crest::Ridges, 0.2, 0.0, 0.12, 0.6), (Crest::Dunes, 0.42, 0.08, 0.15, 0.6)],
+        Ground::Desert => vec![(Crest::Ridges, 0.2, 0.0, 0.12, 0.6), (Crest::Dunes, 0.52, 0.08, 0.15, 0.6)],
         Ground::City => vec![(Crest::Skyline, 0.26, 0.0, 0.42, 0.6), (Crest::Skyline, 0.46, 0.0, 0.36, 0.8), (Crest::Skyline, 0.70, 0.0, 0.27, 1.0)],
     };
     if wet && plan.ground != Ground::City && plan.water == Some(Water::Lake) {
@@ -107,10 +107,10 @@ fn rows(plan: &mut Plan) -> (Vec<Row>, Vec<Row>) {
     let near: Vec<Row> = match plan.ground {
         Ground::City if !wet => vec![(Crest::Skyline, 0.86, 0.45, 0.30, 1.25), (Crest::Skyline, 1.0, 1.0, 0.22, 1.7)],
         _ if wet => vec![(Crest::Rolling, 1.0, 1.02, 0.11, 0.9)],
-        Ground::Mountains => vec![(Crest::Conifers, 0.66, 0.22, 0.14, 0.55), (Crest::Conifers, 0.80, 0.45, 0.13, 0.8), (Crest::Rolling, 1.0, 0.86, 0.14, 0.9)],
+        Ground::Mountains => vec![(Crest::Conifers, 0.66, 0.22, 0.14, 0.55), (Crest::Conifers, 0.78, 0.42, 0.13, 0.9), (leaf, 0.87, 0.64, 0.12, 1.3), (Crest::Rolling, 1.0, 0.86, 0.14, 0.9)],
         Ground::Hills | Ground::City => vec![(leaf, 0.62, 0.24, 0.12, 0.55), (Crest::Rolling, 0.74, 0.36, 0.14, 0.6), (leaf, 0.84, 0.56, 0.11, 0.8), (Crest::Rolling, 1.0, 0.80, 0.18, 0.8)],
-        Ground::Forest => vec![(Crest::Conifers, 0.56, 0.18, 0.12, 1.1), (leaf, 0.67, 0.34, 0.12, 1.5), (Crest::Conifers, 0.78, 0.54, 0.12, 2.2), (leaf, 0.90, 0.80, 0.12, 3.2), (Crest::Rolling, 1.0, 1.0, 0.10, 0.9)],
-        Ground::Desert => vec![(Crest::Dunes, 0.6, 0.22, 0.17, 0.75), (Crest::Dunes, 0.8, 0.48, 0.2, 0.9), (Crest::Dunes, 1.0, 0.86, 0.26, 1.1)],
+        Ground::Forest => vec![(Crest::Conifers, 0.56, 0.18, 0.12, 1.1), (leaf, 0.67, 0.34, 0.12, 1.5), (Crest::Conifers, 0.78, 0.54, 0.12, 2.2), (Crest::Conifers, 0.90, 0.80, 0.12, 3.2), (Crest::Rolling, 1.0, 1.0, 0.10, 0.9)],
+        Ground::Desert => vec![(Crest::Dunes, 0.7, 0.22, 0.17, 0.75), (Crest::Dunes, 0.86, 0.48, 0.2, 0.9), (Crest::Dunes, 1.0, 0.86, 0.26, 1.1)],
     };
     (far, near)
 }
@@ -144,6 +144,7 @@ struct Paint {
     shade: Rgb,
     /// Leaves of the trees that stand out: red ones in autumn, fresh ones otherwise.
     leaf: Rgb,
+    gold: Rgb,
     snow_lit: Rgb,
     snow_shade: Rgb,
     mist: Rgb,
@@ -160,6 +161,8 @@ impl Paint {
         let rocky = matches!(layer.crest, Crest::Ridges);
         let (lit, shade) = if rocky { (palette.rock_lit, palette.rock_shade) } else { (palette.ground_lit, palette.ground_shade) };
         let (lit, shade) = match layer.crest {
+            // Snow slides off trees: they stay dark before the white ground.
+            Crest::Conifers | Crest::Broadleaf if plan.snowy() => (shade.dim(0.85), shade.dim(0.6)),
             Crest::Conifers | Crest::Broadleaf if plan.season != Season::Autumn => (lit.mix(shade, 0.45), shade.dim(0.82)),
             Crest::Skyline => (lit.mix(shade, 0.5), shade.dim(0.8)),
             _ => (lit, shade),
@@ -168,7 +171,8 @@ impl Paint {
         Self {
             lit: hazy(lit),
             shade: hazy(shade),
-            leaf: hazy(if plan.season == Season::Autumn { lit.mix(palette.ground_lit, 0.7).turn(-30.0).saturate(1.15) } else { palette.ground_lit.lighten(0.03) }),
+            leaf: hazy(if plan.season == Season::Autumn { lit.turn(-24.0).dim(0.94) } else { lit.lighten(0.04) }),
+            gold: hazy(if plan.season == Season::Autumn { lit.turn(22.0).lighten(0.04) } else { shade }),
             snow_lit: hazy(palette.snow_lit),
             snow_shade: hazy(palette.snow_shade),
             mist: palette.haze.mix(palette.sky[3], 0.35).rgb(),
@@ -204,9 +208,9 @@ impl Relief {
             }
         });
         let (span, contrast) = match layer.crest {
-            Crest::Ridges => (0.008 * stand.grain, 3.4),
-            Crest::Dunes => (0.03 * stand.grain, 3.6),
-            _ => (0.02 * stand.grain, 1.6),
+            Crest::Ridges => (0.008 * stand.grain, 5.0),
+            Crest::Dunes => (0.03 * stand.grain, 5.5),
+            _ => (0.02 * stand.grain, 2.4),
         };
         Self { field, span: (span * plan.unit).max(step), contrast }
     }
@@ -246,11 +250,13 @@ impl Layer {
         // Inside the wood, below the crowns, one tree no longer stands out from the next.
         let crown = smooth(0.05 * self.stand.grain, 0.0, down);
         let light = (0.5 + slope + crown * (0.22 * leaf.facing * plan.light_side() + 0.26 * leaf.tone)).clamp(0.0, 1.0);
-        let mut colour = paint.shade.mix(paint.lit, light).mix(paint.leaf, smooth(0.1, 0.5, leaf.tone) * crown * (0.35 + 0.65 * light));
+        let colour = paint.shade.mix(paint.lit, light);
+        let (other, share) = if leaf.tone > 0.0 { (paint.leaf, smooth(0.1, 0.5, leaf.tone)) } else { (paint.gold, smooth(-0.3, -0.6, leaf.tone)) };
+        let mut colour = colour.mix(other, share * crown * (0.3 + 0.6 * light));
         if self.crest == Crest::Ridges {
-            let altitude = (self.stand.base - y) / self.stand.rise;
-            let line = if plan.snowy() { -0.15 } else { 0.66 + 0.1 * (1.0 - self.nearness) };
-            let lying = smooth(line - 0.07, line + 0.09, altitude + (relief.field.read(x, depth) - 0.4) * 0.3);
+            let altitude = (plan.horizon - y) / plan.unit;
+            let line = if plan.snowy() { -0.1 } else { 0.30 };
+            let lying = smooth(line - 0.012, line + 0.022, altitude + (relief.field.read(x, depth) - 0.4) * 0.2);
             let held = if plan.ground == Ground::Desert && !plan.snowy() { 0.0 } else { lying * (1.0 - 0.75 * smooth(0.25, 0.6, slope.abs())) };
             colour = colour.mix(paint.snow_shade.mix(paint.snow_lit, light), held);
         } else if self.nearness > 0.5 {

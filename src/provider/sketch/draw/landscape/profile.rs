@@ -45,9 +45,9 @@ pub(super) struct Leaf {
 /// The first row of the layer for every column, and the tree that makes it.
 pub(super) fn outline(crest: Crest, stand: &Stand, plan: &Plan) -> (Vec<f32>, Vec<Leaf>) {
     let tops = tops(crest, stand, plan);
-    let shape = match crest {
-        Crest::Conifers => spire,
-        Crest::Broadleaf => canopy,
+    let shape: (fn(f32) -> f32, f32) = match crest {
+        Crest::Conifers => (spire, 0.27),
+        Crest::Broadleaf => (canopy, 0.36),
         _ => return (tops, Vec::new()),
     };
     let woods = (0..tops.len()).map(|column| trees(column as f32 + 0.5, stand, plan, shape));
@@ -107,7 +107,7 @@ fn dunes(x: f32, stand: &Stand, plan: &Plan) -> f32 {
 }
 
 /// The tallest of the trees whose cells reach over `x`, and which of them it is.
-fn trees(x: f32, stand: &Stand, plan: &Plan, shape: fn(f32) -> f32) -> (f32, Leaf) {
+fn trees(x: f32, stand: &Stand, plan: &Plan, (shape, slim): (fn(f32) -> f32, f32)) -> (f32, Leaf) {
     let cell = (plan.unit * 0.014 * stand.grain).max(1.5);
     let place = (x - plan.width * 0.5) / cell + (stand.seed % 1013) as f32;
     let here = floor(place);
@@ -116,7 +116,7 @@ fn trees(x: f32, stand: &Stand, plan: &Plan, shape: fn(f32) -> f32) -> (f32, Lea
         let chance = |which: i32| hash_unit(neighbour, which, stand.seed);
         let middle = neighbour as f32 + 0.5 + (chance(0) - 0.5) * 0.9;
         let tall = 1.5 + 2.6 * chance(1) * chance(2) + 0.8 * chance(3);
-        let half = tall * (0.27 + 0.1 * chance(4));
+        let half = tall * (slim + 0.1 * chance(4));
         let height = cell * tall * shape((place - middle).abs() / half);
         if height > tallest.0 {
             tallest = (height, Leaf { tone: chance(5) * 2.0 - 1.0, facing: (place - middle) / half });
@@ -130,12 +130,12 @@ fn spire(away: f32) -> f32 {
     if away >= 1.0 {
         return 0.0;
     }
-    let branch = (away * 5.0).fract();
+    let branch = (away * 5.0) % 1.0;
     (1.0 - away) * (1.0 - away * 0.25) + 0.15 * (1.0 - branch) * away.min(1.0 - away)
 }
 
 fn canopy(away: f32) -> f32 {
-    if away >= 1.0 { 0.0 } else { 0.66 * (1.0 - away * away).sqrt() }
+    if away >= 1.0 { 0.0 } else { 0.6 * (1.0 - away * away).sqrt() + 0.05 * (1.0 - away) * ((away * 5.0) % 1.0) }
 }
 
 /// Buildings side by side, taller towards the middle of the town; two rows of them make the line less even.

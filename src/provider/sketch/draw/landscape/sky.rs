@@ -2,7 +2,7 @@
 
 use crate::provider::sketch::draw::colour::{Rgb, lch};
 use crate::provider::sketch::draw::noise::{Dice, fractal, gradient, lerp, smooth};
-use crate::provider::sketch::draw::picture::{Picture, blend, dither};
+use crate::provider::sketch::draw::picture::{Picture, blend, dither, put};
 use crate::provider::sketch::draw::plan::Plan;
 use crate::provider::sketch::draw::words::Time;
 
@@ -32,8 +32,10 @@ fn gradient_and_glow(picture: &mut Picture, plan: &Plan) {
             let dx = x as f32 + 0.5 - plan.sun.0;
             let round = (dx * dx + dy * dy) * reach;
             let lying = dx * dx * reach * 0.7 + flat;
-            let light = near / (1.0 + round * 90.0) + wide / (1.0 + lying * 6.0);
-            blend(pixel, base.screen(glow, light), 1.0, dither(x as u32, y));
+            let (round, lying) = (1.0 + round * 90.0, 1.0 + lying * 6.0);
+            // near / round + wide / lying, with one division.
+            let light = (near * lying + wide * round) / (round * lying);
+            put(pixel, base.screen(glow, light), dither(x as u32, y));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::provider::sketch::draw::colour::Rgb;
 use crate::provider::sketch::draw::noise::{Field, gradient, lerp, smooth};
-use crate::provider::sketch::draw::picture::{Picture, blend, dither};
+use crate::provider::sketch::draw::picture::{Picture, dither, put};
 use crate::provider::sketch::draw::plan::Plan;
 use crate::provider::sketch::draw::words::{Water, Weather};
 
@@ -41,7 +41,7 @@ pub(super) fn paint(picture: &mut Picture, plan: &mut Plan) {
             let sparkle = glitter(plan, x as f32, near, ripple) * surface.glitter;
             colour = colour.screen(light, sparkle + (1.0 - smooth(0.0, 0.012, near)) * 0.18);
             colour = colour.screen(sky, surface.foam * smooth(0.34, 0.62, ripple) * (0.25 + near));
-            blend(pixel, colour, 1.0, dither(x as u32, shore + down as u32));
+            put(pixel, colour, dither(x as u32, shore + down as u32));
         }
     }
 }
