@@ -19,14 +19,22 @@ pub(super) struct Rgb {
 /// Lightness 0..=1, chroma (0.3 is already loud), hue in degrees.
 pub(super) fn lch(lightness: f32, chroma: f32, hue: f32) -> Lab {
     let angle = hue.to_radians();
-    Lab { l: lightness, a: chroma * libm::cosf(angle), b: chroma * libm::sinf(angle) }
+    Lab {
+        l: lightness,
+        a: chroma * libm::cosf(angle),
+        b: chroma * libm::sinf(angle),
+    }
 }
 
 impl Lab {
     /// `self` at 0, `other` at 1.
     pub fn mix(self, other: Self, t: f32) -> Self {
         let t = t.clamp(0.0, 1.0);
-        Self { l: self.l + (other.l - self.l) * t, a: self.a + (other.a - self.a) * t, b: self.b + (other.b - self.b) * t }
+        Self {
+            l: self.l + (other.l - self.l) * t,
+            a: self.a + (other.a - self.a) * t,
+            b: self.b + (other.b - self.b) * t,
+        }
     }
 
     pub fn chroma(self) -> f32 {
@@ -35,23 +43,41 @@ impl Lab {
 
     /// The same hue and lightness, with the chroma multiplied.
     pub fn saturate(self, factor: f32) -> Self {
-        Self { a: self.a * factor, b: self.b * factor, ..self }
+        Self {
+            a: self.a * factor,
+            b: self.b * factor,
+            ..self
+        }
     }
 
     /// The same hue and chroma, with the lightness moved.
     pub fn lighten(self, by: f32) -> Self {
-        Self { l: (self.l + by).clamp(0.0, 1.0), ..self }
+        Self {
+            l: (self.l + by).clamp(0.0, 1.0),
+            ..self
+        }
     }
 
     /// The same colour at `factor` of its light; chroma fades along with it.
     pub fn dim(self, factor: f32) -> Self {
-        Self { l: self.l * factor, a: self.a * factor.sqrt(), b: self.b * factor.sqrt() }
+        Self {
+            l: self.l * factor,
+            a: self.a * factor.sqrt(),
+            b: self.b * factor.sqrt(),
+        }
     }
 
     /// Turns the hue by `degrees`.
     pub fn turn(self, degrees: f32) -> Self {
-        let (sin, cos) = (libm::sinf(degrees.to_radians()), libm::cosf(degrees.to_radians()));
-        Self { a: self.a * cos - self.b * sin, b: self.a * sin + self.b * cos, ..self }
+        let (sin, cos) = (
+            libm::sinf(degrees.to_radians()),
+            libm::cosf(degrees.to_radians()),
+        );
+        Self {
+            a: self.a * cos - self.b * sin,
+            b: self.a * sin + self.b * cos,
+            ..self
+        }
     }
 
     /// The nearest sRGB colour of the same hue and lightness: chroma gives way until it fits.
@@ -59,7 +85,10 @@ impl Lab {
         let mut colour = self;
         for _ in 0..12 {
             let linear = colour.linear();
-            if linear.iter().all(|channel| (-0.002..=1.002).contains(channel)) {
+            if linear
+                .iter()
+                .all(|channel| (-0.002..=1.002).contains(channel))
+            {
                 break;
             }
             colour = colour.saturate(0.9);
@@ -84,17 +113,21 @@ impl Lab {
 impl Rgb {
     /// `self` at 0, `other` at 1, straight through sRGB: for paint, where speed matters more than evenness.
     pub fn mix(self, other: Self, t: f32) -> Self {
-        Self { r: self.r + (other.r - self.r) * t, g: self.g + (other.g - self.g) * t, b: self.b + (other.b - self.b) * t }
+        Self {
+            r: self.r + (other.r - self.r) * t,
+            g: self.g + (other.g - self.g) * t,
+            b: self.b + (other.b - self.b) * t,
+        }
     }
 
     /// Adds light without burning out: white stays white.
     pub fn screen(self, light: Self, amount: f32) -> Self {
         let add = |under: f32, over: f32| under + (1.0 - under) * (over * amount).clamp(0.0, 1.0);
-        Self { r: add(self.r, light.r), g: add(self.g, light.g), b: add(self.b, light.b) }
-    }
-
-    pub fn scale(self, by: f32) -> Self {
-        Self { r: self.r * by, g: self.g * by, b: self.b * by }
+        Self {
+            r: add(self.r, light.r),
+            g: add(self.g, light.g),
+            b: add(self.b, light.b),
+        }
     }
 
     /// A painted pixel back as a colour.
@@ -106,7 +139,11 @@ impl Rgb {
 
 fn encode_gamma(linear: f32) -> f32 {
     let linear = linear.clamp(0.0, 1.0);
-    if linear <= 0.003_130_8 { linear * 12.92 } else { 1.055 * libm::powf(linear, 1.0 / 2.4) - 0.055 }
+    if linear <= 0.003_130_8 {
+        linear * 12.92
+    } else {
+        1.055 * libm::powf(linear, 1.0 / 2.4) - 0.055
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +160,10 @@ mod tests {
     #[test]
     fn a_colour_outside_srgb_comes_back_inside_it() {
         let loud = lch(0.6, 0.5, 150.0).rgb();
-        assert!([loud.r, loud.g, loud.b].iter().all(|channel| (0.0..=1.0).contains(channel)));
+        assert!(
+            [loud.r, loud.g, loud.b]
+                .iter()
+                .all(|channel| (0.0..=1.0).contains(channel))
+        );
     }
 }

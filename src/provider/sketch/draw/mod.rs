@@ -40,13 +40,19 @@ struct Composition {
 }
 
 /// The first one that fits is painted; the landscape fits everything and stays last.
-const COMPOSITIONS: &[Composition] = &[Composition { fits: |_, _| true, paint: landscape::paint }];
+const COMPOSITIONS: &[Composition] = &[Composition {
+    fits: |_, _| true,
+    paint: landscape::paint,
+}];
 
 /// Draws it. `stage` is handed the unfinished picture after each real stage, at least three times before the end, numbered from 0.
 pub fn draw(scene: &Scene, stage: &mut dyn FnMut(u32, &Picture)) -> Picture {
     let reading = Reading::of(scene.prompt);
     let dice = Dice::new(fingerprint(scene));
-    match COMPOSITIONS.iter().find(|composition| (composition.fits)(scene, &reading)) {
+    match COMPOSITIONS
+        .iter()
+        .find(|composition| (composition.fits)(scene, &reading))
+    {
         Some(composition) => (composition.paint)(scene, &reading, dice, stage),
         None => landscape::paint(scene, &reading, dice, stage),
     }
@@ -56,7 +62,11 @@ pub fn draw(scene: &Scene, stage: &mut dyn FnMut(u32, &Picture)) -> Picture {
 pub fn understood(scene: &Scene) -> String {
     let words = Reading::of(scene.prompt).words;
     let seed = scene.seed;
-    if words.is_empty() { format!("no words understood; drawn by chance (seed {seed})") } else { format!("understood: {} (seed {seed})", words.join(", ")) }
+    if words.is_empty() {
+        format!("no words understood; drawn by chance (seed {seed})")
+    } else {
+        format!("understood: {} (seed {seed})", words.join(", "))
+    }
 }
 
 /// The number all chance in a scene comes from. Size and transparency stay out: they must not change the composition.
@@ -67,5 +77,11 @@ fn fingerprint(scene: &Scene) -> u64 {
     hasher.update(&scene.seed.to_le_bytes());
     hasher.update(&scene.index.to_le_bytes());
     let digest = hasher.finalize();
-    digest.as_bytes().first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    digest
+        .as_bytes()
+        .first_chunk::<8>()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
+
+#[cfg(test)]
+mod tests;

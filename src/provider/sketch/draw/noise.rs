@@ -42,7 +42,8 @@ impl Dice {
 
 /// Mixes a lattice point and a seed into 32 even bits.
 pub(super) fn hash(x: u32, y: u32, seed: u32) -> u32 {
-    let mut bits = x.wrapping_mul(0x9e37_79b1) ^ y.wrapping_mul(0x85eb_ca77) ^ seed.wrapping_mul(0xc2b2_ae3d);
+    let mut bits =
+        x.wrapping_mul(0x9e37_79b1) ^ y.wrapping_mul(0x85eb_ca77) ^ seed.wrapping_mul(0xc2b2_ae3d);
     bits = (bits ^ (bits >> 15)).wrapping_mul(0x2c1b_3c6d);
     bits = (bits ^ (bits >> 12)).wrapping_mul(0x297a_2d39);
     bits ^ (bits >> 15)
@@ -67,15 +68,25 @@ pub(super) fn gradient(x: f32, y: f32, seed: u32) -> f32 {
     let (fx, fy) = (x - cell_x as f32, y - cell_y as f32);
     let left = (cell_x as u32).wrapping_mul(0x9e37_79b1);
     let right = left.wrapping_add(0x9e37_79b1);
-    let top = (cell_y as u32).wrapping_mul(0x85eb_ca77).wrapping_add(seed.wrapping_mul(0xc2b2_ae3d));
+    let top = (cell_y as u32)
+        .wrapping_mul(0x85eb_ca77)
+        .wrapping_add(seed.wrapping_mul(0xc2b2_ae3d));
     let low = top.wrapping_add(0x85eb_ca77);
     let corner = |bits: u32, across: f32, down: f32| {
         let (dx, dy) = DIRECTIONS[((bits ^ (bits >> 15)).wrapping_mul(0x2c1b_3c6d) >> 28) as usize];
         dx * across + dy * down
     };
     let u = fade(fx);
-    let above = lerp(corner(left ^ top, fx, fy), corner(right ^ top, fx - 1.0, fy), u);
-    let below = lerp(corner(left ^ low, fx, fy - 1.0), corner(right ^ low, fx - 1.0, fy - 1.0), u);
+    let above = lerp(
+        corner(left ^ top, fx, fy),
+        corner(right ^ top, fx - 1.0, fy),
+        u,
+    );
+    let below = lerp(
+        corner(left ^ low, fx, fy - 1.0),
+        corner(right ^ low, fx - 1.0, fy - 1.0),
+        u,
+    );
     lerp(above, below, fade(fy)) * 1.3
 }
 
@@ -142,7 +153,12 @@ impl Field {
         for row in 0..rows {
             values.extend((0..columns).map(|column| at(column as f32 * step, row as f32 * step)));
         }
-        Self { per_pixel: 1.0 / step, columns, rows, values }
+        Self {
+            per_pixel: 1.0 / step,
+            columns,
+            rows,
+            values,
+        }
     }
 
     /// The value at a pixel; past the edges, the edge.
@@ -152,7 +168,10 @@ impl Field {
         let (column, row) = (gx as usize, gy as usize);
         let (fx, fy) = (gx - column as f32, gy - row as f32);
         let at = row * self.columns + column;
-        let (top, bottom) = (&self.values[at..at + 2], &self.values[at + self.columns..at + self.columns + 2]);
+        let (top, bottom) = (
+            &self.values[at..at + 2],
+            &self.values[at + self.columns..at + self.columns + 2],
+        );
         lerp(lerp(top[0], top[1], fx), lerp(bottom[0], bottom[1], fx), fy)
     }
 }
@@ -163,9 +182,13 @@ mod tests {
 
     #[test]
     fn noise_stays_in_its_range_and_varies() {
-        let values: Vec<f32> = (0..4000).map(|i| fractal(i as f32 * 0.37, i as f32 * -0.11, 4, 7)).collect();
+        let values: Vec<f32> = (0..4000)
+            .map(|i| fractal(i as f32 * 0.37, i as f32 * -0.11, 4, 7))
+            .collect();
         assert!(values.iter().all(|value| value.abs() <= 1.3));
-        assert!(values.iter().any(|value| *value > 0.2) && values.iter().any(|value| *value < -0.2));
+        assert!(
+            values.iter().any(|value| *value > 0.2) && values.iter().any(|value| *value < -0.2)
+        );
     }
 
     #[test]

@@ -81,7 +81,14 @@ const NIGHT: Hour = Hour {
 };
 
 impl Palette {
-    pub fn new(reading: &Reading, time: Time, season: Season, weather: Weather, ground: Ground, dice: &mut Dice) -> Self {
+    pub fn new(
+        reading: &Reading,
+        time: Time,
+        season: Season,
+        weather: Weather,
+        ground: Ground,
+        dice: &mut Dice,
+    ) -> Self {
         let hour = hour(time);
         let mut sky = hour.sky.map(of);
         // No two evenings are the same: the upper sky drifts a little, the horizon less.
@@ -93,20 +100,42 @@ impl Palette {
         palette.cover(weather, time);
         palette.feel(reading, time);
         palette.wear(&reading.colours);
-        palette.haze = palette.sky[1].mix(palette.sky[2], 0.62).lighten(-0.06).dim(0.94);
+        palette.haze = palette.sky[1]
+            .mix(palette.sky[2], 0.62)
+            .lighten(-0.06)
+            .dim(0.94);
         if ground == Ground::Desert {
             palette.haze = palette.haze.mix(palette.ground_lit, 0.35);
         }
         palette
     }
 
-    fn from_hour(hour: &Hour, sky: [Lab; 4], season: Season, ground: Ground, dice: &mut Dice) -> Self {
+    fn from_hour(
+        hour: &Hour,
+        sky: [Lab; 4],
+        season: Season,
+        ground: Ground,
+        dice: &mut Dice,
+    ) -> Self {
         let glow = of(hour.glow);
         let tint = of(hour.tint);
-        let lit = |material: Lab| material.dim(hour.light).mix(tint, hour.tinted * 0.55).mix(glow, 0.10 * (1.0 - hour.tinted * 0.5));
-        let shade = |material: Lab| material.dim(hour.light * 0.58).mix(tint, (hour.tinted + 0.22).min(0.85));
+        let lit = |material: Lab| {
+            material
+                .dim(hour.light)
+                .mix(tint, hour.tinted * 0.55)
+                .mix(glow, 0.10 * (1.0 - hour.tinted * 0.5))
+        };
+        let shade = |material: Lab| {
+            material
+                .dim(hour.light * 0.58)
+                .mix(tint, (hour.tinted + 0.22).min(0.85))
+        };
         let soil = material(ground, season, dice);
-        let rock = if ground == Ground::Desert { lch(0.58, 0.10, 45.0) } else { lch(0.57, 0.03, 265.0) };
+        let rock = if ground == Ground::Desert {
+            lch(0.58, 0.10, 45.0)
+        } else {
+            lch(0.57, 0.03, 265.0)
+        };
         let snow = lch(0.965, 0.012, 250.0);
         Self {
             sky,
@@ -119,7 +148,10 @@ impl Palette {
             ground_shade: shade(soil),
             rock_lit: lit(rock),
             rock_shade: shade(rock),
-            snow_lit: snow.dim((hour.light + 0.30).min(1.0)).mix(tint, hour.tinted * 0.35).mix(glow, 0.24),
+            snow_lit: snow
+                .dim((hour.light + 0.30).min(1.0))
+                .mix(tint, hour.tinted * 0.35)
+                .mix(glow, 0.24),
             snow_shade: shade(snow).mix(sky[1], 0.4).lighten(0.05),
             water: sky[0].mix(lch(0.35, 0.06, 225.0), 0.35).dim(0.72),
             dark: shade(soil).dim(0.46).mix(tint.dim(0.5), 0.5),
@@ -142,14 +174,24 @@ impl Palette {
             Weather::Rain => 0.35,
             _ => 0.0,
         };
-        let level = if time == Time::Night { level * 0.35 } else { level };
+        let level = if time == Time::Night {
+            level * 0.35
+        } else {
+            level
+        };
         self.each(|colour| colour.saturate(1.0 - grey * 0.8).lighten(level * 0.7));
         self.each(|colour| colour.mix(lch(colour.l, 0.065, 250.0), slate));
-        let cover = self.sky[2].mix(self.sky[3], 0.3).saturate(0.7).lighten(level * 0.5);
+        let cover = self.sky[2]
+            .mix(self.sky[3], 0.3)
+            .saturate(0.7)
+            .lighten(level * 0.5);
         for (stop, share) in self.sky.iter_mut().zip([0.35, 0.6, 0.6, 0.4]) {
             *stop = stop.mix(cover, share * grey * 1.6);
         }
-        self.cloud_lit = self.cloud_lit.mix(self.sky[3], grey * 0.5).lighten(level * 0.7);
+        self.cloud_lit = self
+            .cloud_lit
+            .mix(self.sky[3], grey * 0.5)
+            .lighten(level * 0.7);
         self.cloud_shade = self.cloud_shade.lighten(level * 0.5);
         self.ground_shade = self.ground_shade.lighten(level * 0.8);
         self.ground_lit = self.ground_lit.lighten(level * 0.6);
@@ -161,10 +203,14 @@ impl Palette {
             match mood {
                 Mood::Calm => self.each(|colour| colour.saturate(0.88)),
                 Mood::Vivid => self.each(|colour| colour.saturate(1.3)),
-                Mood::Pastel => self.each(|colour| colour.saturate(0.78).mix(lch(0.95, 0.02, 60.0), 0.22)),
+                Mood::Pastel => {
+                    self.each(|colour| colour.saturate(0.78).mix(lch(0.95, 0.02, 60.0), 0.22))
+                }
                 Mood::Gloomy => self.each(|colour| colour.saturate(0.7).dim(0.78)),
-                Mood::Warm => self.each(|colour| colour.mix(lch(colour.l, colour.chroma() + 0.03, 60.0), 0.28)),
-                Mood::Cold => self.each(|colour| colour.mix(lch(colour.l, colour.chroma() + 0.02, 245.0), 0.35)),
+                Mood::Warm => self
+                    .each(|colour| colour.mix(lch(colour.l, colour.chroma() + 0.03, 60.0), 0.28)),
+                Mood::Cold => self
+                    .each(|colour| colour.mix(lch(colour.l, colour.chroma() + 0.02, 245.0), 0.35)),
                 Mood::Neon => self.light_up(time),
             }
         }
@@ -173,7 +219,12 @@ impl Palette {
     /// Neon: violet dark above, magenta at the horizon, cyan light.
     fn light_up(&mut self, time: Time) {
         let floor = if time == Time::Night { 0.0 } else { 0.05 };
-        self.sky = [lch(0.16 + floor, 0.09, 285.0), lch(0.27 + floor, 0.14, 298.0), lch(0.46 + floor, 0.21, 335.0), lch(0.70, 0.18, 10.0)];
+        self.sky = [
+            lch(0.16 + floor, 0.09, 285.0),
+            lch(0.27 + floor, 0.14, 298.0),
+            lch(0.46 + floor, 0.21, 335.0),
+            lch(0.70, 0.18, 10.0),
+        ];
         self.glow = lch(0.86, 0.15, 20.0);
         self.disc = lch(0.88, 0.15, 60.0);
         self.cloud_lit = lch(0.60, 0.20, 345.0);
@@ -192,12 +243,24 @@ impl Palette {
         let Some(first) = colours.first() else { return };
         let second = colours.get(1).unwrap_or(first);
         let dye = |colour: Lab, hue: &Hue, share: f32| {
-            let chroma = if hue.chroma < 0.02 { hue.chroma } else { hue.chroma * 0.55 + colour.chroma() * 0.4 };
-            colour.mix(lch(colour.l, chroma, hue.degrees), if hue.chroma < 0.02 { 0.96 } else { share })
+            let chroma = if hue.chroma < 0.02 {
+                hue.chroma
+            } else {
+                hue.chroma * 0.55 + colour.chroma() * 0.4
+            };
+            colour.mix(
+                lch(colour.l, chroma, hue.degrees),
+                if hue.chroma < 0.02 { 0.96 } else { share },
+            )
         };
         if (100.0..170.0).contains(&first.degrees) {
             // Green is the ground's colour; a green sky is something else.
-            for colour in [&mut self.ground_lit, &mut self.ground_shade, &mut self.dark, &mut self.rock_shade] {
+            for colour in [
+                &mut self.ground_lit,
+                &mut self.ground_shade,
+                &mut self.dark,
+                &mut self.rock_shade,
+            ] {
                 *colour = dye(*colour, first, 0.7);
             }
             return;
@@ -235,7 +298,11 @@ impl Palette {
     pub fn sky_at(&self, t: f32) -> Lab {
         const STOPS: [f32; 4] = [0.0, 0.42, 0.78, 1.0];
         let t = t.clamp(0.0, 1.0);
-        let upper = STOPS.iter().rposition(|stop| *stop <= t).unwrap_or(0).min(2);
+        let upper = STOPS
+            .iter()
+            .rposition(|stop| *stop <= t)
+            .unwrap_or(0)
+            .min(2);
         let share = (t - STOPS[upper]) / (STOPS[upper + 1] - STOPS[upper]);
         self.sky[upper].mix(self.sky[upper + 1], share)
     }

@@ -16,13 +16,21 @@ impl Picture {
     pub fn new(width: u32, height: u32) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         let pixels = vec![0; width as usize * height as usize * 4];
-        Self { width, height, pixels }
+        Self {
+            width,
+            height,
+            pixels,
+        }
     }
 
     /// A picture from pixels made elsewhere (a decoded upload, say); `None` when their number does not fit the sides.
     pub fn from_rgba(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
         let fits = width > 0 && height > 0 && pixels.len() == width as usize * height as usize * 4;
-        fits.then_some(Self { width, height, pixels })
+        fits.then_some(Self {
+            width,
+            height,
+            pixels,
+        })
     }
 
     /// Width in pixels.
@@ -47,7 +55,11 @@ impl Picture {
 
     /// Whether every pixel is fully opaque.
     pub fn is_opaque(&self) -> bool {
-        self.pixels.as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255)
+        self.pixels
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .all(|pixel| pixel[3] == 255)
     }
 
     /// One row of pixels.
@@ -110,7 +122,11 @@ pub(super) fn blend(pixel: &mut [u8; 4], colour: Rgb, coverage: f32, dither: f32
     }
     let under = f32::from(pixel[3]) * (1.0 / 255.0);
     let alpha = cover + under * (1.0 - cover);
-    let weight = if pixel[3] == 255 { cover } else { cover / alpha };
+    let weight = if pixel[3] == 255 {
+        cover
+    } else {
+        cover / alpha
+    };
     for (channel, over) in pixel.iter_mut().zip([colour.r, colour.g, colour.b]) {
         let old = f32::from(*channel);
         *channel = (old + (over * 255.0 - old) * weight + dither) as u8;

@@ -40,11 +40,21 @@ pub(super) struct Plan {
 impl Plan {
     pub fn new(scene: &Scene, reading: &Reading, mut dice: Dice) -> Self {
         let (width, height) = (scene.width.max(1) as f32, scene.height.max(1) as f32);
-        let time = reading.time.unwrap_or_else(|| guess_time(reading, &mut dice));
-        let weather = reading.weather.unwrap_or_else(|| guess_weather(reading, &mut dice));
-        let season = reading.season.unwrap_or_else(|| guess_season(weather, &mut dice));
-        let ground = reading.ground.unwrap_or_else(|| guess_ground(reading, &mut dice));
-        let water = reading.water.or_else(|| guess_water(reading, ground, &mut dice));
+        let time = reading
+            .time
+            .unwrap_or_else(|| guess_time(reading, &mut dice));
+        let weather = reading
+            .weather
+            .unwrap_or_else(|| guess_weather(reading, &mut dice));
+        let season = reading
+            .season
+            .unwrap_or_else(|| guess_season(weather, &mut dice));
+        let ground = reading
+            .ground
+            .unwrap_or_else(|| guess_ground(reading, &mut dice));
+        let water = reading
+            .water
+            .or_else(|| guess_water(reading, ground, &mut dice));
         let palette = Palette::new(reading, time, season, weather, ground, &mut dice);
         let is_moon = time == Time::Night || (reading.shines(Light::Moon) && time != Time::Noon);
         let unit = height.min(width * 1.5);
@@ -65,7 +75,9 @@ impl Plan {
             sun,
             sun_radius: unit * disc_share(time, is_moon, &mut dice),
             is_moon,
-            disc: !matches!(weather, Weather::Overcast | Weather::Rain | Weather::Storm) || reading.shines(Light::Sun) || reading.shines(Light::Moon),
+            disc: !matches!(weather, Weather::Overcast | Weather::Rain | Weather::Storm)
+                || reading.shines(Light::Sun)
+                || reading.shines(Light::Moon),
             stars: starlight(reading, time, weather),
             aurora: reading.shines(Light::Aurora),
             cloudiness: cloudiness(reading, weather, &mut dice),
@@ -86,7 +98,11 @@ impl Plan {
 
     /// -1 when the light comes from the left, 1 from the right.
     pub fn light_side(&self) -> f32 {
-        if self.sun.0 < self.width * 0.5 { -1.0 } else { 1.0 }
+        if self.sun.0 < self.width * 0.5 {
+            -1.0
+        } else {
+            1.0
+        }
     }
 }
 
@@ -97,11 +113,23 @@ fn guess_time(reading: &Reading, dice: &mut Dice) -> Time {
     }
     match (reading.season, reading.weather) {
         (_, Some(Weather::Storm)) => dice.pick(&[Time::Noon, Time::Dusk, Time::Sunset]),
-        (_, Some(Weather::Rain | Weather::Overcast)) => dice.pick(&[Time::Morning, Time::Noon, Time::Dawn]),
+        (_, Some(Weather::Rain | Weather::Overcast)) => {
+            dice.pick(&[Time::Morning, Time::Noon, Time::Dawn])
+        }
         (_, Some(Weather::Clear)) => dice.pick(&[Time::Morning, Time::Noon]),
-        (Some(Season::Spring | Season::Summer), _) => dice.pick(&[Time::Morning, Time::Noon, Time::Noon]),
+        (Some(Season::Spring | Season::Summer), _) => {
+            dice.pick(&[Time::Morning, Time::Noon, Time::Noon])
+        }
         (Some(Season::Autumn), _) => dice.pick(&[Time::Morning, Time::Sunset, Time::Noon]),
-        _ => dice.pick(&[Time::Dawn, Time::Morning, Time::Noon, Time::Sunset, Time::Sunset, Time::Dusk, Time::Night]),
+        _ => dice.pick(&[
+            Time::Dawn,
+            Time::Morning,
+            Time::Noon,
+            Time::Sunset,
+            Time::Sunset,
+            Time::Dusk,
+            Time::Night,
+        ]),
     }
 }
 
@@ -109,24 +137,57 @@ fn guess_weather(reading: &Reading, dice: &mut Dice) -> Weather {
     if reading.shines(Light::Stars) || reading.shines(Light::Aurora) || reading.feels(Mood::Calm) {
         return Weather::Clear;
     }
-    dice.pick(&[Weather::Clear, Weather::Clear, Weather::Cloudy, Weather::Cloudy, Weather::Cloudy, Weather::Mist])
+    dice.pick(&[
+        Weather::Clear,
+        Weather::Clear,
+        Weather::Cloudy,
+        Weather::Cloudy,
+        Weather::Cloudy,
+        Weather::Mist,
+    ])
 }
 
 fn guess_season(weather: Weather, dice: &mut Dice) -> Season {
-    if weather == Weather::Snow { Season::Winter } else { dice.pick(&[Season::Spring, Season::Summer, Season::Summer, Season::Autumn]) }
+    if weather == Weather::Snow {
+        Season::Winter
+    } else {
+        dice.pick(&[
+            Season::Spring,
+            Season::Summer,
+            Season::Summer,
+            Season::Autumn,
+        ])
+    }
 }
 
 fn guess_ground(reading: &Reading, dice: &mut Dice) -> Ground {
-    if reading.asks_for(Accent::House) || reading.asks_for(Accent::Tree) || reading.season == Some(Season::Spring) {
+    if reading.asks_for(Accent::House)
+        || reading.asks_for(Accent::Tree)
+        || reading.season == Some(Season::Spring)
+    {
         return dice.pick(&[Ground::Hills, Ground::Hills, Ground::Mountains]);
     }
     if reading.feels(Mood::Neon) {
         return Ground::City;
     }
     if reading.water == Some(Water::Lake) {
-        return dice.pick(&[Ground::Mountains, Ground::Mountains, Ground::Mountains, Ground::Hills, Ground::Forest]);
+        return dice.pick(&[
+            Ground::Mountains,
+            Ground::Mountains,
+            Ground::Mountains,
+            Ground::Hills,
+            Ground::Forest,
+        ]);
     }
-    dice.pick(&[Ground::Mountains, Ground::Mountains, Ground::Mountains, Ground::Hills, Ground::Hills, Ground::Forest, Ground::Desert])
+    dice.pick(&[
+        Ground::Mountains,
+        Ground::Mountains,
+        Ground::Mountains,
+        Ground::Hills,
+        Ground::Hills,
+        Ground::Forest,
+        Ground::Desert,
+    ])
 }
 
 fn guess_water(reading: &Reading, ground: Ground, dice: &mut Dice) -> Option<Water> {
@@ -157,8 +218,18 @@ fn horizon_share(ground: Ground, water: Option<Water>, ratio: f32, dice: &mut Di
     if ratio < 0.7 { share + 0.06 } else { share }
 }
 
-fn place_sun(time: Time, is_moon: bool, (width, _, unit): (f32, f32, f32), horizon: f32, dice: &mut Dice) -> (f32, f32) {
-    let side = if dice.chance(0.5) { dice.between(0.2, 0.42) } else { dice.between(0.58, 0.8) };
+fn place_sun(
+    time: Time,
+    is_moon: bool,
+    (width, _, unit): (f32, f32, f32),
+    horizon: f32,
+    dice: &mut Dice,
+) -> (f32, f32) {
+    let side = if dice.chance(0.5) {
+        dice.between(0.2, 0.42)
+    } else {
+        dice.between(0.58, 0.8)
+    };
     let above = match time {
         _ if is_moon => dice.between(0.30, 0.46),
         Time::Dawn | Time::Dusk => dice.between(0.02, 0.12),
@@ -179,7 +250,11 @@ fn disc_share(time: Time, is_moon: bool, dice: &mut Dice) -> f32 {
 }
 
 fn starlight(reading: &Reading, time: Time, weather: Weather) -> f32 {
-    let asked = if reading.shines(Light::Stars) { 1.0 } else { 0.0f32 };
+    let asked = if reading.shines(Light::Stars) {
+        1.0
+    } else {
+        0.0f32
+    };
     let clear: f32 = match weather {
         Weather::Clear | Weather::Cloudy | Weather::Snow => 1.0,
         Weather::Mist => 0.5,
@@ -201,7 +276,11 @@ fn cloudiness(reading: &Reading, weather: Weather, dice: &mut Dice) -> f32 {
         Weather::Storm => dice.between(0.78, 0.9),
         Weather::Snow => dice.between(0.5, 0.7),
     };
-    if reading.shines(Light::Stars) || reading.shines(Light::Aurora) { amount * 0.45 } else { amount }
+    if reading.shines(Light::Stars) || reading.shines(Light::Aurora) {
+        amount * 0.45
+    } else {
+        amount
+    }
 }
 
 fn mist(weather: Weather, dice: &mut Dice) -> f32 {
@@ -214,13 +293,28 @@ fn mist(weather: Weather, dice: &mut Dice) -> f32 {
 }
 
 /// The small things asked for; birds come along by themselves now and then.
-fn accents(reading: &Reading, ground: Ground, water: Option<Water>, weather: Weather, dice: &mut Dice) -> Vec<Accent> {
+fn accents(
+    reading: &Reading,
+    ground: Ground,
+    water: Option<Water>,
+    weather: Weather,
+    dice: &mut Dice,
+) -> Vec<Accent> {
     let mut accents = reading.accents.clone();
     let calm = !matches!(weather, Weather::Rain | Weather::Storm | Weather::Snow);
-    if calm && ground != Ground::City && reading.time != Some(Time::Night) && dice.chance(0.3) && !accents.contains(&Accent::Birds) {
+    if calm
+        && ground != Ground::City
+        && reading.time != Some(Time::Night)
+        && dice.chance(0.3)
+        && !accents.contains(&Accent::Birds)
+    {
         accents.push(Accent::Birds);
     }
-    if reading.accents.is_empty() && water == Some(Water::Lake) && ground != Ground::City && dice.chance(0.2) {
+    if reading.accents.is_empty()
+        && water == Some(Water::Lake)
+        && ground != Ground::City
+        && dice.chance(0.2)
+    {
         accents.push(Accent::Boat);
     }
     accents

@@ -194,7 +194,11 @@ impl Reading {
         let mut in_word = false;
         while let Some(letter) = text[at..].chars().next() {
             let here = &text[at..];
-            let matched = if letter.is_ascii_alphanumeric() && in_word { 0 } else { reading.take(here) };
+            let matched = if letter.is_ascii_alphanumeric() && in_word {
+                0
+            } else {
+                reading.take(here)
+            };
             in_word = letter.is_ascii_alphanumeric() && matched == 0;
             at += matched.max(letter.len_utf8());
         }
@@ -203,7 +207,14 @@ impl Reading {
 
     /// Notes every meaning of the longest spelling `text` begins with, and returns that spelling's length.
     fn take(&mut self, text: &str) -> usize {
-        let spelt = |entry: &Entry| entry.2.iter().filter_map(|spelling| length_at_start(text, spelling)).max().unwrap_or(0);
+        let spelt = |entry: &Entry| {
+            entry
+                .2
+                .iter()
+                .filter_map(|spelling| length_at_start(text, spelling))
+                .max()
+                .unwrap_or(0)
+        };
         let longest = LEXICON.iter().map(spelt).max().unwrap_or(0);
         if longest > 0 {
             for entry in LEXICON.iter().filter(|entry| spelt(entry) == longest) {
@@ -251,7 +262,9 @@ fn length_at_start(text: &str, spelling: &str) -> Option<usize> {
         return Some(spelling.len());
     }
     let ends = |rest: &str| !rest.starts_with(|letter: char| letter.is_ascii_alphanumeric());
-    let plural = ["s", "es", ""].into_iter().find(|plural| rest.strip_prefix(plural).is_some_and(ends))?;
+    let plural = ["s", "es", ""]
+        .into_iter()
+        .find(|plural| rest.strip_prefix(plural).is_some_and(ends))?;
     Some(spelling.len() + plural.len())
 }
 
@@ -266,7 +279,10 @@ mod tests {
     #[test]
     fn words_are_found_in_english_and_chinese() {
         check("A lighthouse at dusk", &["lighthouse", "dusk"]);
-        check("Rain over two LAKES, birch trees", &["rain", "lake", "tree"]);
+        check(
+            "Rain over two LAKES, birch trees",
+            &["rain", "lake", "tree"],
+        );
         check("月夜的湖", &["moon", "night", "lake"]);
         check("上海的夜", &["city", "night"]);
         check("cyberpunk", &["city", "neon"]);

@@ -55,27 +55,76 @@ fn lighthouse(picture: &mut Picture, plan: &Plan, (x, y): (f32, f32)) {
     let foot = (x, y + scale * 0.04);
     let dark = ink(plan, 0.08);
     let lamp = plan.palette.lamp.rgb();
-    let wall = plan.palette.snow_lit.mix(plan.palette.ground_shade, if plan.is_dark() { 0.55 } else { 0.12 }).rgb();
-    let shadow = plan.palette.snow_shade.mix(plan.palette.dark, if plan.is_dark() { 0.6 } else { 0.35 }).rgb();
+    let wall = plan
+        .palette
+        .snow_lit
+        .mix(
+            plan.palette.ground_shade,
+            if plan.is_dark() { 0.55 } else { 0.12 },
+        )
+        .rgb();
+    let shadow = plan
+        .palette
+        .snow_shade
+        .mix(plan.palette.dark, if plan.is_dark() { 0.6 } else { 0.35 })
+        .rgb();
     if plan.is_dark() || plan.mist > 0.5 {
         beam(picture, plan, (foot.0, foot.1 - scale * 0.86), lamp);
     }
-    Outline::new().shape(&[(-0.085, 0.0), (0.085, 0.0), (0.055, 0.78), (-0.055, 0.78)]).fill(picture, foot, scale, wall, 1.0);
+    Outline::new()
+        .shape(&[(-0.085, 0.0), (0.085, 0.0), (0.055, 0.78), (-0.055, 0.78)])
+        .fill(picture, foot, scale, wall, 1.0);
     let away = -plan.light_side();
-    Outline::new().shape(&[(0.0, 0.0), (0.085 * away, 0.0), (0.055 * away, 0.78), (0.0, 0.78)]).fill(picture, foot, scale, shadow, 0.85);
+    Outline::new()
+        .shape(&[
+            (0.0, 0.0),
+            (0.085 * away, 0.0),
+            (0.055 * away, 0.78),
+            (0.0, 0.78),
+        ])
+        .fill(picture, foot, scale, shadow, 0.85);
     for (low, high) in [(0.18, 0.34), (0.50, 0.64)] {
         let half = |at: f32| 0.085 - 0.03 * at / 0.78;
         Outline::new()
-            .shape(&[(-half(low), low), (half(low), low), (half(high), high), (-half(high), high)])
+            .shape(&[
+                (-half(low), low),
+                (half(low), low),
+                (half(high), high),
+                (-half(high), high),
+            ])
             .fill(picture, foot, scale, dark, 0.55);
     }
-    Outline::new().block((-0.08, 0.78), (0.08, 0.805)).block((-0.04, 0.9), (0.04, 0.92)).fill(picture, foot, scale, dark, 1.0);
-    Outline::new().block((-0.038, 0.805), (0.038, 0.9)).fill(picture, foot, scale, lamp, 1.0);
-    Outline::new().shape(&[(-0.055, 0.92), (0.055, 0.92), (0.0, 0.99)]).block((-0.006, 0.98), (0.006, 1.04)).fill(picture, foot, scale, dark, 1.0);
-    Outline::new().shape(&[(0.1, 0.0), (0.36, 0.0), (0.36, 0.1), (0.23, 0.19), (0.1, 0.1)]).fill(picture, foot, scale, dark, 1.0);
+    Outline::new()
+        .block((-0.08, 0.78), (0.08, 0.805))
+        .block((-0.04, 0.9), (0.04, 0.92))
+        .fill(picture, foot, scale, dark, 1.0);
+    Outline::new()
+        .block((-0.038, 0.805), (0.038, 0.9))
+        .fill(picture, foot, scale, lamp, 1.0);
+    Outline::new()
+        .shape(&[(-0.055, 0.92), (0.055, 0.92), (0.0, 0.99)])
+        .block((-0.006, 0.98), (0.006, 1.04))
+        .fill(picture, foot, scale, dark, 1.0);
+    Outline::new()
+        .shape(&[
+            (0.1, 0.0),
+            (0.36, 0.0),
+            (0.36, 0.1),
+            (0.23, 0.19),
+            (0.1, 0.1),
+        ])
+        .fill(picture, foot, scale, dark, 1.0);
     if plan.is_dark() {
-        Outline::new().block((0.16, 0.04), (0.2, 0.09)).fill(picture, foot, scale, lamp, 0.9);
-        glow(picture, (foot.0, foot.1 - scale * 0.855), scale * 0.42, lamp, 0.85);
+        Outline::new()
+            .block((0.16, 0.04), (0.2, 0.09))
+            .fill(picture, foot, scale, lamp, 0.9);
+        glow(
+            picture,
+            (foot.0, foot.1 - scale * 0.855),
+            scale * 0.42,
+            lamp,
+            0.85,
+        );
     }
 }
 
@@ -92,7 +141,12 @@ fn beam(picture: &mut Picture, plan: &Plan, lamp: (f32, f32), colour: Rgb) {
         }
         let inside = 1.0 - across / (0.006 + along * 0.075);
         if inside > 0.0 {
-            picture.dab(x as i32, y as i32, colour, inside.min(0.6) * 0.75 / (1.0 + along * along * 30.0 + along * 4.0));
+            picture.dab(
+                x as i32,
+                y as i32,
+                colour,
+                inside.min(0.6) * 0.75 / (1.0 + along * along * 30.0 + along * 4.0),
+            );
         }
     }
 }
@@ -100,7 +154,10 @@ fn beam(picture: &mut Picture, plan: &Plan, lamp: (f32, f32), colour: Rgb) {
 fn glow(picture: &mut Picture, centre: (f32, f32), radius: f32, colour: Rgb, strength: f32) {
     for y in (centre.1 - radius) as i32..=(centre.1 + radius) as i32 {
         for x in (centre.0 - radius) as i32..=(centre.0 + radius) as i32 {
-            let (dx, dy) = ((x as f32 - centre.0) / radius, (y as f32 - centre.1) / radius);
+            let (dx, dy) = (
+                (x as f32 - centre.0) / radius,
+                (y as f32 - centre.1) / radius,
+            );
             let far = dx * dx + dy * dy;
             if far < 1.0 {
                 let fade = (1.0 - far) * (1.0 - far);
@@ -114,13 +171,42 @@ fn house(picture: &mut Picture, plan: &Plan, (x, y): (f32, f32)) {
     let scale = plan.unit * if plan.water.is_some() { 0.05 } else { 0.085 };
     let foot = (x, y + scale * 0.12);
     let (dark, lamp) = (ink(plan, 0.12), plan.palette.lamp.rgb());
-    let wall = plan.palette.ground_shade.mix(plan.palette.snow_lit, if plan.is_dark() { 0.12 } else { 0.5 }).rgb();
-    Outline::new().shape(&[(-0.5, 0.0), (0.5, 0.0), (0.5, 0.42), (-0.5, 0.42)]).fill(picture, foot, scale, wall, 1.0);
-    Outline::new().shape(&[(-0.6, 0.4), (0.6, 0.4), (0.38, 0.86), (-0.38, 0.86)]).block((0.14, 0.7), (0.26, 1.02)).fill(picture, foot, scale, dark, 1.0);
-    Outline::new().block((-0.34, 0.14), (-0.16, 0.32)).block((0.16, 0.14), (0.34, 0.32)).fill(picture, foot, scale, if plan.is_dark() { lamp } else { dark }, 0.95);
-    Outline::new().block((-0.07, 0.0), (0.07, 0.28)).fill(picture, foot, scale, dark, 1.0);
+    let wall = plan
+        .palette
+        .ground_shade
+        .mix(
+            plan.palette.snow_lit,
+            if plan.is_dark() { 0.12 } else { 0.5 },
+        )
+        .rgb();
+    Outline::new()
+        .shape(&[(-0.5, 0.0), (0.5, 0.0), (0.5, 0.42), (-0.5, 0.42)])
+        .fill(picture, foot, scale, wall, 1.0);
+    Outline::new()
+        .shape(&[(-0.6, 0.4), (0.6, 0.4), (0.38, 0.86), (-0.38, 0.86)])
+        .block((0.14, 0.7), (0.26, 1.02))
+        .fill(picture, foot, scale, dark, 1.0);
+    Outline::new()
+        .block((-0.34, 0.14), (-0.16, 0.32))
+        .block((0.16, 0.14), (0.34, 0.32))
+        .fill(
+            picture,
+            foot,
+            scale,
+            if plan.is_dark() { lamp } else { dark },
+            0.95,
+        );
+    Outline::new()
+        .block((-0.07, 0.0), (0.07, 0.28))
+        .fill(picture, foot, scale, dark, 1.0);
     if plan.is_dark() {
-        glow(picture, (foot.0, foot.1 - scale * 0.2), scale * 1.3, lamp, 0.35);
+        glow(
+            picture,
+            (foot.0, foot.1 - scale * 0.2),
+            scale * 1.3,
+            lamp,
+            0.35,
+        );
     }
 }
 
@@ -133,13 +219,22 @@ fn tower(picture: &mut Picture, plan: &Plan, (x, y): (f32, f32)) {
     for level in 0..4 {
         let low = level as f32 * 0.2;
         let half = 0.13 - level as f32 * 0.022;
-        outline = outline
-            .block((-half, low), (half, low + 0.16))
-            .shape(&[(-half - 0.06, low + 0.15), (half + 0.06, low + 0.15), (half * 0.8, low + 0.21), (-half * 0.8, low + 0.21)]);
+        outline = outline.block((-half, low), (half, low + 0.16)).shape(&[
+            (-half - 0.06, low + 0.15),
+            (half + 0.06, low + 0.15),
+            (half * 0.8, low + 0.21),
+            (-half * 0.8, low + 0.21),
+        ]);
     }
-    outline.shape(&[(-0.03, 0.8), (0.03, 0.8), (0.0, 0.98)]).fill(picture, foot, scale, dark, 1.0);
+    outline
+        .shape(&[(-0.03, 0.8), (0.03, 0.8), (0.0, 0.98)])
+        .fill(picture, foot, scale, dark, 1.0);
     if plan.is_dark() {
-        Outline::new().block((-0.02, 0.05), (0.02, 0.12)).block((-0.018, 0.26), (0.018, 0.32)).block((-0.016, 0.46), (0.016, 0.52)).fill(picture, foot, scale, lamp, 0.9);
+        Outline::new()
+            .block((-0.02, 0.05), (0.02, 0.12))
+            .block((-0.018, 0.26), (0.018, 0.32))
+            .block((-0.016, 0.46), (0.016, 0.52))
+            .fill(picture, foot, scale, lamp, 0.9);
     }
 }
 
@@ -150,15 +245,46 @@ fn boat(picture: &mut Picture, plan: &mut Plan) {
     }
     let near = plan.dice.between(0.10, 0.22);
     let scale = plan.unit * (0.05 + near * 0.28);
-    let foot = (plan.width * 0.5 + plan.light_side() * plan.width * plan.dice.between(0.02, 0.2), plan.horizon + (plan.height - plan.horizon) * near);
+    let foot = (
+        plan.width * 0.5 + plan.light_side() * plan.width * plan.dice.between(0.02, 0.2),
+        plan.horizon + (plan.height - plan.horizon) * near,
+    );
     let dark = ink(plan, 0.1);
-    let sail = plan.palette.snow_lit.mix(plan.palette.glow, 0.3).mix(plan.palette.dark, if plan.is_dark() { 0.45 } else { 0.05 }).rgb();
+    let sail = plan
+        .palette
+        .snow_lit
+        .mix(plan.palette.glow, 0.3)
+        .mix(plan.palette.dark, if plan.is_dark() { 0.45 } else { 0.05 })
+        .rgb();
     for (flip, coverage) in [(-0.7, 0.35), (1.0, 1.0)] {
         let up = |y: f32| y * flip;
-        Outline::new().arcs((-0.42, up(0.12)), (0.0, up(-0.10)), (0.46, up(0.14)), (0.0, up(0.10))).fill(picture, foot, scale, dark, coverage);
-        Outline::new().block((-0.01, up(0.08)), (0.01, up(1.0))).fill(picture, foot, scale, dark, coverage);
-        Outline::new().arcs((0.03, up(0.18)), (0.36, up(0.4)), (0.02, up(0.98)), (0.06, up(0.5))).fill(picture, foot, scale, sail, coverage);
-        Outline::new().arcs((-0.04, up(0.2)), (-0.2, up(0.4)), (-0.03, up(0.86)), (-0.1, up(0.5))).fill(picture, foot, scale, sail, coverage * 0.9);
+        Outline::new()
+            .arcs(
+                (-0.42, up(0.12)),
+                (0.0, up(-0.10)),
+                (0.46, up(0.14)),
+                (0.0, up(0.10)),
+            )
+            .fill(picture, foot, scale, dark, coverage);
+        Outline::new()
+            .block((-0.01, up(0.08)), (0.01, up(1.0)))
+            .fill(picture, foot, scale, dark, coverage);
+        Outline::new()
+            .arcs(
+                (0.03, up(0.18)),
+                (0.36, up(0.4)),
+                (0.02, up(0.98)),
+                (0.06, up(0.5)),
+            )
+            .fill(picture, foot, scale, sail, coverage);
+        Outline::new()
+            .arcs(
+                (-0.04, up(0.2)),
+                (-0.2, up(0.4)),
+                (-0.03, up(0.86)),
+                (-0.1, up(0.5)),
+            )
+            .fill(picture, foot, scale, sail, coverage * 0.9);
     }
 }
 
@@ -167,14 +293,30 @@ fn birds(picture: &mut Picture, plan: &mut Plan) {
         return;
     }
     let colour = ink(plan, 0.18);
-    let flock = (plan.width * plan.dice.between(0.25, 0.75), plan.horizon * plan.dice.between(0.35, 0.62));
+    let flock = (
+        plan.width * plan.dice.between(0.25, 0.75),
+        plan.horizon * plan.dice.between(0.35, 0.62),
+    );
     for _ in 0..(4 + plan.dice.roll() % 6) {
-        let place = (flock.0 + plan.unit * plan.dice.between(-0.16, 0.16), flock.1 + plan.unit * plan.dice.between(-0.07, 0.07));
+        let place = (
+            flock.0 + plan.unit * plan.dice.between(-0.16, 0.16),
+            flock.1 + plan.unit * plan.dice.between(-0.07, 0.07),
+        );
         let scale = plan.unit * plan.dice.between(0.008, 0.017);
         let lift = plan.dice.between(0.25, 0.75);
         Outline::new()
-            .arcs((0.0, 0.0), (0.5, lift + 0.25), (1.0, lift * 0.5), (0.5, lift))
-            .arcs((0.0, 0.0), (-0.5, lift + 0.25), (-1.0, lift * 0.6), (-0.5, lift))
+            .arcs(
+                (0.0, 0.0),
+                (0.5, lift + 0.25),
+                (1.0, lift * 0.5),
+                (0.5, lift),
+            )
+            .arcs(
+                (0.0, 0.0),
+                (-0.5, lift + 0.25),
+                (-1.0, lift * 0.6),
+                (-0.5, lift),
+            )
             .fill(picture, place, scale, colour, 0.9);
     }
 }
@@ -185,10 +327,14 @@ fn big_tree(picture: &mut Picture, plan: &mut Plan, land: &Land) {
     let foot = (x, land.front(x, plan) + plan.unit * 0.012);
     let scale = plan.unit * 0.3;
     let trunk = ink(plan, 0.0);
-    Outline::new().shape(&[(-0.05, 0.0), (0.05, 0.0), (0.025, 0.5), (-0.02, 0.5)]).fill(picture, foot, scale, trunk, 1.0);
+    Outline::new()
+        .shape(&[(-0.05, 0.0), (0.05, 0.0), (0.025, 0.5), (-0.02, 0.5)])
+        .fill(picture, foot, scale, trunk, 1.0);
     let bare = plan.season == Season::Winter;
     let leaf = match plan.season {
-        Season::Spring if plan.ground != Ground::Forest => plan.palette.glow.mix(plan.palette.ground_shade, 0.35),
+        Season::Spring if plan.ground != Ground::Forest => {
+            plan.palette.glow.mix(plan.palette.ground_shade, 0.35)
+        }
         _ => plan.palette.ground_lit.mix(plan.palette.dark, 0.45),
     };
     for blot in 0..if bare { 0 } else { 70 } {
@@ -197,15 +343,26 @@ fn big_tree(picture: &mut Picture, plan: &mut Plan, land: &Land) {
             continue;
         }
         let lit = smooth(-1.0, 1.0, across * plan.light_side() * 0.6 + up * 0.7);
-        let colour = plan.palette.dark.mix(leaf, 0.25 + 0.75 * lit * (blot as f32 / 70.0)).rgb();
+        let colour = plan
+            .palette
+            .dark
+            .mix(leaf, 0.25 + 0.75 * lit * (blot as f32 / 70.0))
+            .rgb();
         let radius = plan.dice.between(0.045, 0.11);
-        Outline::new().circle((across * 0.36, 0.68 + up * 0.25), radius).fill(picture, foot, scale, colour, 0.95);
+        Outline::new()
+            .circle((across * 0.36, 0.68 + up * 0.25), radius)
+            .fill(picture, foot, scale, colour, 0.95);
     }
     if bare {
         let mut outline = Outline::new();
         for side in [-1.0, 1.0] {
             for (from, reach, up) in [(0.30, 0.30, 0.72), (0.42, 0.22, 0.86), (0.46, 0.10, 0.98)] {
-                outline = outline.arcs((0.012 * side, from), (reach * 0.5 * side, from + 0.1), (reach * side, up), (reach * 0.4 * side, from + 0.14));
+                outline = outline.arcs(
+                    (0.012 * side, from),
+                    (reach * 0.5 * side, from + 0.1),
+                    (reach * side, up),
+                    (reach * 0.4 * side, from + 0.14),
+                );
             }
         }
         outline.fill(picture, foot, scale, trunk, 1.0);
@@ -217,13 +374,28 @@ fn framing(picture: &mut Picture, plan: &mut Plan, land: &Land) {
     if matches!(plan.ground, Ground::City | Ground::Desert) {
         return;
     }
-    let colour = plan.palette.dark.dim(0.8).mix(plan.palette.ground_shade, 0.12).rgb();
+    let colour = plan
+        .palette
+        .dark
+        .dim(0.8)
+        .mix(plan.palette.ground_shade, 0.12)
+        .rgb();
     if plan.water != Some(Water::Sea) && plan.ground != Ground::Hills {
         for _ in 0..3 + plan.dice.roll() % 3 {
             let edge = plan.dice.between(-0.02, 0.17) * plan.width.min(plan.unit * 1.3);
-            let x = if plan.light_side() > 0.0 { edge } else { plan.width - edge };
+            let x = if plan.light_side() > 0.0 {
+                edge
+            } else {
+                plan.width - edge
+            };
             let scale = plan.unit * plan.dice.between(0.2, 0.44);
-            pine(plan, picture, (x, land.front(x, plan) + plan.unit * 0.03), scale, colour);
+            pine(
+                plan,
+                picture,
+                (x, land.front(x, plan) + plan.unit * 0.03),
+                scale,
+                colour,
+            );
         }
     }
     let blades = (170.0 * plan.width / plan.unit) as u32;
@@ -233,7 +405,12 @@ fn framing(picture: &mut Picture, plan: &mut Plan, land: &Land) {
         let tall = plan.unit * plan.dice.between(0.008, 0.03);
         let lean = tall * plan.dice.between(-0.5, 0.5);
         let foot = -(land.front(x, plan) + plan.unit * 0.004);
-        outline = outline.arcs((x - tall * 0.05, foot), (x + lean * 0.3, foot + tall * 0.6), (x + lean, foot + tall), (x + lean * 0.3 + tall * 0.07, foot + tall * 0.5));
+        outline = outline.arcs(
+            (x - tall * 0.05, foot),
+            (x + lean * 0.3, foot + tall * 0.6),
+            (x + lean, foot + tall),
+            (x + lean * 0.3 + tall * 0.07, foot + tall * 0.5),
+        );
     }
     let grass = plan.palette.dark.mix(plan.palette.ground_shade, 0.4).rgb();
     outline.fill(picture, (0.0, 0.0), 1.0, grass, 0.8);
@@ -241,7 +418,8 @@ fn framing(picture: &mut Picture, plan: &mut Plan, land: &Land) {
 
 /// A pine from drooping tiers, each a little uneven.
 fn pine(plan: &mut Plan, picture: &mut Picture, foot: (f32, f32), scale: f32, colour: Rgb) {
-    let mut outline = Outline::new().shape(&[(-0.018, -0.1), (0.018, -0.1), (0.004, 0.98), (-0.004, 0.98)]);
+    let mut outline =
+        Outline::new().shape(&[(-0.018, -0.1), (0.018, -0.1), (0.004, 0.98), (-0.004, 0.98)]);
     let tiers = 19;
     for tier in 0..tiers {
         let t = tier as f32 / tiers as f32;
@@ -249,8 +427,18 @@ fn pine(plan: &mut Plan, picture: &mut Picture, foot: (f32, f32), scale: f32, co
         for side in [-1.0, 1.0] {
             let reach = side * (0.235 * (1.0 - t) + 0.012) * plan.dice.between(0.7, 1.1);
             let droop = 0.05 * (1.0 - t) * plan.dice.between(0.5, 1.5);
-            outline = outline.arcs((0.0, low + 0.12 * (1.05 - t)), (reach * 0.45, low + 0.03), (reach, low - droop), (reach * 0.5, low - 0.015));
-            outline = outline.arcs((0.0, low - 0.02), (reach * 0.35, low - 0.01), (reach * 0.72, low - droop * 0.9), (reach * 0.4, low + 0.05));
+            outline = outline.arcs(
+                (0.0, low + 0.12 * (1.05 - t)),
+                (reach * 0.45, low + 0.03),
+                (reach, low - droop),
+                (reach * 0.5, low - 0.015),
+            );
+            outline = outline.arcs(
+                (0.0, low - 0.02),
+                (reach * 0.35, low - 0.01),
+                (reach * 0.72, low - droop * 0.9),
+                (reach * 0.4, low + 0.05),
+            );
         }
     }
     outline.fill(picture, foot, scale, colour, 1.0);

@@ -28,8 +28,15 @@ pub(super) fn paint(picture: &mut Picture, plan: &mut Plan) {
             let sunward = deck.read(x as f32 + dx / far * reach, y as f32 + dy / far * reach);
             let facing = 0.55 + (here - sunward) * 2.6 - (here - shape.edge) * shape.bulk;
             let near = 1.0 / (1.0 + far * far / (plan.unit * plan.unit) * 22.0);
-            let colour = shade.mix(lit, facing.clamp(0.0, 1.0)).screen(glow, near * 0.45 * (1.0 - cover * 0.6));
-            blend(pixel, colour, cover * shape.opacity * clear, dither(x as u32, y));
+            let colour = shade
+                .mix(lit, facing.clamp(0.0, 1.0))
+                .screen(glow, near * 0.45 * (1.0 - cover * 0.6));
+            blend(
+                pixel,
+                colour,
+                cover * shape.opacity * clear,
+                dither(x as u32, y),
+            );
         }
     }
 }
@@ -48,11 +55,36 @@ impl Shape {
     fn of(plan: &Plan) -> Self {
         let edge = lerp(0.30, -0.62, plan.cloudiness);
         match plan.weather {
-            Weather::Clear => Self { edge, soft: 0.62, opacity: 0.62, bulk: 0.2 },
-            Weather::Cloudy => Self { edge, soft: 0.34, opacity: 0.94, bulk: 0.75 },
-            Weather::Mist | Weather::Snow => Self { edge, soft: 0.9, opacity: 0.5, bulk: 0.3 },
-            Weather::Overcast | Weather::Rain => Self { edge, soft: 0.75, opacity: 0.8, bulk: 0.55 },
-            Weather::Storm => Self { edge, soft: 0.5, opacity: 0.95, bulk: 0.8 },
+            Weather::Clear => Self {
+                edge,
+                soft: 0.62,
+                opacity: 0.62,
+                bulk: 0.2,
+            },
+            Weather::Cloudy => Self {
+                edge,
+                soft: 0.34,
+                opacity: 0.94,
+                bulk: 0.75,
+            },
+            Weather::Mist | Weather::Snow => Self {
+                edge,
+                soft: 0.9,
+                opacity: 0.5,
+                bulk: 0.3,
+            },
+            Weather::Overcast | Weather::Rain => Self {
+                edge,
+                soft: 0.75,
+                opacity: 0.8,
+                bulk: 0.55,
+            },
+            Weather::Storm => Self {
+                edge,
+                soft: 0.5,
+                opacity: 0.95,
+                bulk: 0.8,
+            },
         }
     }
 }
@@ -61,7 +93,11 @@ impl Shape {
 fn density(plan: &mut Plan) -> Field {
     let seed = plan.dice.seed();
     let drift = plan.dice.between(-40.0, 40.0);
-    let stretch = if plan.weather == Weather::Clear { 0.55 } else { 1.0 };
+    let stretch = if plan.weather == Weather::Clear {
+        0.55
+    } else {
+        1.0
+    };
     let scale = plan.dice.between(1.3, 1.9);
     let (unit, horizon, middle) = (plan.unit, plan.horizon, plan.width * 0.5);
     let step = (unit / 420.0).max(1.0);

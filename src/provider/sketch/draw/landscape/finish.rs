@@ -13,7 +13,9 @@ pub(super) fn grade(picture: &mut Picture, plan: &mut Plan) {
         for (x, pixel) in picture.row_mut(y).iter_mut().enumerate() {
             let dx = (x as f32 + 0.5) / width - 0.5;
             let dim = 1.0 - vignette * smooth(0.10, 0.62, dx * dx + dy * dy);
-            let grain = (hash_unit(x as i32, y as i32, seed) + hash_unit(x as i32, y as i32, !seed) - 1.0) * 5.0;
+            let grain =
+                (hash_unit(x as i32, y as i32, seed) + hash_unit(x as i32, y as i32, !seed) - 1.0)
+                    * 5.0;
             for channel in &mut pixel[..3] {
                 *channel = (f32::from(*channel) * dim + grain + 0.5) as u8;
             }

@@ -32,7 +32,11 @@ impl Land {
     /// Chooses the layers; nothing is painted yet.
     pub fn lay_out(plan: &mut Plan) -> Self {
         let (far, near) = rows(plan);
-        let mut layers = |rows: Vec<Row>, shore: bool| -> Vec<Layer> { rows.into_iter().map(|row| Layer::new(row, shore, plan)).collect() };
+        let mut layers = |rows: Vec<Row>, shore: bool| -> Vec<Layer> {
+            rows.into_iter()
+                .map(|row| Layer::new(row, shore, plan))
+                .collect()
+        };
         let (mut far, near) = (layers(far, true), layers(near, false));
         if plan.water == Some(Water::Sea) {
             far.push(headland(plan));
@@ -40,6 +44,16 @@ impl Land {
         Self { far, near }
     }
 
+    /// The first layer alone; [`Land::paint_middle`] paints the others.
+    pub fn paint_farthest(&self, picture: &mut Picture, plan: &Plan) {
+        paint_layers(&self.far[..1.min(self.far.len())], picture, plan);
+    }
+
+    pub fn paint_middle(&self, picture: &mut Picture, plan: &Plan) {
+        paint_layers(&self.far[1.min(self.far.len())..], picture, plan);
+    }
+
+    /// Both at once, which is cheaper: what nearer layers hide is left out.
     pub fn paint_far(&self, picture: &mut Picture, plan: &Plan) {
         paint_layers(&self.far, picture, plan);
     }
@@ -56,35 +70,70 @@ impl Land {
             None if plan.water.is_some() => self.far.last(),
             None => self.near.get(self.near.len().saturating_sub(2)),
         };
-        let x = with_headland.map_or(plan.width * share, |(middle, half)| middle + half * (share - 0.5) * 0.3);
-        let y = layer.and_then(|layer| layer.tops.get(x.max(0.0) as usize)).copied().unwrap_or(plan.horizon);
+        let x = with_headland.map_or(plan.width * share, |(middle, half)| {
+            middle + half * (share - 0.5) * 0.3
+        });
+        let y = layer
+            .and_then(|layer| layer.tops.get(x.max(0.0) as usize))
+            .copied()
+            .unwrap_or(plan.horizon);
         (x, y)
     }
 
     /// Ground right in front, at a column.
     pub fn front(&self, x: f32, plan: &Plan) -> f32 {
-        let tops = self.near.last().map(|layer| layer.tops.as_slice()).unwrap_or_default();
-        tops.get(x.max(0.0) as usize).copied().unwrap_or(plan.height)
+        let tops = self
+            .near
+            .last()
+            .map(|layer| layer.tops.as_slice())
+            .unwrap_or_default();
+        tops.get(x.max(0.0) as usize)
+            .copied()
+            .unwrap_or(plan.height)
     }
 }
 
 impl Layer {
     fn new((crest, nearness, drop, rise, grain): Row, shore: bool, plan: &mut Plan) -> Self {
-        let base = if shore && plan.water.is_some() { plan.horizon } else { plan.horizon + drop * (plan.height - plan.horizon) };
-        let stand = Stand { base, rise: rise * plan.unit, grain, seed: plan.dice.seed(), headland: None };
+        let base = if shore && plan.water.is_some() {
+            plan.horizon
+        } else {
+            plan.horizon + drop * (plan.height - plan.horizon)
+        };
+        let stand = Stand {
+            base,
+            rise: rise * plan.unit,
+            grain,
+            seed: plan.dice.seed(),
+            headland: None,
+        };
         Self::standing(crest, nearness, stand, plan)
     }
 
     fn standing(crest: Crest, nearness: f32, stand: Stand, plan: &Plan) -> Self {
         let (mut tops, leaves) = profile::outline(crest, &stand, plan);
-        let buildings = if crest == Crest::Skyline { profile::buildings(&stand, plan) } else { Vec::new() };
+        let buildings = if crest == Crest::Skyline {
+            profile::buildings(&stand, plan)
+        } else {
+            Vec::new()
+        };
         for building in &buildings {
-            let (left, right) = (building.left.max(0.0) as usize, building.right.max(0.0) as usize);
+            let (left, right) = (
+                building.left.max(0.0) as usize,
+                building.right.max(0.0) as usize,
+            );
             for top in tops.iter_mut().take(right).skip(left) {
                 *top = top.min(building.top);
             }
         }
-        Self { crest, nearness, stand, tops, leaves, buildings }
+        Self {
+            crest,
+            nearness,
+            stand,
+            tops,
+            leaves,
+            buildings,
+        }
     }
 }
 
@@ -117,11 +166,24 @@ fn rows(plan: &mut Plan) -> (Vec<Row>, Vec<Row>) {
 
 /// A rocky point in the sea, away from the sun; higher when a lighthouse is to stand on it.
 fn headland(plan: &mut Plan) -> Layer {
-    let tall = plan.accents.contains(&Accent::Lighthouse) || plan.accents.contains(&Accent::Tower) || plan.accents.contains(&Accent::House);
+    let tall = plan.accents.contains(&Accent::Lighthouse)
+        || plan.accents.contains(&Accent::Tower)
+        || plan.accents.contains(&Accent::House);
     let middle = plan.width * 0.5 - plan.light_side() * plan.width * plan.dice.between(0.2, 0.34);
-    let half = plan.unit * if tall { plan.dice.between(0.3, 0.42) } else { plan.dice.between(0.16, 0.3) };
+    let half = plan.unit
+        * if tall {
+            plan.dice.between(0.3, 0.42)
+        } else {
+            plan.dice.between(0.16, 0.3)
+        };
     let rise = plan.unit * if tall { 0.15 } else { 0.09 };
-    let stand = Stand { base: plan.horizon, rise, grain: 0.42, seed: plan.dice.seed(), headland: Some((middle, half)) };
+    let stand = Stand {
+        base: plan.horizon,
+        rise,
+        grain: 0.42,
+        seed: plan.dice.seed(),
+        headland: Some((middle, half)),
+    };
     Layer::standing(Crest::Ridges, if tall { 0.74 } else { 0.5 }, stand, plan)
 }
 
@@ -159,11 +221,17 @@ impl Paint {
         // Thick air takes colour from everything that is not close.
         let clear = (near * (1.15 - 0.45 * plan.mist * (1.0 - near))).min(1.0);
         let rocky = matches!(layer.crest, Crest::Ridges);
-        let (lit, shade) = if rocky { (palette.rock_lit, palette.rock_shade) } else { (palette.ground_lit, palette.ground_shade) };
+        let (lit, shade) = if rocky {
+            (palette.rock_lit, palette.rock_shade)
+        } else {
+            (palette.ground_lit, palette.ground_shade)
+        };
         let (lit, shade) = match layer.crest {
             // Snow slides off trees: they stay dark before the white ground.
             Crest::Conifers | Crest::Broadleaf if plan.snowy() => (shade.dim(0.85), shade.dim(0.6)),
-            Crest::Conifers | Crest::Broadleaf if plan.season != Season::Autumn => (lit.mix(shade, 0.45), shade.dim(0.82)),
+            Crest::Conifers | Crest::Broadleaf if plan.season != Season::Autumn => {
+                (lit.mix(shade, 0.45), shade.dim(0.82))
+            }
             Crest::Skyline => (lit.mix(shade, 0.5), shade.dim(0.8)),
             _ => (lit, shade),
         };
@@ -171,8 +239,16 @@ impl Paint {
         Self {
             lit: hazy(lit),
             shade: hazy(shade),
-            leaf: hazy(if plan.season == Season::Autumn { lit.turn(-24.0).dim(0.94) } else { lit.lighten(0.04) }),
-            gold: hazy(if plan.season == Season::Autumn { lit.turn(22.0).lighten(0.04) } else { shade }),
+            leaf: hazy(if plan.season == Season::Autumn {
+                lit.turn(-24.0).dim(0.94)
+            } else {
+                lit.lighten(0.04)
+            }),
+            gold: hazy(if plan.season == Season::Autumn {
+                lit.turn(22.0).lighten(0.04)
+            } else {
+                shade
+            }),
             snow_lit: hazy(palette.snow_lit),
             snow_shade: hazy(palette.snow_shade),
             mist: palette.haze.mix(palette.sky[3], 0.35).rgb(),
@@ -195,15 +271,36 @@ impl Relief {
     fn of(layer: &Layer, plan: &Plan, floor: &[f32]) -> Self {
         let stand = layer.stand;
         let step = (plan.unit / 480.0).max(1.0);
-        let step = if layer.crest == Crest::Ridges { step } else { step * 1.5 };
-        let shown = layer.tops.iter().zip(floor).map(|(top, floor)| floor - top).fold(0.0, f32::max);
+        let step = if layer.crest == Crest::Ridges {
+            step
+        } else {
+            step * 1.5
+        };
+        let shown = layer
+            .tops
+            .iter()
+            .zip(floor)
+            .map(|(top, floor)| floor - top)
+            .fold(0.0, f32::max);
         let bare = matches!(layer.crest, Crest::Ridges | Crest::Rolling | Crest::Dunes);
-        let (wide, deepest) = if bare { (plan.width, shown.min(plan.height)) } else { (1.0, 1.0) };
+        let (wide, deepest) = if bare {
+            (plan.width, shown.min(plan.height))
+        } else {
+            (1.0, 1.0)
+        };
         let field = Field::new(wide, deepest, step, |x, depth| {
             let (u, down) = (along(x, &stand, plan), depth / (plan.unit * stand.grain));
             match layer.crest {
-                Crest::Ridges => rock(u + 0.05 * gradient(u * 4.0, down * 4.0, stand.seed ^ 3), down * 1.1, 5, stand.seed),
-                Crest::Dunes => ridged(u * 0.62 + down * 0.45, 1.0 + down * 0.9, 2, stand.seed) + 0.006 * fractal(u * 9.0, down * 40.0, 1, stand.seed),
+                Crest::Ridges => rock(
+                    u + 0.05 * gradient(u * 4.0, down * 4.0, stand.seed ^ 3),
+                    down * 1.1,
+                    5,
+                    stand.seed,
+                ),
+                Crest::Dunes => {
+                    ridged(u * 0.62 + down * 0.45, 1.0 + down * 0.9, 2, stand.seed)
+                        + 0.006 * fractal(u * 9.0, down * 40.0, 1, stand.seed)
+                }
                 _ => fractal(u * 1.1, down * 3.2, 4, stand.seed ^ 9),
             }
         });
@@ -212,7 +309,11 @@ impl Relief {
             Crest::Dunes => (0.03 * stand.grain, 5.5),
             _ => (0.02 * stand.grain, 2.4),
         };
-        Self { field, span: (span * plan.unit).max(step), contrast }
+        Self {
+            field,
+            span: (span * plan.unit).max(step),
+            contrast,
+        }
     }
 
     /// Slope towards the light at a place: positive where it faces the light.
@@ -226,11 +327,21 @@ impl Layer {
     fn paint(&self, picture: &mut Picture, plan: &Plan, floor: &[f32]) {
         let paint = Paint::of(self, plan);
         let relief = Relief::of(self, plan, floor);
-        let first = self.tops.iter().copied().fold(plan.height, f32::min).max(0.0) as u32;
-        let last = if plan.water.is_some() && self.nearness < 1.0 { plan.horizon } else { plan.height };
+        let first = self
+            .tops
+            .iter()
+            .copied()
+            .fold(plan.height, f32::min)
+            .max(0.0) as u32;
+        let last = if plan.water.is_some() && self.nearness < 1.0 {
+            plan.horizon
+        } else {
+            plan.height
+        };
         for y in first..(last as u32).min(picture.height()) {
             let row = picture.row_mut(y);
-            for (x, ((pixel, top), floor)) in row.iter_mut().zip(&self.tops).zip(floor).enumerate() {
+            for (x, ((pixel, top), floor)) in row.iter_mut().zip(&self.tops).zip(floor).enumerate()
+            {
                 let cover = y as f32 + 1.0 - top;
                 if cover > 0.0 && (y as f32) < *floor {
                     let colour = self.colour(x as f32, y as f32, cover, &paint, &relief, plan);
@@ -243,29 +354,57 @@ impl Layer {
         }
     }
 
-    fn colour(&self, x: f32, y: f32, depth: f32, paint: &Paint, relief: &Relief, plan: &Plan) -> Rgb {
+    fn colour(
+        &self,
+        x: f32,
+        y: f32,
+        depth: f32,
+        paint: &Paint,
+        relief: &Relief,
+        plan: &Plan,
+    ) -> Rgb {
         let slope = relief.slope(x, depth, plan.light_side());
         let down = depth / plan.unit;
         let leaf = self.leaves.get(x as usize).copied().unwrap_or_default();
         // Inside the wood, below the crowns, one tree no longer stands out from the next.
         let crown = smooth(0.05 * self.stand.grain, 0.0, down);
-        let light = (0.5 + slope + crown * (0.22 * leaf.facing * plan.light_side() + 0.26 * leaf.tone)).clamp(0.0, 1.0);
+        let light =
+            (0.5 + slope + crown * (0.22 * leaf.facing * plan.light_side() + 0.26 * leaf.tone))
+                .clamp(0.0, 1.0);
         let colour = paint.shade.mix(paint.lit, light);
-        let (other, share) = if leaf.tone > 0.0 { (paint.leaf, smooth(0.1, 0.5, leaf.tone)) } else { (paint.gold, smooth(-0.3, -0.6, leaf.tone)) };
+        let (other, share) = if leaf.tone > 0.0 {
+            (paint.leaf, smooth(0.1, 0.5, leaf.tone))
+        } else {
+            (paint.gold, smooth(-0.3, -0.6, leaf.tone))
+        };
         let mut colour = colour.mix(other, share * crown * (0.3 + 0.6 * light));
         if self.crest == Crest::Ridges {
             let altitude = (plan.horizon - y) / plan.unit;
             let line = if plan.snowy() { -0.1 } else { 0.30 };
-            let lying = smooth(line - 0.012, line + 0.022, altitude + (relief.field.read(x, depth) - 0.4) * 0.2);
-            let held = if plan.ground == Ground::Desert && !plan.snowy() { 0.0 } else { lying * (1.0 - 0.75 * smooth(0.25, 0.6, slope.abs())) };
+            let lying = smooth(
+                line - 0.012,
+                line + 0.022,
+                altitude + (relief.field.read(x, depth) - 0.4) * 0.2,
+            );
+            let held = if plan.ground == Ground::Desert && !plan.snowy() {
+                0.0
+            } else {
+                lying * (1.0 - 0.75 * smooth(0.25, 0.6, slope.abs()))
+            };
             colour = colour.mix(paint.snow_shade.mix(paint.snow_lit, light), held);
         } else if self.nearness > 0.5 {
             // Towards the viewer's feet the ground falls out of the light.
-            colour = colour.mix(paint.deep, smooth(0.0, 0.42, down) * (self.nearness - 0.4) * 1.1);
+            colour = colour.mix(
+                paint.deep,
+                smooth(0.0, 0.42, down) * (self.nearness - 0.4) * 1.1,
+            );
         }
         let rise = (self.stand.rise / plan.unit).max(0.03);
         let thick = plan.mist * (1.0 - self.nearness).min(0.85) * 1.25;
-        colour.mix(paint.mist, (thick * smooth(rise * 0.15, rise * 1.15 + 0.02, down)).min(0.93))
+        colour.mix(
+            paint.mist,
+            (thick * smooth(rise * 0.15, rise * 1.15 + 0.02, down)).min(0.93),
+        )
     }
 
     /// Lit windows on a grid inside every building, fewer by day.
@@ -273,27 +412,55 @@ impl Layer {
         let share = if plan.is_dark() { 0.34 } else { 0.10 };
         let pane = (plan.unit * 0.0058 * self.stand.grain).max(2.0);
         let strength = if plan.is_dark() { 0.85 } else { 0.35 };
-        let bottom = if plan.water.is_some() { plan.horizon } else { plan.height };
+        let bottom = if plan.water.is_some() {
+            plan.horizon
+        } else {
+            plan.height
+        };
         for building in self.buildings.iter().filter(|building| building.seed != 0) {
             let rows = ((bottom - building.top) / (pane * 1.7)) as i32;
             let columns = ((building.right - building.left) / (pane * 1.5)) as i32;
-            for (row, column) in (1..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            for (row, column) in
+                (1..rows).flat_map(|row| (0..columns).map(move |column| (row, column)))
+            {
                 let chance = hash_unit(column, row, building.seed);
                 let floor_lit = hash_unit(row, 77, building.seed) < 0.08;
                 if chance > share && !floor_lit {
                     continue;
                 }
-                let (x, y) = (building.left + (column as f32 + 0.35) * pane * 1.5, building.top + row as f32 * pane * 1.7);
-                if floor.get(x.max(0.0) as usize).is_some_and(|floor| y + pane < *floor) {
-                    let hue = if plan.neon && chance < share * 0.4 { plan.palette.sky[3].lighten(0.05).rgb() } else { paint.lamp };
-                    fill(picture, (x, y), (pane * 0.8, pane), hue, strength * (0.4 + 0.6 * hash_unit(row, column, building.seed)));
+                let (x, y) = (
+                    building.left + (column as f32 + 0.35) * pane * 1.5,
+                    building.top + row as f32 * pane * 1.7,
+                );
+                if floor
+                    .get(x.max(0.0) as usize)
+                    .is_some_and(|floor| y + pane < *floor)
+                {
+                    let hue = if plan.neon && chance < share * 0.4 {
+                        plan.palette.sky[3].lighten(0.05).rgb()
+                    } else {
+                        paint.lamp
+                    };
+                    fill(
+                        picture,
+                        (x, y),
+                        (pane * 0.8, pane),
+                        hue,
+                        strength * (0.4 + 0.6 * hash_unit(row, column, building.seed)),
+                    );
                 }
             }
         }
     }
 }
 
-fn fill(picture: &mut Picture, (left, top): (f32, f32), (wide, tall): (f32, f32), colour: Rgb, coverage: f32) {
+fn fill(
+    picture: &mut Picture,
+    (left, top): (f32, f32),
+    (wide, tall): (f32, f32),
+    colour: Rgb,
+    coverage: f32,
+) {
     for y in top as i32..(top + tall).max(top + 1.0) as i32 {
         for x in left as i32..(left + wide).max(left + 1.0) as i32 {
             picture.dab(x, y, colour, coverage);

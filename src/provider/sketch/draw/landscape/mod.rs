@@ -17,7 +17,12 @@ use super::plan::Plan;
 use super::words::Reading;
 
 /// Paints one landscape, showing `stage` every state in which it could be looked at.
-pub(super) fn paint(scene: &Scene, reading: &Reading, dice: Dice, stage: &mut dyn FnMut(u32, &Picture)) -> Picture {
+pub(super) fn paint(
+    scene: &Scene,
+    reading: &Reading,
+    dice: Dice,
+    stage: &mut dyn FnMut(u32, &Picture),
+) -> Picture {
     let mut plan = Plan::new(scene, reading, dice);
     let mut picture = Picture::new(scene.width, scene.height);
     let mut reached = 0;
@@ -32,7 +37,14 @@ pub(super) fn paint(scene: &Scene, reading: &Reading, dice: Dice, stage: &mut dy
         show(&picture);
     }
     let land = land::Land::lay_out(&mut plan);
-    land.paint_far(&mut picture, &plan);
+    if plan.transparent {
+        // Without a sky the first stages come from splitting the land.
+        land.paint_farthest(&mut picture, &plan);
+        show(&picture);
+        land.paint_middle(&mut picture, &plan);
+    } else {
+        land.paint_far(&mut picture, &plan);
+    }
     show(&picture);
     accent::paint_on_land(&mut picture, &mut plan, &land);
     water::paint(&mut picture, &mut plan);
@@ -40,9 +52,6 @@ pub(super) fn paint(scene: &Scene, reading: &Reading, dice: Dice, stage: &mut dy
     show(&picture);
     accent::paint_in_front(&mut picture, &mut plan, &land);
     weather::paint(&mut picture, &mut plan);
-    if plan.transparent {
-        show(&picture);
-    }
     finish::grade(&mut picture, &mut plan);
     picture
 }

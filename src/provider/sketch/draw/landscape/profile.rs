@@ -51,7 +51,10 @@ pub(super) fn outline(crest: Crest, stand: &Stand, plan: &Plan) -> (Vec<f32>, Ve
         _ => return (tops, Vec::new()),
     };
     let woods = (0..tops.len()).map(|column| trees(column as f32 + 0.5, stand, plan, shape));
-    tops.into_iter().zip(woods).map(|(top, (height, leaf))| (top - height, leaf)).unzip()
+    tops.into_iter()
+        .zip(woods)
+        .map(|(top, (height, leaf))| (top - height, leaf))
+        .unzip()
 }
 
 fn tops(crest: Crest, stand: &Stand, plan: &Plan) -> Vec<f32> {
@@ -69,7 +72,8 @@ fn tops(crest: Crest, stand: &Stand, plan: &Plan) -> Vec<f32> {
             match stand.headland {
                 Some((middle, half)) => {
                     let side = 1.0 - smooth(0.35, 1.0, (x - middle).abs() / half);
-                    stand.base + plan.unit * 0.012 - (height * (0.35 + 0.65 * side) + plan.unit * 0.02) * side
+                    stand.base + plan.unit * 0.012
+                        - (height * (0.35 + 0.65 * side) + plan.unit * 0.02) * side
                 }
                 None => stand.base - height,
             }
@@ -119,7 +123,13 @@ fn trees(x: f32, stand: &Stand, plan: &Plan, (shape, slim): (fn(f32) -> f32, f32
         let half = tall * (slim + 0.1 * chance(4));
         let height = cell * tall * shape((place - middle).abs() / half);
         if height > tallest.0 {
-            tallest = (height, Leaf { tone: chance(5) * 2.0 - 1.0, facing: (place - middle) / half });
+            tallest = (
+                height,
+                Leaf {
+                    tone: chance(5) * 2.0 - 1.0,
+                    facing: (place - middle) / half,
+                },
+            );
         }
     }
     tallest
@@ -135,7 +145,11 @@ fn spire(away: f32) -> f32 {
 }
 
 fn canopy(away: f32) -> f32 {
-    if away >= 1.0 { 0.0 } else { 0.6 * (1.0 - away * away).sqrt() + 0.05 * (1.0 - away) * ((away * 5.0) % 1.0) }
+    if away >= 1.0 {
+        0.0
+    } else {
+        0.6 * (1.0 - away * away).sqrt() + 0.05 * (1.0 - away) * ((away * 5.0) % 1.0)
+    }
 }
 
 /// Buildings side by side, taller towards the middle of the town; two rows of them make the line less even.
@@ -149,21 +163,40 @@ pub(super) fn buildings(stand: &Stand, plan: &Plan) -> Vec<Building> {
         let away = (x + wide * 0.5 - heart) / (plan.unit * 0.55);
         let centre = 1.0 / (1.0 + away * away);
         let chance = dice.unit();
-        let tall = stand.rise * (0.22 + 0.30 * dice.unit() + 0.75 * chance * chance * chance * centre + 0.22 * centre);
+        let tall = stand.rise
+            * (0.22
+                + 0.30 * dice.unit()
+                + 0.75 * chance * chance * chance * centre
+                + 0.22 * centre);
         let left = x.round();
         let right = (x + wide).round();
         let seed = dice.seed();
-        buildings.push(Building { left, right, top: (stand.base - tall).round(), seed });
+        buildings.push(Building {
+            left,
+            right,
+            top: (stand.base - tall).round(),
+            seed,
+        });
         if dice.chance(0.4) {
             // A set-back upper part.
             let inset = (wide * dice.between(0.15, 0.3)).round();
             let top = (stand.base - tall * dice.between(1.05, 1.22)).round();
-            buildings.push(Building { left: left + inset, right: right - inset, top, seed });
+            buildings.push(Building {
+                left: left + inset,
+                right: right - inset,
+                top,
+                seed,
+            });
         }
         if dice.chance(0.22) {
             let thin = (plan.unit * 0.0016).max(1.0).round();
             let middle = ((left + right) * 0.5).round();
-            buildings.push(Building { left: middle, right: middle + thin, top: (stand.base - tall * 1.42).round(), seed: 0 });
+            buildings.push(Building {
+                left: middle,
+                right: middle + thin,
+                top: (stand.base - tall * 1.42).round(),
+                seed: 0,
+            });
         }
         x += wide * dice.between(0.78, 1.12);
     }

@@ -12,13 +12,19 @@ pub(super) struct Outline {
 
 impl Outline {
     pub fn new() -> Self {
-        Self { builder: PathBuilder::new() }
+        Self {
+            builder: PathBuilder::new(),
+        }
     }
 
     /// Adds a closed shape.
     pub fn shape(mut self, points: &[(f32, f32)]) -> Self {
         for (at, (x, y)) in points.iter().enumerate() {
-            if at == 0 { self.builder.move_to(*x, -*y) } else { self.builder.line_to(*x, -*y) }
+            if at == 0 {
+                self.builder.move_to(*x, -*y)
+            } else {
+                self.builder.line_to(*x, -*y)
+            }
         }
         self.builder.close();
         self
@@ -35,7 +41,13 @@ impl Outline {
     }
 
     /// Adds a shape bounded by two quadratic arcs with common ends: a wing, a hull, a blade of grass.
-    pub fn arcs(mut self, from: (f32, f32), over: (f32, f32), to: (f32, f32), back: (f32, f32)) -> Self {
+    pub fn arcs(
+        mut self,
+        from: (f32, f32),
+        over: (f32, f32),
+        to: (f32, f32),
+        back: (f32, f32),
+    ) -> Self {
         self.builder.move_to(from.0, -from.1);
         self.builder.quad_to(over.0, -over.1, to.0, -to.1);
         self.builder.quad_to(back.0, -back.1, from.0, -from.1);
@@ -44,7 +56,14 @@ impl Outline {
     }
 
     /// Fills it at `foot`, `scale` pixels per unit; nothing happens where it is empty or outside.
-    pub fn fill(self, picture: &mut Picture, foot: (f32, f32), scale: f32, colour: Rgb, coverage: f32) {
+    pub fn fill(
+        self,
+        picture: &mut Picture,
+        foot: (f32, f32),
+        scale: f32,
+        colour: Rgb,
+        coverage: f32,
+    ) {
         let place = Transform::from_row(scale, 0.0, 0.0, scale, foot.0, foot.1);
         if let Some(path) = self.builder.finish().and_then(|path| path.transform(place)) {
             fill(picture, &path, colour, coverage);
@@ -64,10 +83,25 @@ fn fill(picture: &mut Picture, path: &Path, colour: Rgb, coverage: f32) -> Optio
         return None;
     }
     let mut mask = Mask::new((right - left) as u32, (bottom - top) as u32)?;
-    mask.fill_path(path, FillRule::Winding, true, Transform::from_translate(-left, -top));
-    for (at, cover) in mask.data().iter().enumerate().filter(|(_, cover)| **cover > 0) {
+    mask.fill_path(
+        path,
+        FillRule::Winding,
+        true,
+        Transform::from_translate(-left, -top),
+    );
+    for (at, cover) in mask
+        .data()
+        .iter()
+        .enumerate()
+        .filter(|(_, cover)| **cover > 0)
+    {
         let (x, y) = (at as u32 % mask.width(), at as u32 / mask.width());
-        picture.dab(left as i32 + x as i32, top as i32 + y as i32, colour, f32::from(*cover) / 255.0 * coverage);
+        picture.dab(
+            left as i32 + x as i32,
+            top as i32 + y as i32,
+            colour,
+            f32::from(*cover) / 255.0 * coverage,
+        );
     }
     Some(())
 }

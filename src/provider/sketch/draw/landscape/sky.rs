@@ -49,7 +49,11 @@ fn glow_strength(plan: &Plan) -> (f32, f32) {
         Time::Noon => (0.35, 0.12),
         Time::Night => (0.30, 0.09),
     };
-    if plan.disc { (near, wide) } else { (near * 0.12, wide * 0.5) }
+    if plan.disc {
+        (near, wide)
+    } else {
+        (near * 0.12, wide * 0.5)
+    }
 }
 
 /// The disc, cut off by nothing: land and clouds are painted over it later.
@@ -68,7 +72,15 @@ fn disc(picture: &mut Picture, plan: &mut Plan) {
             if inside <= 0.0 {
                 continue;
             }
-            let seas = if plan.is_moon { smooth(0.02, 0.4, fractal(fx / radius * 1.3, fy / radius * 1.3, 3, seed)) } else { 0.0 };
+            let seas = if plan.is_moon {
+                smooth(
+                    0.02,
+                    0.4,
+                    fractal(fx / radius * 1.3, fy / radius * 1.3, 3, seed),
+                )
+            } else {
+                0.0
+            };
             picture.dab(px, py, colour.mix(sea, seas), inside.min(1.0));
         }
     }
@@ -90,16 +102,24 @@ fn stars(picture: &mut Picture, plan: &mut Plan) {
             continue;
         }
         let (dx, dy) = ((x - plan.sun.0) / plan.unit, (y - plan.sun.1) / plan.unit);
-        let dark = smooth(0.004, 0.12, dx * dx + dy * dy) * smooth(1.0, 0.55, y / plan.horizon.max(1.0));
+        let dark =
+            smooth(0.004, 0.12, dx * dx + dy * dy) * smooth(1.0, 0.55, y / plan.horizon.max(1.0));
         let bright = brightness * brightness * brightness;
         let radius = plan.unit * lerp(0.0006, 0.0021, bright * bright);
         let colour = lch(0.97, 0.035, if warmth > 0.6 { 70.0 } else { 250.0 }).rgb();
-        picture.dot((x, y), radius, colour, lerp(0.25, 1.0, bright) * dark * plan.stars.sqrt());
+        picture.dot(
+            (x, y),
+            radius,
+            colour,
+            lerp(0.25, 1.0, bright) * dark * plan.stars.sqrt(),
+        );
     }
 }
 
 fn band_at(plan: &Plan, x: f32, y: f32, tilt: f32, offset: f32) -> f32 {
-    let across = y / plan.unit - offset * plan.horizon / plan.unit - (x - plan.width * 0.5) / plan.unit * tilt;
+    let across = y / plan.unit
+        - offset * plan.horizon / plan.unit
+        - (x - plan.width * 0.5) / plan.unit * tilt;
     1.0 / (1.0 + across * across * 40.0)
 }
 
@@ -113,7 +133,11 @@ fn milky_way(picture: &mut Picture, plan: &Plan, seed: u32, tilt: f32, offset: f
             if x % step == 0 {
                 let (fx, fy) = (x as f32 / plan.unit, y as f32 / plan.unit);
                 let band = band_at(plan, x as f32, y as f32, tilt, offset);
-                cloud = if band < 0.12 { 0.0 } else { band * band * (0.45 + 0.75 * fractal(fx * 5.0, fy * 5.0, 2, seed)) };
+                cloud = if band < 0.12 {
+                    0.0
+                } else {
+                    band * band * (0.45 + 0.75 * fractal(fx * 5.0, fy * 5.0, 2, seed))
+                };
             }
             if let Some(pixel) = picture.row_mut(y).get_mut(x as usize) {
                 blend(pixel, colour, cloud * 0.30 * plan.stars * low, dither(x, y));
@@ -133,18 +157,45 @@ fn aurora(picture: &mut Picture, plan: &mut Plan) {
         for x in 0..picture.width() {
             let along = x as f32 / plan.unit;
             let foot = foot_at + plan.unit * 0.16 * fractal(along * 0.9, 3.1, 2, seed);
-            let folds = 0.5 + 0.5 * gradient(along * 11.0 + 2.0 * gradient(along * 2.0, 0.5, seed), 7.7, seed);
+            let folds = 0.5
+                + 0.5
+                    * gradient(
+                        along * 11.0 + 2.0 * gradient(along * 2.0, 0.5, seed),
+                        7.7,
+                        seed,
+                    );
             let strength = folds * smooth(-0.35, 0.3, gradient(along * 0.8, 9.1, seed ^ 1)) * 0.75;
-            curtain_column(picture, x, (foot, tall * (0.7 + 0.6 * folds)), (low, high), strength);
+            curtain_column(
+                picture,
+                x,
+                (foot, tall * (0.7 + 0.6 * folds)),
+                (low, high),
+                strength,
+            );
         }
     }
 }
 
-fn curtain_column(picture: &mut Picture, x: u32, (foot, tall): (f32, f32), (low, high): (Rgb, Rgb), strength: f32) {
+fn curtain_column(
+    picture: &mut Picture,
+    x: u32,
+    (foot, tall): (f32, f32),
+    (low, high): (Rgb, Rgb),
+    strength: f32,
+) {
     let soft = tall * 0.08;
     for y in (foot - tall).max(0.0) as i32..(foot + soft) as i32 {
         let up = (foot - y as f32) / tall;
-        let fade = if up < 0.0 { 1.0 + up * tall / soft } else { (1.0 - up) * (1.0 - up) };
-        picture.dab(x as i32, y, low.mix(high, up.clamp(0.0, 1.0)), strength * fade.max(0.0));
+        let fade = if up < 0.0 {
+            1.0 + up * tall / soft
+        } else {
+            (1.0 - up) * (1.0 - up)
+        };
+        picture.dab(
+            x as i32,
+            y,
+            low.mix(high, up.clamp(0.0, 1.0)),
+            strength * fade.max(0.0),
+        );
     }
 }

@@ -35,12 +35,27 @@ pub(super) fn paint(picture: &mut Picture, plan: &mut Plan) {
         let push = surface.swell * plan.unit * (0.12 + near);
         for (x, pixel) in row.iter_mut().enumerate() {
             let ripple = ripples.read(x as f32, down as f32);
-            let from = mirrored(above, width, shore, (x as f32 + ripple * push * 0.35, down as f32 * 0.92 + ripple.abs() * push));
-            let mirror = if transparent && from[3] < 255 { sky } else { Rgb::of(from) };
+            let from = mirrored(
+                above,
+                width,
+                shore,
+                (
+                    x as f32 + ripple * push * 0.35,
+                    down as f32 * 0.92 + ripple.abs() * push,
+                ),
+            );
+            let mirror = if transparent && from[3] < 255 {
+                sky
+            } else {
+                Rgb::of(from)
+            };
             let mut colour = body.mix(mirror, (share + ripple * 0.14).clamp(0.0, 1.0));
             let sparkle = glitter(plan, x as f32, near, ripple) * surface.glitter;
             colour = colour.screen(light, sparkle + (1.0 - smooth(0.0, 0.012, near)) * 0.18);
-            colour = colour.screen(sky, surface.foam * smooth(0.34, 0.62, ripple) * (0.25 + near));
+            colour = colour.screen(
+                sky,
+                surface.foam * smooth(0.34, 0.62, ripple) * (0.25 + near),
+            );
             put(pixel, colour, dither(x as u32, shore + down as u32));
         }
     }
@@ -82,7 +97,11 @@ fn glitter(plan: &Plan, x: f32, near: f32, ripple: f32) -> f32 {
 fn ripples(plan: &mut Plan, shore: f32) -> Field {
     let seed = plan.dice.seed();
     let (unit, middle, tall) = (plan.unit, plan.width * 0.5, plan.height - shore);
-    let scale = if plan.water == Some(Water::Sea) { 0.75 } else { 1.0 };
+    let scale = if plan.water == Some(Water::Sea) {
+        0.75
+    } else {
+        1.0
+    };
     Field::new(plan.width, tall, (unit / 720.0).max(1.0), |x, down| {
         let away = 1.0 / (down / unit + 0.035);
         let across = (x - middle) / unit * away * 1.5 * scale;

@@ -33,7 +33,10 @@ fn rain(picture: &mut Picture, plan: &mut Plan, amount: f32) {
     let drops = (amount * plan.width / plan.unit * plan.height / plan.unit) as u32;
     for _ in 0..drops {
         let near = plan.dice.unit();
-        let (x, y) = (plan.dice.between(-0.1, 1.1) * plan.width, plan.dice.between(-0.05, 1.0) * plan.height);
+        let (x, y) = (
+            plan.dice.between(-0.1, 1.1) * plan.width,
+            plan.dice.between(-0.05, 1.0) * plan.height,
+        );
         let long = plan.unit * (0.012 + 0.045 * near * near);
         let strength = 0.05 + 0.20 * near * near;
         let steps = long as i32 + 1;
@@ -54,17 +57,36 @@ fn snow(picture: &mut Picture, plan: &mut Plan) {
     for _ in 0..flakes {
         let near = plan.dice.unit();
         let near = near * near * near;
-        let place = (plan.dice.unit() * plan.width, plan.dice.unit() * plan.height);
-        picture.dot(place, plan.unit * (0.0012 + 0.0065 * near), colour, 0.75 - 0.45 * near);
+        let place = (
+            plan.dice.unit() * plan.width,
+            plan.dice.unit() * plan.height,
+        );
+        picture.dot(
+            place,
+            plan.unit * (0.0012 + 0.0065 * near),
+            colour,
+            0.75 - 0.45 * near,
+        );
     }
 }
 
 /// One bolt with a few branches, far away from the place of the sun.
 fn lightning(picture: &mut Picture, plan: &mut Plan) {
     let colour = lch(0.97, 0.03, 280.0).rgb();
-    let mut tips = vec![((plan.width * 0.5 - plan.light_side() * plan.width * plan.dice.between(0.12, 0.3), plan.horizon * 0.12), 1.0f32, 0.0f32)];
+    let mut tips = vec![(
+        (
+            plan.width * 0.5 - plan.light_side() * plan.width * plan.dice.between(0.12, 0.3),
+            plan.horizon * 0.12,
+        ),
+        1.0f32,
+        0.0f32,
+    )];
     while let Some(((mut x, mut y), strength, lean)) = tips.pop() {
-        let end = if strength > 0.9 { plan.horizon } else { (y + plan.unit * 0.18).min(plan.horizon) };
+        let end = if strength > 0.9 {
+            plan.horizon
+        } else {
+            (y + plan.unit * 0.18).min(plan.horizon)
+        };
         let mut drift = lean;
         while y < end {
             if plan.dice.chance(70.0 / plan.unit) {
@@ -73,8 +95,18 @@ fn lightning(picture: &mut Picture, plan: &mut Plan) {
             if strength > 0.9 && plan.dice.chance(4.0 / plan.unit) {
                 tips.push(((x, y), strength * 0.45, plan.dice.between(-1.2, 1.2)));
             }
-            picture.dot((x, y), plan.unit * 0.0012 * strength, colour, strength * 0.9);
-            picture.dot((x, y), plan.unit * 0.022, colour, 6.0 / plan.unit * strength);
+            picture.dot(
+                (x, y),
+                plan.unit * 0.0012 * strength,
+                colour,
+                strength * 0.9,
+            );
+            picture.dot(
+                (x, y),
+                plan.unit * 0.022,
+                colour,
+                6.0 / plan.unit * strength,
+            );
             x += drift;
             y += 1.0;
         }
@@ -96,7 +128,11 @@ fn drift(picture: &mut Picture, plan: &mut Plan) {
         let mut bank = 0.0;
         for (x, pixel) in picture.row_mut(y).iter_mut().enumerate() {
             if x % step == 0 {
-                bank = smooth(-0.35, 0.6, fractal(x as f32 / plan.unit * 1.4, off * 11.0, 3, seed));
+                bank = smooth(
+                    -0.35,
+                    0.6,
+                    fractal(x as f32 / plan.unit * 1.4, off * 11.0, 3, seed),
+                );
             }
             blend(pixel, colour, bank * low * 0.62, dither(x as u32, y));
         }
