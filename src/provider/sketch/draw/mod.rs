@@ -33,10 +33,13 @@ pub struct Scene<'a> {
     pub transparent: bool,
 }
 
+/// Who watches a picture being painted.
+type Stage<'a> = &'a mut dyn FnMut(u32, &Picture);
+
 /// A kind of picture: paints a scene whose words were read, from its own dice, and shows its stages.
 struct Composition {
     fits: fn(&Scene, &Reading) -> bool,
-    paint: fn(&Scene, &Reading, Dice, &mut dyn FnMut(u32, &Picture)) -> Picture,
+    paint: fn(&Scene, &Reading, Dice, Stage) -> Picture,
 }
 
 /// The first one that fits is painted; the landscape fits everything and stays last.

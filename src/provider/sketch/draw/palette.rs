@@ -248,8 +248,15 @@ impl Palette {
             } else {
                 hue.chroma * 0.55 + colour.chroma() * 0.4
             };
+            // Dark yellow reads as mud: gold needs light.
+            let golden = (60.0..110.0).contains(&hue.degrees);
+            let light = if golden {
+                (colour.l * 1.12 + 0.02).min(0.97)
+            } else {
+                colour.l
+            };
             colour.mix(
-                lch(colour.l, chroma, hue.degrees),
+                lch(light, chroma, hue.degrees),
                 if hue.chroma < 0.02 { 0.96 } else { share },
             )
         };

@@ -112,7 +112,7 @@ fn guess_time(reading: &Reading, dice: &mut Dice) -> Time {
         return Time::Night;
     }
     match (reading.season, reading.weather) {
-        (_, Some(Weather::Storm)) => dice.pick(&[Time::Noon, Time::Dusk, Time::Sunset]),
+        (_, Some(Weather::Storm)) => dice.pick(&[Time::Noon, Time::Dawn, Time::Sunset]),
         (_, Some(Weather::Rain | Weather::Overcast)) => {
             dice.pick(&[Time::Morning, Time::Noon, Time::Dawn])
         }

@@ -134,7 +134,7 @@ const LEXICON: &[Entry] = &[
     ("spring", Hint::Season(Season::Spring), &["spring", "springtime", "blossom", "cherry blossom", "sakura", "春天", "春日", "春", "樱花", "桃花"]),
     ("summer", Hint::Season(Season::Summer), &["summer", "夏天", "夏日", "夏"]),
     ("autumn", Hint::Season(Season::Autumn), &["autumn", "fall", "autumnal", "maple", "秋天", "秋日", "秋", "枫叶", "红叶"]),
-    ("winter", Hint::Season(Season::Winter), &["winter", "frost", "ice", "icy", "glacier", "arctic", "冬天", "冬日", "冬", "冰川", "冰"]),
+    ("winter", Hint::Season(Season::Winter), &["winter", "frost", "frozen", "ice", "icy", "glacier", "arctic", "冬天", "冬日", "冬", "冰川", "冰"]),
     ("snow cover", Hint::Season(Season::Winter), &["snowy", "snow-capped", "snow capped", "snow-covered", "雪山", "雪地", "雪景"]),
 
     ("clear", Hint::Weather(Weather::Clear), &["clear", "cloudless", "sunny", "晴朗", "晴天", "晴"]),
@@ -182,6 +182,7 @@ const LEXICON: &[Entry] = &[
     ("blue", Hint::Colour(255.0, 0.14), &["blue", "azure", "navy", "indigo", "cobalt", "sapphire", "蓝色", "蔚蓝", "蓝"]),
     ("purple", Hint::Colour(305.0, 0.15), &["purple", "violet", "lavender", "lilac", "mauve", "紫色", "紫"]),
     ("pink", Hint::Colour(355.0, 0.13), &["pink", "rose", "magenta", "coral", "fuchsia", "粉色", "粉红", "粉"]),
+    ("blossom", Hint::Colour(0.0, 0.09), &["blossom", "cherry blossom", "sakura", "樱花", "桃花"]),
     ("monochrome", Hint::Colour(250.0, 0.004), &["monochrome", "black and white", "grey", "gray", "silver", "ink wash", "黑白", "水墨", "灰色", "银色"]),
 ];
 

@@ -2,11 +2,11 @@
 
 use super::land::Land;
 use super::silhouette::Outline;
+use super::woods;
 use crate::provider::sketch::draw::colour::Rgb;
-use crate::provider::sketch::draw::noise::smooth;
 use crate::provider::sketch::draw::picture::Picture;
 use crate::provider::sketch::draw::plan::Plan;
-use crate::provider::sketch::draw::words::{Accent, Ground, Season, Water};
+use crate::provider::sketch::draw::words::Accent;
 
 /// What stands on the far shore or the middle ground: painted before the water, so that the water mirrors it.
 pub(super) fn paint_on_land(picture: &mut Picture, plan: &mut Plan, land: &Land) {
@@ -24,18 +24,21 @@ pub(super) fn paint_in_front(picture: &mut Picture, plan: &mut Plan, land: &Land
         match accent {
             Accent::Boat => boat(picture, plan),
             Accent::Birds => birds(picture, plan),
-            Accent::Tree => big_tree(picture, plan, land),
+            Accent::Tree => woods::big_tree(picture, plan, land),
             Accent::Lighthouse | Accent::House | Accent::Tower => {}
         }
     }
-    framing(picture, plan, land);
+    woods::framing(picture, plan, land);
 }
 
 fn paint_standing(picture: &mut Picture, plan: &mut Plan, land: &Land) {
     for accent in plan.accents.clone() {
-        let side = if plan.light_side() > 0.0 { 0.34 } else { 0.66 };
+        // A big tree already stands away from the light; then the rest stands on the other side of it.
+        let crowded = plan.water.is_none() && plan.accents.contains(&Accent::Tree);
+        let leftward = (plan.light_side() > 0.0) != crowded;
+        let side = if leftward { 0.34 } else { 0.66 };
         let share = side + plan.dice.between(-0.05, 0.05);
-        let foot = land.footing(share, plan);
+        let foot = land.footing(share, plan.unit * 0.1, plan);
         match accent {
             Accent::Lighthouse => lighthouse(picture, plan, foot),
             Accent::House => house(picture, plan, foot),
@@ -46,7 +49,7 @@ fn paint_standing(picture: &mut Picture, plan: &mut Plan, land: &Land) {
 }
 
 /// Dark, with a little of the air between it and the viewer.
-fn ink(plan: &Plan, air: f32) -> Rgb {
+pub(super) fn ink(plan: &Plan, air: f32) -> Rgb {
     plan.palette.dark.mix(plan.palette.haze, air).rgb()
 }
 
@@ -68,7 +71,7 @@ fn lighthouse(picture: &mut Picture, plan: &Plan, (x, y): (f32, f32)) {
         .snow_shade
         .mix(plan.palette.dark, if plan.is_dark() { 0.6 } else { 0.35 })
         .rgb();
-    if plan.is_dark() || plan.mist > 0.5 {
+    if !plan.transparent && (plan.is_dark() || plan.mist > 0.5) {
         beam(picture, plan, (foot.0, foot.1 - scale * 0.86), lamp);
     }
     Outline::new()
@@ -319,127 +322,4 @@ fn birds(picture: &mut Picture, plan: &mut Plan) {
             )
             .fill(picture, place, scale, colour, 0.9);
     }
-}
-
-/// One broad tree close by: a trunk and a crown of overlapping discs.
-fn big_tree(picture: &mut Picture, plan: &mut Plan, land: &Land) {
-    let x = plan.width * 0.5 - plan.light_side() * plan.width * plan.dice.between(0.16, 0.28);
-    let foot = (x, land.front(x, plan) + plan.unit * 0.012);
-    let scale = plan.unit * 0.3;
-    let trunk = ink(plan, 0.0);
-    Outline::new()
-        .shape(&[(-0.05, 0.0), (0.05, 0.0), (0.025, 0.5), (-0.02, 0.5)])
-        .fill(picture, foot, scale, trunk, 1.0);
-    let bare = plan.season == Season::Winter;
-    let leaf = match plan.season {
-        Season::Spring if plan.ground != Ground::Forest => {
-            plan.palette.glow.mix(plan.palette.ground_shade, 0.35)
-        }
-        _ => plan.palette.ground_lit.mix(plan.palette.dark, 0.45),
-    };
-    for blot in 0..if bare { 0 } else { 70 } {
-        let (across, up) = (plan.dice.between(-1.0, 1.0), plan.dice.between(-1.0, 1.0));
-        if across * across + up * up > 1.0 {
-            continue;
-        }
-        let lit = smooth(-1.0, 1.0, across * plan.light_side() * 0.6 + up * 0.7);
-        let colour = plan
-            .palette
-            .dark
-            .mix(leaf, 0.25 + 0.75 * lit * (blot as f32 / 70.0))
-            .rgb();
-        let radius = plan.dice.between(0.045, 0.11);
-        Outline::new()
-            .circle((across * 0.36, 0.68 + up * 0.25), radius)
-            .fill(picture, foot, scale, colour, 0.95);
-    }
-    if bare {
-        let mut outline = Outline::new();
-        for side in [-1.0, 1.0] {
-            for (from, reach, up) in [(0.30, 0.30, 0.72), (0.42, 0.22, 0.86), (0.46, 0.10, 0.98)] {
-                outline = outline.arcs(
-                    (0.012 * side, from),
-                    (reach * 0.5 * side, from + 0.1),
-                    (reach * side, up),
-                    (reach * 0.4 * side, from + 0.14),
-                );
-            }
-        }
-        outline.fill(picture, foot, scale, trunk, 1.0);
-    }
-}
-
-/// Something dark and near at one edge, which gives the rest its distance: pines, or grass.
-fn framing(picture: &mut Picture, plan: &mut Plan, land: &Land) {
-    if matches!(plan.ground, Ground::City | Ground::Desert) {
-        return;
-    }
-    let colour = plan
-        .palette
-        .dark
-        .dim(0.8)
-        .mix(plan.palette.ground_shade, 0.12)
-        .rgb();
-    if plan.water != Some(Water::Sea) && plan.ground != Ground::Hills {
-        for _ in 0..3 + plan.dice.roll() % 3 {
-            let edge = plan.dice.between(-0.02, 0.17) * plan.width.min(plan.unit * 1.3);
-            let x = if plan.light_side() > 0.0 {
-                edge
-            } else {
-                plan.width - edge
-            };
-            let scale = plan.unit * plan.dice.between(0.2, 0.44);
-            pine(
-                plan,
-                picture,
-                (x, land.front(x, plan) + plan.unit * 0.03),
-                scale,
-                colour,
-            );
-        }
-    }
-    let blades = (170.0 * plan.width / plan.unit) as u32;
-    let mut outline = Outline::new();
-    for _ in 0..blades {
-        let x = plan.dice.unit() * plan.width;
-        let tall = plan.unit * plan.dice.between(0.008, 0.03);
-        let lean = tall * plan.dice.between(-0.5, 0.5);
-        let foot = -(land.front(x, plan) + plan.unit * 0.004);
-        outline = outline.arcs(
-            (x - tall * 0.05, foot),
-            (x + lean * 0.3, foot + tall * 0.6),
-            (x + lean, foot + tall),
-            (x + lean * 0.3 + tall * 0.07, foot + tall * 0.5),
-        );
-    }
-    let grass = plan.palette.dark.mix(plan.palette.ground_shade, 0.4).rgb();
-    outline.fill(picture, (0.0, 0.0), 1.0, grass, 0.8);
-}
-
-/// A pine from drooping tiers, each a little uneven.
-fn pine(plan: &mut Plan, picture: &mut Picture, foot: (f32, f32), scale: f32, colour: Rgb) {
-    let mut outline =
-        Outline::new().shape(&[(-0.018, -0.1), (0.018, -0.1), (0.004, 0.98), (-0.004, 0.98)]);
-    let tiers = 19;
-    for tier in 0..tiers {
-        let t = tier as f32 / tiers as f32;
-        let low = 0.06 + 0.9 * t;
-        for side in [-1.0, 1.0] {
-            let reach = side * (0.235 * (1.0 - t) + 0.012) * plan.dice.between(0.7, 1.1);
-            let droop = 0.05 * (1.0 - t) * plan.dice.between(0.5, 1.5);
-            outline = outline.arcs(
-                (0.0, low + 0.12 * (1.05 - t)),
-                (reach * 0.45, low + 0.03),
-                (reach, low - droop),
-                (reach * 0.5, low - 0.015),
-            );
-            outline = outline.arcs(
-                (0.0, low - 0.02),
-                (reach * 0.35, low - 0.01),
-                (reach * 0.72, low - droop * 0.9),
-                (reach * 0.4, low + 0.05),
-            );
-        }
-    }
-    outline.fill(picture, foot, scale, colour, 1.0);
 }

@@ -1,8 +1,10 @@
 //! The land: layers from far to near, each an outline with lit and shaded slopes under it, fading into haze.
 
-use super::profile::{self, Building, Crest, Leaf, Stand, along, rock};
+use super::profile::{self, Crest, Leaf, Stand};
+use super::relief::Relief;
+use super::skyline::{self, Building, Windows};
 use crate::provider::sketch::draw::colour::{Lab, Rgb};
-use crate::provider::sketch::draw::noise::{Field, fractal, gradient, hash_unit, ridged, smooth};
+use crate::provider::sketch::draw::noise::smooth;
 use crate::provider::sketch::draw::picture::{Picture, blend, dither};
 use crate::provider::sketch::draw::plan::Plan;
 use crate::provider::sketch::draw::words::{Accent, Ground, Season, Water};
@@ -62,22 +64,31 @@ impl Land {
         paint_layers(&self.near, picture, plan);
     }
 
-    /// A spot on the ground in the middle distance, for small things to stand on; `share` picks it across the picture.
-    pub fn footing(&self, share: f32, plan: &Plan) -> (f32, f32) {
-        let with_headland = self.far.last().and_then(|layer| layer.stand.headland);
-        let layer = match with_headland {
-            Some(_) => self.far.last(),
-            None if plan.water.is_some() => self.far.last(),
-            None => self.near.get(self.near.len().saturating_sub(2)),
+    /// A spot on the ground in the middle distance, for small things to stand on; `share` picks it across the picture. It is the
+    /// lowest ground within `reach` pixels, so that nothing floats beside a peak.
+    pub fn footing(&self, share: f32, reach: f32, plan: &Plan) -> (f32, f32) {
+        let point = self.far.last().and_then(|layer| layer.stand.headland);
+        let layer = match point {
+            None if plan.water.is_none() => self.near.last(),
+            _ => self.far.last(),
         };
-        let x = with_headland.map_or(plan.width * share, |(middle, half)| {
+        let x = point.map_or(plan.width * share, |(middle, half)| {
             middle + half * (share - 0.5) * 0.3
         });
-        let y = layer
-            .and_then(|layer| layer.tops.get(x.max(0.0) as usize))
+        let tops = layer.map(|layer| layer.tops.as_slice()).unwrap_or_default();
+        let (left, right) = ((x - reach).max(0.0) as usize, (x + reach).max(0.0) as usize);
+        let lowest = tops
+            .iter()
+            .take(right + 1)
+            .skip(left)
             .copied()
-            .unwrap_or(plan.horizon);
-        (x, y)
+            .fold(0.0, f32::max);
+        let ground = if plan.water.is_some() {
+            lowest.min(plan.horizon)
+        } else {
+            lowest
+        };
+        (x, if lowest > 0.0 { ground } else { plan.horizon })
     }
 
     /// Ground right in front, at a column.
@@ -113,7 +124,7 @@ impl Layer {
     fn standing(crest: Crest, nearness: f32, stand: Stand, plan: &Plan) -> Self {
         let (mut tops, leaves) = profile::outline(crest, &stand, plan);
         let buildings = if crest == Crest::Skyline {
-            profile::buildings(&stand, plan)
+            skyline::buildings(&stand, plan)
         } else {
             Vec::new()
         };
@@ -258,75 +269,11 @@ impl Paint {
     }
 }
 
-/// Height differences under the crest, which say where the light falls.
-struct Relief {
-    field: Field,
-    /// Distance in pixels over which the slope is taken.
-    span: f32,
-    contrast: f32,
-}
-
-impl Relief {
-    /// Reaches only as deep as the layer will show, and is skipped where trees or walls hide the slope.
-    fn of(layer: &Layer, plan: &Plan, floor: &[f32]) -> Self {
-        let stand = layer.stand;
-        let step = (plan.unit / 480.0).max(1.0);
-        let step = if layer.crest == Crest::Ridges {
-            step
-        } else {
-            step * 1.5
-        };
-        let shown = layer
-            .tops
-            .iter()
-            .zip(floor)
-            .map(|(top, floor)| floor - top)
-            .fold(0.0, f32::max);
-        let bare = matches!(layer.crest, Crest::Ridges | Crest::Rolling | Crest::Dunes);
-        let (wide, deepest) = if bare {
-            (plan.width, shown.min(plan.height))
-        } else {
-            (1.0, 1.0)
-        };
-        let field = Field::new(wide, deepest, step, |x, depth| {
-            let (u, down) = (along(x, &stand, plan), depth / (plan.unit * stand.grain));
-            match layer.crest {
-                Crest::Ridges => rock(
-                    u + 0.05 * gradient(u * 4.0, down * 4.0, stand.seed ^ 3),
-                    down * 1.1,
-                    5,
-                    stand.seed,
-                ),
-                Crest::Dunes => {
-                    ridged(u * 0.62 + down * 0.45, 1.0 + down * 0.9, 2, stand.seed)
-                        + 0.006 * fractal(u * 9.0, down * 40.0, 1, stand.seed)
-                }
-                _ => fractal(u * 1.1, down * 3.2, 4, stand.seed ^ 9),
-            }
-        });
-        let (span, contrast) = match layer.crest {
-            Crest::Ridges => (0.008 * stand.grain, 5.0),
-            Crest::Dunes => (0.03 * stand.grain, 5.5),
-            _ => (0.02 * stand.grain, 2.4),
-        };
-        Self {
-            field,
-            span: (span * plan.unit).max(step),
-            contrast,
-        }
-    }
-
-    /// Slope towards the light at a place: positive where it faces the light.
-    fn slope(&self, x: f32, depth: f32, side: f32) -> f32 {
-        let reach = self.span * side;
-        (self.field.read(x - reach, depth) - self.field.read(x + reach, depth)) * self.contrast
-    }
-}
-
 impl Layer {
     fn paint(&self, picture: &mut Picture, plan: &Plan, floor: &[f32]) {
         let paint = Paint::of(self, plan);
-        let relief = Relief::of(self, plan, floor);
+        let heights = self.tops.iter().zip(floor).map(|(top, floor)| floor - top);
+        let relief = Relief::of(self.crest, &self.stand, heights.fold(0.0, f32::max), plan);
         let first = self
             .tops
             .iter()
@@ -349,9 +296,14 @@ impl Layer {
                 }
             }
         }
-        if self.crest == Crest::Skyline {
-            self.light_windows(picture, plan, &paint, floor);
+        let (buildings, grain, lamp) = (&self.buildings, self.stand.grain, paint.lamp);
+        Windows {
+            buildings,
+            grain,
+            lamp,
+            floor,
         }
+        .light(picture, plan);
     }
 
     fn colour(
@@ -405,65 +357,5 @@ impl Layer {
             paint.mist,
             (thick * smooth(rise * 0.15, rise * 1.15 + 0.02, down)).min(0.93),
         )
-    }
-
-    /// Lit windows on a grid inside every building, fewer by day.
-    fn light_windows(&self, picture: &mut Picture, plan: &Plan, paint: &Paint, floor: &[f32]) {
-        let share = if plan.is_dark() { 0.34 } else { 0.10 };
-        let pane = (plan.unit * 0.0058 * self.stand.grain).max(2.0);
-        let strength = if plan.is_dark() { 0.85 } else { 0.35 };
-        let bottom = if plan.water.is_some() {
-            plan.horizon
-        } else {
-            plan.height
-        };
-        for building in self.buildings.iter().filter(|building| building.seed != 0) {
-            let rows = ((bottom - building.top) / (pane * 1.7)) as i32;
-            let columns = ((building.right - building.left) / (pane * 1.5)) as i32;
-            for (row, column) in
-                (1..rows).flat_map(|row| (0..columns).map(move |column| (row, column)))
-            {
-                let chance = hash_unit(column, row, building.seed);
-                let floor_lit = hash_unit(row, 77, building.seed) < 0.08;
-                if chance > share && !floor_lit {
-                    continue;
-                }
-                let (x, y) = (
-                    building.left + (column as f32 + 0.35) * pane * 1.5,
-                    building.top + row as f32 * pane * 1.7,
-                );
-                if floor
-                    .get(x.max(0.0) as usize)
-                    .is_some_and(|floor| y + pane < *floor)
-                {
-                    let hue = if plan.neon && chance < share * 0.4 {
-                        plan.palette.sky[3].lighten(0.05).rgb()
-                    } else {
-                        paint.lamp
-                    };
-                    fill(
-                        picture,
-                        (x, y),
-                        (pane * 0.8, pane),
-                        hue,
-                        strength * (0.4 + 0.6 * hash_unit(row, column, building.seed)),
-                    );
-                }
-            }
-        }
-    }
-}
-
-fn fill(
-    picture: &mut Picture,
-    (left, top): (f32, f32),
-    (wide, tall): (f32, f32),
-    colour: Rgb,
-    coverage: f32,
-) {
-    for y in top as i32..(top + tall).max(top + 1.0) as i32 {
-        for x in left as i32..(left + wide).max(left + 1.0) as i32 {
-            picture.dab(x, y, colour, coverage);
-        }
     }
 }

@@ -5,16 +5,19 @@ mod clouds;
 mod finish;
 mod land;
 mod profile;
+mod relief;
 mod silhouette;
 mod sky;
+mod skyline;
 mod water;
 mod weather;
+mod woods;
 
 use super::Scene;
 use super::noise::Dice;
 use super::picture::Picture;
 use super::plan::Plan;
-use super::words::Reading;
+use super::words::{Reading, Weather};
 
 /// Paints one landscape, showing `stage` every state in which it could be looked at.
 pub(super) fn paint(
@@ -34,6 +37,9 @@ pub(super) fn paint(
         sky::paint(&mut picture, &mut plan);
         show(&picture);
         clouds::paint(&mut picture, &mut plan);
+        if plan.weather == Weather::Storm {
+            weather::lightning(&mut picture, &mut plan);
+        }
         show(&picture);
     }
     let land = land::Land::lay_out(&mut plan);

@@ -1,6 +1,6 @@
 //! Outlines: for each column of the picture, the row where a layer of land begins.
 
-use crate::provider::sketch::draw::noise::{Dice, floor, fractal, hash_unit, ridged, smooth};
+use crate::provider::sketch::draw::noise::{floor, fractal, hash_unit, ridged, smooth};
 use crate::provider::sketch::draw::plan::Plan;
 
 /// The kinds of outline a layer can have.
@@ -26,15 +26,6 @@ pub(super) struct Stand {
     pub headland: Option<(f32, f32)>,
 }
 
-/// One building of a skyline.
-#[derive(Clone, Copy)]
-pub(super) struct Building {
-    pub left: f32,
-    pub right: f32,
-    pub top: f32,
-    pub seed: u32,
-}
-
 /// Trees differ: how light this one is, and which side of it a column shows. Both -1..=1, both 0 where no tree stands.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Leaf {
@@ -47,7 +38,7 @@ pub(super) fn outline(crest: Crest, stand: &Stand, plan: &Plan) -> (Vec<f32>, Ve
     let tops = tops(crest, stand, plan);
     let shape: (fn(f32) -> f32, f32) = match crest {
         Crest::Conifers => (spire, 0.27),
-        Crest::Broadleaf => (canopy, 0.36),
+        Crest::Broadleaf => (canopy, 0.52),
         _ => return (tops, Vec::new()),
     };
     let woods = (0..tops.len()).map(|column| trees(column as f32 + 0.5, stand, plan, shape));
@@ -110,17 +101,20 @@ fn dunes(x: f32, stand: &Stand, plan: &Plan) -> f32 {
     stand.rise * (0.1 + 0.9 * ridged(bent * 0.62, 1.0, 2, stand.seed))
 }
 
+/// How many cells a tree may reach over to either side.
+const REACH: i32 = 4;
+
 /// The tallest of the trees whose cells reach over `x`, and which of them it is.
 fn trees(x: f32, stand: &Stand, plan: &Plan, (shape, slim): (fn(f32) -> f32, f32)) -> (f32, Leaf) {
     let cell = (plan.unit * 0.014 * stand.grain).max(1.5);
     let place = (x - plan.width * 0.5) / cell + (stand.seed % 1013) as f32;
     let here = floor(place);
     let mut tallest = (0.0f32, Leaf::default());
-    for neighbour in here - 2..=here + 2 {
+    for neighbour in here - REACH..=here + REACH {
         let chance = |which: i32| hash_unit(neighbour, which, stand.seed);
         let middle = neighbour as f32 + 0.5 + (chance(0) - 0.5) * 0.9;
         let tall = 1.5 + 2.6 * chance(1) * chance(2) + 0.8 * chance(3);
-        let half = tall * (slim + 0.1 * chance(4));
+        let half = (tall * (slim + 0.1 * chance(4))).min(REACH as f32 - 1.0);
         let height = cell * tall * shape((place - middle).abs() / half);
         if height > tallest.0 {
             tallest = (
@@ -148,57 +142,6 @@ fn canopy(away: f32) -> f32 {
     if away >= 1.0 {
         0.0
     } else {
-        0.6 * (1.0 - away * away).sqrt() + 0.05 * (1.0 - away) * ((away * 5.0) % 1.0)
+        0.62 * (1.0 - away * away) + 0.05 * (1.0 - away) * ((away * 5.0) % 1.0)
     }
-}
-
-/// Buildings side by side, taller towards the middle of the town; two rows of them make the line less even.
-pub(super) fn buildings(stand: &Stand, plan: &Plan) -> Vec<Building> {
-    let mut dice = Dice::new(u64::from(stand.seed));
-    let heart = plan.width * dice.between(0.3, 0.7);
-    let mut buildings = Vec::new();
-    let mut x = -plan.unit * 0.05;
-    while x < plan.width {
-        let wide = (plan.unit * stand.grain * dice.between(0.035, 0.085)).max(2.0);
-        let away = (x + wide * 0.5 - heart) / (plan.unit * 0.55);
-        let centre = 1.0 / (1.0 + away * away);
-        let chance = dice.unit();
-        let tall = stand.rise
-            * (0.22
-                + 0.30 * dice.unit()
-                + 0.75 * chance * chance * chance * centre
-                + 0.22 * centre);
-        let left = x.round();
-        let right = (x + wide).round();
-        let seed = dice.seed();
-        buildings.push(Building {
-            left,
-            right,
-            top: (stand.base - tall).round(),
-            seed,
-        });
-        if dice.chance(0.4) {
-            // A set-back upper part.
-            let inset = (wide * dice.between(0.15, 0.3)).round();
-            let top = (stand.base - tall * dice.between(1.05, 1.22)).round();
-            buildings.push(Building {
-                left: left + inset,
-                right: right - inset,
-                top,
-                seed,
-            });
-        }
-        if dice.chance(0.22) {
-            let thin = (plan.unit * 0.0016).max(1.0).round();
-            let middle = ((left + right) * 0.5).round();
-            buildings.push(Building {
-                left: middle,
-                right: middle + thin,
-                top: (stand.base - tall * 1.42).round(),
-                seed: 0,
-            });
-        }
-        x += wide * dice.between(0.78, 1.12);
-    }
-    buildings
 }

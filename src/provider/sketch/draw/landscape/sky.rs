@@ -151,7 +151,7 @@ fn aurora(picture: &mut Picture, plan: &mut Plan) {
     for curtain in 0..3 {
         let seed = plan.dice.seed();
         let foot_at = plan.horizon * plan.dice.between(0.45, 0.75);
-        let tall = plan.unit * plan.dice.between(0.22, 0.38);
+        let tall = plan.unit * plan.dice.between(0.3, 0.5);
         let low = lch(0.80, 0.19, 158.0 + curtain as f32 * 8.0).rgb();
         let high = lch(0.58, 0.18, 305.0).rgb();
         for x in 0..picture.width() {
@@ -164,7 +164,7 @@ fn aurora(picture: &mut Picture, plan: &mut Plan) {
                         7.7,
                         seed,
                     );
-            let strength = folds * smooth(-0.35, 0.3, gradient(along * 0.8, 9.1, seed ^ 1)) * 0.75;
+            let strength = folds * smooth(-0.35, 0.3, gradient(along * 0.8, 9.1, seed ^ 1)) * 0.92;
             curtain_column(
                 picture,
                 x,

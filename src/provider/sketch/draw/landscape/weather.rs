@@ -13,10 +13,7 @@ pub(super) fn paint(picture: &mut Picture, plan: &mut Plan) {
     }
     match plan.weather {
         Weather::Rain => rain(picture, plan, 900.0),
-        Weather::Storm => {
-            lightning(picture, plan);
-            rain(picture, plan, 1300.0);
-        }
+        Weather::Storm => rain(picture, plan, 1300.0),
         Weather::Snow => snow(picture, plan),
         Weather::Mist => drift(picture, plan),
         Weather::Clear | Weather::Cloudy | Weather::Overcast => {}
@@ -71,7 +68,7 @@ fn snow(picture: &mut Picture, plan: &mut Plan) {
 }
 
 /// One bolt with a few branches, far away from the place of the sun.
-fn lightning(picture: &mut Picture, plan: &mut Plan) {
+pub(super) fn lightning(picture: &mut Picture, plan: &mut Plan) {
     let colour = lch(0.97, 0.03, 280.0).rgb();
     let mut tips = vec![(
         (
