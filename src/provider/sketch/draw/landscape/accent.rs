@@ -56,79 +56,72 @@ pub(super) fn ink(plan: &Plan, air: f32) -> Rgb {
 fn lighthouse(picture: &mut Picture, plan: &Plan, (x, y): (f32, f32)) {
     let scale = plan.unit * 0.22;
     let foot = (x, y + scale * 0.04);
-    let dark = ink(plan, 0.08);
-    let lamp = plan.palette.lamp.rgb();
-    let wall = plan
-        .palette
-        .snow_lit
-        .mix(
-            plan.palette.ground_shade,
-            if plan.is_dark() { 0.55 } else { 0.12 },
-        )
-        .rgb();
-    let shadow = plan
-        .palette
-        .snow_shade
-        .mix(plan.palette.dark, if plan.is_dark() { 0.6 } else { 0.35 })
-        .rgb();
+    let light = (foot.0, foot.1 - scale * 0.855);
+    let (dark, lamp) = (ink(plan, 0.08), plan.palette.lamp.rgb());
     if !plan.transparent && (plan.is_dark() || plan.mist > 0.5) {
-        beam(picture, plan, (foot.0, foot.1 - scale * 0.86), lamp);
+        beam(picture, plan, light, lamp);
     }
+    lighthouse_shaft(picture, plan, foot, scale);
+    let mut put = |outline: Outline, colour: Rgb| outline.fill(picture, foot, scale, colour, 1.0);
+    put(
+        Outline::new()
+            .block((-0.08, 0.78), (0.08, 0.805))
+            .block((-0.04, 0.9), (0.04, 0.92)),
+        dark,
+    );
+    put(Outline::new().block((-0.038, 0.805), (0.038, 0.9)), lamp);
+    let roof = Outline::new().shape(&[(-0.055, 0.92), (0.055, 0.92), (0.0, 0.99)]);
+    put(roof.block((-0.006, 0.98), (0.006, 1.04)), dark);
+    let cottage = [
+        (0.1, 0.0),
+        (0.36, 0.0),
+        (0.36, 0.1),
+        (0.23, 0.19),
+        (0.1, 0.1),
+    ];
+    put(Outline::new().shape(&cottage), dark);
+    if plan.is_dark() {
+        put(Outline::new().block((0.16, 0.04), (0.2, 0.09)), lamp);
+        glow(picture, light, scale * 0.42, lamp, 0.85);
+    }
+}
+
+/// The white shaft with its two bands, one side of it in shadow.
+fn lighthouse_shaft(picture: &mut Picture, plan: &Plan, foot: (f32, f32), scale: f32) {
+    let palette = &plan.palette;
+    let (gloom, shade) = if plan.is_dark() {
+        (0.55, 0.6)
+    } else {
+        (0.12, 0.35)
+    };
+    let wall = palette.snow_lit.mix(palette.ground_shade, gloom).rgb();
+    let shadow = palette.snow_shade.mix(palette.dark, shade).rgb();
+    let half = |at: f32| 0.085 - 0.03 * at / 0.78;
+    let ring = |low: f32, high: f32| {
+        [
+            (-half(low), low),
+            (half(low), low),
+            (half(high), high),
+            (-half(high), high),
+        ]
+    };
     Outline::new()
-        .shape(&[(-0.085, 0.0), (0.085, 0.0), (0.055, 0.78), (-0.055, 0.78)])
+        .shape(&ring(0.0, 0.78))
         .fill(picture, foot, scale, wall, 1.0);
     let away = -plan.light_side();
+    let dim = [
+        (0.0, 0.0),
+        (half(0.0) * away, 0.0),
+        (half(0.78) * away, 0.78),
+        (0.0, 0.78),
+    ];
     Outline::new()
-        .shape(&[
-            (0.0, 0.0),
-            (0.085 * away, 0.0),
-            (0.055 * away, 0.78),
-            (0.0, 0.78),
-        ])
+        .shape(&dim)
         .fill(picture, foot, scale, shadow, 0.85);
-    for (low, high) in [(0.18, 0.34), (0.50, 0.64)] {
-        let half = |at: f32| 0.085 - 0.03 * at / 0.78;
-        Outline::new()
-            .shape(&[
-                (-half(low), low),
-                (half(low), low),
-                (half(high), high),
-                (-half(high), high),
-            ])
-            .fill(picture, foot, scale, dark, 0.55);
-    }
-    Outline::new()
-        .block((-0.08, 0.78), (0.08, 0.805))
-        .block((-0.04, 0.9), (0.04, 0.92))
-        .fill(picture, foot, scale, dark, 1.0);
-    Outline::new()
-        .block((-0.038, 0.805), (0.038, 0.9))
-        .fill(picture, foot, scale, lamp, 1.0);
-    Outline::new()
-        .shape(&[(-0.055, 0.92), (0.055, 0.92), (0.0, 0.99)])
-        .block((-0.006, 0.98), (0.006, 1.04))
-        .fill(picture, foot, scale, dark, 1.0);
-    Outline::new()
-        .shape(&[
-            (0.1, 0.0),
-            (0.36, 0.0),
-            (0.36, 0.1),
-            (0.23, 0.19),
-            (0.1, 0.1),
-        ])
-        .fill(picture, foot, scale, dark, 1.0);
-    if plan.is_dark() {
-        Outline::new()
-            .block((0.16, 0.04), (0.2, 0.09))
-            .fill(picture, foot, scale, lamp, 0.9);
-        glow(
-            picture,
-            (foot.0, foot.1 - scale * 0.855),
-            scale * 0.42,
-            lamp,
-            0.85,
-        );
-    }
+    let bands = Outline::new()
+        .shape(&ring(0.18, 0.34))
+        .shape(&ring(0.50, 0.64));
+    bands.fill(picture, foot, scale, ink(plan, 0.08), 0.55);
 }
 
 /// Two cones of light that widen and fade.

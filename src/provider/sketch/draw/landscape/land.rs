@@ -315,7 +315,7 @@ impl Layer {
         relief: &Relief,
         plan: &Plan,
     ) -> Rgb {
-        let slope = relief.slope(x, depth, plan.light_side());
+        let slope = relief.slope(x, depth);
         let down = depth / plan.unit;
         let leaf = self.leaves.get(x as usize).copied().unwrap_or_default();
         // Inside the wood, below the crowns, one tree no longer stands out from the next.
@@ -331,19 +331,9 @@ impl Layer {
         };
         let mut colour = colour.mix(other, share * crown * (0.3 + 0.6 * light));
         if self.crest == Crest::Ridges {
-            let altitude = (plan.horizon - y) / plan.unit;
-            let line = if plan.snowy() { -0.1 } else { 0.30 };
-            let lying = smooth(
-                line - 0.012,
-                line + 0.022,
-                altitude + (relief.field.read(x, depth) - 0.4) * 0.2,
-            );
-            let held = if plan.ground == Ground::Desert && !plan.snowy() {
-                0.0
-            } else {
-                lying * (1.0 - 0.75 * smooth(0.25, 0.6, slope.abs()))
-            };
-            colour = colour.mix(paint.snow_shade.mix(paint.snow_lit, light), held);
+            let snow = self.snow(x, y, depth, relief, plan)
+                * (1.0 - 0.75 * smooth(0.25, 0.6, slope.abs()));
+            colour = colour.mix(paint.snow_shade.mix(paint.snow_lit, light), snow);
         } else if self.nearness > 0.5 {
             // Towards the viewer's feet the ground falls out of the light.
             colour = colour.mix(
@@ -357,5 +347,16 @@ impl Layer {
             paint.mist,
             (thick * smooth(rise * 0.15, rise * 1.15 + 0.02, down)).min(0.93),
         )
+    }
+
+    /// Where snow lies: above one line for all mountains, frayed by their relief; everywhere in winter.
+    fn snow(&self, x: f32, y: f32, depth: f32, relief: &Relief, plan: &Plan) -> f32 {
+        let altitude = (plan.horizon - y) / plan.unit;
+        let line = if plan.snowy() { -0.1 } else { 0.30 };
+        if (plan.ground == Ground::Desert && !plan.snowy()) || altitude < line - 0.14 {
+            return 0.0;
+        }
+        let frayed = altitude + (relief.height(x, depth) - 0.4) * 0.2;
+        smooth(line - 0.012, line + 0.022, frayed)
     }
 }

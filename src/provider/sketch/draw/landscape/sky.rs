@@ -1,7 +1,7 @@
 //! The sky: a gradient in OKLab, the sun or moon with its glow, stars and aurora.
 
 use crate::provider::sketch::draw::colour::{Rgb, lch};
-use crate::provider::sketch::draw::noise::{Dice, fractal, gradient, lerp, smooth};
+use crate::provider::sketch::draw::noise::{Dice, Field, fractal, gradient, lerp, smooth};
 use crate::provider::sketch::draw::picture::{Picture, blend, dither, put};
 use crate::provider::sketch::draw::plan::Plan;
 use crate::provider::sketch::draw::words::Time;
@@ -125,22 +125,23 @@ fn band_at(plan: &Plan, x: f32, y: f32, tilt: f32, offset: f32) -> f32 {
 
 fn milky_way(picture: &mut Picture, plan: &Plan, seed: u32, tilt: f32, offset: f32) {
     let colour = plan.palette.sky[2].mix(lch(0.75, 0.06, 290.0), 0.5).rgb();
-    let step = 3;
+    let step = (plan.unit / 200.0).max(1.0);
+    let cloud = Field::new(plan.width, plan.horizon, step, |x, y| {
+        let band = band_at(plan, x, y, tilt, offset);
+        let low = smooth(1.0, 0.5, y / plan.horizon.max(1.0));
+        let (fx, fy) = (x / plan.unit * 5.0, y / plan.unit * 5.0);
+        let knots = if band > 0.12 {
+            0.45 + 0.75 * fractal(fx, fy, 3, seed)
+        } else {
+            0.45
+        };
+        band * band * knots * low * 0.30 * plan.stars
+    });
     for y in 0..(plan.horizon as u32).min(picture.height()) {
-        let low = smooth(1.0, 0.5, y as f32 / plan.horizon.max(1.0));
-        let mut cloud = 0.0;
-        for x in 0..picture.width() {
-            if x % step == 0 {
-                let (fx, fy) = (x as f32 / plan.unit, y as f32 / plan.unit);
-                let band = band_at(plan, x as f32, y as f32, tilt, offset);
-                cloud = if band < 0.12 {
-                    0.0
-                } else {
-                    band * band * (0.45 + 0.75 * fractal(fx * 5.0, fy * 5.0, 2, seed))
-                };
-            }
-            if let Some(pixel) = picture.row_mut(y).get_mut(x as usize) {
-                blend(pixel, colour, cloud * 0.30 * plan.stars * low, dither(x, y));
+        for (x, pixel) in picture.row_mut(y).iter_mut().enumerate() {
+            let cover = cloud.read(x as f32, y as f32);
+            if cover > 0.004 {
+                blend(pixel, colour, cover, dither(x as u32, y));
             }
         }
     }

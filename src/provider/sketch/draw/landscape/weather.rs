@@ -67,46 +67,64 @@ fn snow(picture: &mut Picture, plan: &mut Plan) {
     }
 }
 
-/// One bolt with a few branches, far away from the place of the sun.
+/// The tip of a bolt or branch on its way down.
+struct Tip {
+    at: (f32, f32),
+    strength: f32,
+    lean: f32,
+}
+
+/// One bolt with a few branches, away from the place of the sun.
 pub(super) fn lightning(picture: &mut Picture, plan: &mut Plan) {
+    let away = plan.width * plan.dice.between(0.12, 0.3) * -plan.light_side();
+    let cloud = (plan.width * 0.5 + away, plan.horizon * 0.12);
+    let mut tips = vec![Tip {
+        at: cloud,
+        strength: 1.0,
+        lean: 0.0,
+    }];
+    while let Some(tip) = tips.pop() {
+        strike(picture, plan, tip, &mut tips);
+    }
+}
+
+/// Follows one tip to the ground, or a branch to its end. Branches grow from the main bolt alone, so the list empties.
+fn strike(picture: &mut Picture, plan: &mut Plan, tip: Tip, branches: &mut Vec<Tip>) {
     let colour = lch(0.97, 0.03, 280.0).rgb();
-    let mut tips = vec![(
-        (
-            plan.width * 0.5 - plan.light_side() * plan.width * plan.dice.between(0.12, 0.3),
-            plan.horizon * 0.12,
-        ),
-        1.0f32,
-        0.0f32,
-    )];
-    while let Some(((mut x, mut y), strength, lean)) = tips.pop() {
-        let end = if strength > 0.9 {
-            plan.horizon
-        } else {
-            (y + plan.unit * 0.18).min(plan.horizon)
-        };
-        let mut drift = lean;
-        while y < end {
-            if plan.dice.chance(70.0 / plan.unit) {
-                drift = lean + plan.dice.between(-1.1, 1.1);
-            }
-            if strength > 0.9 && plan.dice.chance(4.0 / plan.unit) {
-                tips.push(((x, y), strength * 0.45, plan.dice.between(-1.2, 1.2)));
-            }
-            picture.dot(
-                (x, y),
-                plan.unit * 0.0012 * strength,
-                colour,
-                strength * 0.9,
-            );
-            picture.dot(
-                (x, y),
-                plan.unit * 0.022,
-                colour,
-                6.0 / plan.unit * strength,
-            );
-            x += drift;
-            y += 1.0;
+    let ((mut x, mut y), strength) = (tip.at, tip.strength);
+    let main = strength > 0.9;
+    let end = if main {
+        plan.horizon
+    } else {
+        (y + plan.unit * 0.18).min(plan.horizon)
+    };
+    // The halo is wide and soft: every few rows are enough.
+    let rows = (plan.unit / 200.0).max(1.0) as u32;
+    let mut drift = tip.lean;
+    for row in 0..(end - y).max(0.0) as u32 {
+        if plan.dice.chance(70.0 / plan.unit) {
+            drift = tip.lean + plan.dice.between(-1.1, 1.1);
         }
+        if main && plan.dice.chance(4.0 / plan.unit) {
+            let lean = plan.dice.between(-1.2, 1.2);
+            branches.push(Tip {
+                at: (x, y),
+                strength: 0.45,
+                lean,
+            });
+        }
+        if row % rows == 0 {
+            let halo = 6.0 / plan.unit * rows as f32 * strength;
+            picture.dot((x, y), plan.unit * 0.022, colour, halo.min(0.2));
+        }
+        picture.dot(
+            (x, y),
+            plan.unit * 0.0012 * strength,
+            colour,
+            strength * 0.9,
+        );
+        x += drift;
+        y += 1.0;
     }
 }
 
