@@ -1,6 +1,6 @@
 //! The drawing core: a prompt, a size and a seed become a picture. Pure: no I/O, no clock, no threads, no chance but the scene's own.
 //!
-//! It is procedural art, not a neural model: it understands the words of [`words`]' lexicon and nothing else. The same scene gives the
+//! It is procedural art, not a neural model: it understands the words of the lexicon in `words` and nothing else. The same scene gives the
 //! same bytes in the same build; `libm` stands in for the platform's sines and powers, so that other platforms should agree too.
 
 mod colour;

@@ -15,6 +15,9 @@ pub(super) struct Land {
     near: Vec<Layer>,
 }
 
+/// The most rows an edge is smoothed over.
+const STEEPEST: f32 = 6.0;
+
 /// One layer.
 pub(super) struct Layer {
     crest: Crest,
@@ -204,7 +207,7 @@ fn paint_layers(layers: &[Layer], picture: &mut Picture, plan: &Plan) {
         let mut floor = vec![plan.height; layer.tops.len()];
         for nearer in &layers[at + 1..] {
             for (row, top) in floor.iter_mut().zip(&nearer.tops) {
-                *row = row.min(*top + 2.0);
+                *row = row.min(*top + 2.0 + STEEPEST * 0.5);
             }
         }
         layer.paint(picture, plan, &floor);
@@ -270,28 +273,28 @@ impl Paint {
 }
 
 impl Layer {
+    /// Paints every column from its crest down to `floor`, where something nearer will cover it.
     fn paint(&self, picture: &mut Picture, plan: &Plan, floor: &[f32]) {
         let paint = Paint::of(self, plan);
         let heights = self.tops.iter().zip(floor).map(|(top, floor)| floor - top);
         let relief = Relief::of(self.crest, &self.stand, heights.fold(0.0, f32::max), plan);
-        let first = self
-            .tops
-            .iter()
-            .copied()
-            .fold(plan.height, f32::min)
-            .max(0.0) as u32;
-        let last = if plan.water.is_some() && self.nearness < 1.0 {
+        let edges = self.edges();
+        let highest = self.tops.iter().copied().fold(plan.height, f32::min);
+        let first = (highest - STEEPEST).max(0.0) as u32;
+        let behind_water = plan.water.is_some() && self.nearness < 1.0;
+        let last = if behind_water {
             plan.horizon
         } else {
             plan.height
         };
         for y in first..(last as u32).min(picture.height()) {
-            let row = picture.row_mut(y);
-            for (x, ((pixel, top), floor)) in row.iter_mut().zip(&self.tops).zip(floor).enumerate()
-            {
-                let cover = y as f32 + 1.0 - top;
+            let row = picture.row_mut(y).iter_mut();
+            for (x, (pixel, floor)) in row.zip(floor).enumerate() {
+                let depth = y as f32 + 1.0 - self.tops[x];
+                let cover = 0.5 + (depth - 0.5) * edges[x];
                 if cover > 0.0 && (y as f32) < *floor {
-                    let colour = self.colour(x as f32, y as f32, cover, &paint, &relief, plan);
+                    let place = (x as f32, y as f32);
+                    let colour = self.colour(place, depth.max(0.0), &paint, &relief, plan);
                     blend(pixel, colour, cover, dither(x as u32, y));
                 }
             }
@@ -306,10 +309,25 @@ impl Layer {
         .light(picture, plan);
     }
 
+    /// How fast each column goes from clear to covered: at once where the crest is level, over some rows where it is steep.
+    fn edges(&self) -> Vec<f32> {
+        let last = self.tops.len().saturating_sub(1);
+        let at = |column: usize| self.tops.get(column.min(last)).copied().unwrap_or_default();
+        let steepness = |column: usize| (at(column + 1) - at(column.saturating_sub(1))).abs() * 0.5;
+        let walls = self.crest == Crest::Skyline;
+        let edge = |column| {
+            if walls {
+                1.0
+            } else {
+                1.0 / steepness(column).clamp(1.0, STEEPEST)
+            }
+        };
+        (0..self.tops.len()).map(edge).collect()
+    }
+
     fn colour(
         &self,
-        x: f32,
-        y: f32,
+        (x, y): (f32, f32),
         depth: f32,
         paint: &Paint,
         relief: &Relief,
@@ -352,11 +370,12 @@ impl Layer {
     /// Where snow lies: above one line for all mountains, frayed by their relief; everywhere in winter.
     fn snow(&self, x: f32, y: f32, depth: f32, relief: &Relief, plan: &Plan) -> f32 {
         let altitude = (plan.horizon - y) / plan.unit;
-        let line = if plan.snowy() { -0.1 } else { 0.30 };
-        if (plan.ground == Ground::Desert && !plan.snowy()) || altitude < line - 0.14 {
+        let line = if plan.snowy() { -0.3 } else { 0.32 };
+        if (plan.ground == Ground::Desert && !plan.snowy()) || altitude < line - 0.3 {
             return 0.0;
         }
-        let frayed = altitude + (relief.height(x, depth) - 0.4) * 0.2;
+        let frayed =
+            altitude + (relief.height(x, depth) - 0.4) * 0.32 + relief.slope(x, depth) * 0.07;
         smooth(line - 0.012, line + 0.022, frayed)
     }
 }

@@ -117,13 +117,10 @@ fn trees(x: f32, stand: &Stand, plan: &Plan, (shape, slim): (fn(f32) -> f32, f32
         let half = (tall * (slim + 0.1 * chance(4))).min(REACH as f32 - 1.0);
         let height = cell * tall * shape((place - middle).abs() / half);
         if height > tallest.0 {
-            tallest = (
-                height,
-                Leaf {
-                    tone: chance(5) * 2.0 - 1.0,
-                    facing: (place - middle) / half,
-                },
-            );
+            let facing = (place - middle) / half;
+            // Fading towards the edges, so that no seam shows between two crowns.
+            let tone = (chance(5) * 2.0 - 1.0) * (1.0 - facing * facing * 0.75);
+            tallest = (height, Leaf { tone, facing });
         }
     }
     tallest

@@ -11,15 +11,16 @@ pub(super) struct Relief {
 }
 
 impl Relief {
-    /// Reaches only `shown` pixels deep, and is skipped where trees or walls hide the slope.
+    /// Reaches only `shown` pixels deep, and is skipped where conifers or walls hide the slope.
     pub fn of(crest: Crest, stand: &Stand, shown: f32, plan: &Plan) -> Self {
         let (span, contrast, fine) = match crest {
             Crest::Ridges => (0.008, 5.0, 1.0),
             Crest::Dunes => (0.03, 5.5, 1.5),
+            Crest::Broadleaf => (0.004, 0.55, 1.2),
             _ => (0.02, 2.4, 1.5),
         };
         let step = (plan.unit / 440.0 * fine).max(1.0);
-        let bare = matches!(crest, Crest::Ridges | Crest::Rolling | Crest::Dunes);
+        let bare = !matches!(crest, Crest::Conifers | Crest::Skyline);
         let (wide, deep) = if bare {
             (plan.width, shown.min(plan.height))
         } else {
@@ -57,6 +58,8 @@ fn height_at(crest: Crest, stand: &Stand, (x, depth): (f32, f32), plan: &Plan) -
             let ripples = 0.006 * gradient(u * 9.0, down * 40.0, stand.seed);
             ridged(u * 0.62 + down * 0.45, 1.0 + down * 0.9, 2, stand.seed) + ripples
         }
+        // Leaves, in clumps much smaller than a crown.
+        Crest::Broadleaf => fractal(u * 62.0, down * 62.0, 2, stand.seed ^ 5),
         _ => fractal(u * 1.1, down * 3.2, 4, stand.seed ^ 9),
     }
 }

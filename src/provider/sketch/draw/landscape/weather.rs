@@ -1,7 +1,7 @@
 //! What falls between the viewer and the picture: rain, snow, lightning, drifting mist.
 
 use crate::provider::sketch::draw::colour::{Lab, lch};
-use crate::provider::sketch::draw::noise::{fractal, smooth};
+use crate::provider::sketch::draw::noise::{Field, fractal, smooth};
 use crate::provider::sketch::draw::picture::{Picture, blend, dither};
 use crate::provider::sketch::draw::plan::Plan;
 use crate::provider::sketch::draw::words::Weather;
@@ -132,24 +132,23 @@ fn strike(picture: &mut Picture, plan: &mut Plan, tip: Tip, branches: &mut Vec<T
 fn drift(picture: &mut Picture, plan: &mut Plan) {
     let seed = plan.dice.seed();
     let colour = plan.palette.sky[3].mix(plan.palette.haze, 0.5).rgb();
-    let step = (plan.unit / 160.0).max(1.0) as usize;
-    let middle = plan.horizon + plan.unit * 0.03;
-    for y in 0..picture.height() {
-        let off = (y as f32 - middle) / plan.unit;
+    let (top, tall) = (plan.horizon - plan.unit * 0.13, plan.unit * 0.42);
+    let step = (plan.unit / 200.0).max(1.0);
+    let banks = Field::new(plan.width, tall, step, |x, down| {
+        let off = down / plan.unit - 0.16;
         let low = smooth(-0.16, 0.0, off) * smooth(0.26, 0.02, off);
-        if low <= 0.0 {
-            continue;
-        }
-        let mut bank = 0.0;
+        let bank = smooth(
+            -0.35,
+            0.6,
+            fractal(x / plan.unit * 1.4, off * 11.0, 3, seed),
+        );
+        bank * low * 0.62
+    });
+    let last = ((top + tall).max(0.0) as u32).min(picture.height());
+    for y in top.max(0.0) as u32..last {
         for (x, pixel) in picture.row_mut(y).iter_mut().enumerate() {
-            if x % step == 0 {
-                bank = smooth(
-                    -0.35,
-                    0.6,
-                    fractal(x as f32 / plan.unit * 1.4, off * 11.0, 3, seed),
-                );
-            }
-            blend(pixel, colour, bank * low * 0.62, dither(x as u32, y));
+            let cover = banks.read(x as f32, y as f32 - top);
+            blend(pixel, colour, cover, dither(x as u32, y));
         }
     }
 }
