@@ -369,13 +369,16 @@ impl Layer {
 
     /// Where snow lies: above one line for all mountains, frayed by their relief; everywhere in winter.
     fn snow(&self, x: f32, y: f32, depth: f32, relief: &Relief, plan: &Plan) -> f32 {
+        const LINE: f32 = 0.32;
+        if plan.snowy() {
+            return 1.0;
+        }
         let altitude = (plan.horizon - y) / plan.unit;
-        let line = if plan.snowy() { -0.3 } else { 0.32 };
-        if (plan.ground == Ground::Desert && !plan.snowy()) || altitude < line - 0.3 {
+        if plan.ground == Ground::Desert || altitude < LINE - 0.3 {
             return 0.0;
         }
         let frayed =
             altitude + (relief.height(x, depth) - 0.4) * 0.32 + relief.slope(x, depth) * 0.07;
-        smooth(line - 0.012, line + 0.022, frayed)
+        smooth(LINE - 0.012, LINE + 0.022, frayed)
     }
 }
