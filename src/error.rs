@@ -278,6 +278,7 @@ impl From<&Failure> for Error {
     fn from(failure: &Failure) -> Self {
         let kind = match failure.kind {
             FailKind::ContentPolicy => Kind::ContentPolicy,
+            FailKind::Rejected => Kind::InvalidParameter,
             FailKind::Upstream => Kind::Upstream,
             FailKind::UpstreamTimeout => Kind::UpstreamTimeout,
             FailKind::OutcomeUnknown => Kind::OutcomeUnknown,

@@ -168,12 +168,18 @@ impl AttemptEnd {
     /// Whether a failure came before paid work is not stored: a restart never asks another target after one.
     pub fn of_stored(attempt: &Attempt, delivered: u32) -> Option<Self> {
         let failure = || {
-            attempt.failure.clone().unwrap_or_else(|| Failure::new(FailKind::Internal, "the call brought no image"))
+            attempt
+                .failure
+                .clone()
+                .unwrap_or_else(|| Failure::new(FailKind::Internal, "the call brought no image"))
         };
         match attempt.state {
             AttemptState::Intent => None,
             AttemptState::Succeeded => Some(Self::Succeeded { delivered }),
-            AttemptState::Failed => Some(Self::Failed { failure: failure(), before_work: false }),
+            AttemptState::Failed => Some(Self::Failed {
+                failure: failure(),
+                before_work: false,
+            }),
             AttemptState::NotSent => Some(Self::NotSent { failure: failure() }),
             AttemptState::Unknown => Some(Self::Unknown { failure: failure() }),
         }

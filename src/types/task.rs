@@ -64,6 +64,8 @@ impl TaskState {
 pub enum FailKind {
     /// The upstream's moderation refused prompt or result. Final.
     ContentPolicy,
+    /// The upstream does not take these parameters. Final.
+    Rejected,
     /// The upstream failed.
     Upstream,
     /// The upstream did not answer in time, and said so itself.
@@ -82,8 +84,9 @@ pub enum FailKind {
 
 impl FailKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ContentPolicy,
+        Self::Rejected,
         Self::Upstream,
         Self::UpstreamTimeout,
         Self::OutcomeUnknown,
@@ -97,6 +100,7 @@ impl FailKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::ContentPolicy => "content_policy",
+            Self::Rejected => "rejected",
             Self::Upstream => "upstream",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::OutcomeUnknown => "outcome_unknown",
