@@ -14,8 +14,8 @@ pub mod sqlite;
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
-    BlobKey, CreditLine, Failure, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd, TaskId,
-    UpstreamId, Usage,
+    BlobKey, CreditLine, Failure, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd,
+    TaskId, UpstreamId, Usage,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
