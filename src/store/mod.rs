@@ -7,6 +7,7 @@
 //! Money moves in here and nowhere else: [`Store::admit`] holds, [`Store::settle`] captures and releases, and
 //! [`ledger`] says which rows each of them writes.
 
+#[cfg(test)]
 pub mod conformance;
 pub mod ledger;
 pub mod sqlite;
@@ -305,6 +306,7 @@ pub fn new_key(
         mode,
         last_four: last_four.to_owned(),
         limits,
+        imported: false,
         created_at: at,
         revoked_at: None,
     }

@@ -87,6 +87,8 @@ pub struct ApiKey {
     pub last_four: String,
     /// What it may do, and where from.
     pub limits: KeyLimits,
+    /// Whether its secret was made elsewhere and brought here (`keys import`).
+    pub imported: bool,
     /// When it was made.
     pub created_at: Millis,
     /// Since when it is refused, if it was revoked.

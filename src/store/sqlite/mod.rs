@@ -1,1 +1,248 @@
-//! Rows in SQLite.
+//! Rows in one SQLite file: the store of an installation that is one process.
+//!
+//! Each method of [`Store`] is a plain function over a connection, in the file of its resource, and reads as the
+//! statements it makes, in order. [`writer`] runs those that write, one after the other on one thread, with shared
+//! commits; [`readers`] run the others beside it. A second process (an administration command) may write to the
+//! same file in short transactions: SQLite's own lock orders the two.
+
+mod accounts;
+mod assets;
+mod attempts;
+mod audit;
+mod keys;
+mod money;
+mod open;
+mod readers;
+mod rows;
+mod settle;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod work;
+mod writer;
+
+use crate::store::ledger::Audit;
+use crate::store::{
+    Admission, Claimed, EndedAttempt, QueueDepth, Result, SecretHash, Settlement, Store,
+    StoreError, TaskHold,
+};
+use crate::types::{
+    Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, KeyId,
+    Millis, Money, Task, TaskId, UpstreamId,
+};
+use async_trait::async_trait;
+use open::Durability;
+use readers::Readers;
+use std::path::Path;
+use writer::Writer;
+
+/// Threads that read. Two, so that an audit does not keep everybody waiting.
+const READERS: usize = 2;
+
+/// The store in a SQLite file. Dropping it waits for what is queued and closes the file.
+pub struct SqliteStore {
+    // Dropped in this order: the last connection to close empties the log, and a reader may not write.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if there is none, and brings its schema up to date. Refuses a file that is damaged,
+    /// that another program made, or that a newer Pinhole has used.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path.as_ref(), Durability::Full)
+    }
+
+    fn open_with(path: &Path, durability: Durability) -> Result<Self> {
+        let writing = open::writer(path, durability)?;
+        let reading = (0..READERS)
+            .map(|_| open::reader(path))
+            .collect::<Result<Vec<_>>>()?;
+        let no_thread = |error| StoreError::Backend(format!("a thread cannot be started: {error}"));
+        Ok(Self {
+            readers: Readers::start(reading).map_err(no_thread)?,
+            writer: Writer::start(writing).map_err(no_thread)?,
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_account(&self, account: Account) -> Result<()> {
+        self.writer
+            .run(move |tx| accounts::create(tx, &account))
+            .await
+    }
+
+    async fn find_account(&self, name_or_id: &str) -> Result<Option<Account>> {
+        let name_or_id = name_or_id.to_owned();
+        self.readers
+            .run(move |tx| accounts::find(tx, &name_or_id))
+            .await
+    }
+
+    async fn list_accounts(&self) -> Result<Vec<(Account, Balance)>> {
+        self.readers.run(accounts::list).await
+    }
+
+    async fn balance(&self, account: &AccountId) -> Result<Balance> {
+        let account = account.clone();
+        self.readers
+            .run(move |tx| money::balance(tx, &account))
+            .await
+    }
+
+    async fn top_up(
+        &self,
+        account: &AccountId,
+        amount: Money,
+        reference: &str,
+        at: Millis,
+    ) -> Result<Balance> {
+        let (account, reference) = (account.clone(), reference.to_owned());
+        self.writer
+            .run(move |tx| accounts::top_up(tx, &account, amount, &reference, at))
+            .await
+    }
+
+    async fn create_keys(&self, keys: Vec<(ApiKey, SecretHash)>) -> Result<()> {
+        self.writer.run(move |tx| keys::create(tx, &keys)).await
+    }
+
+    async fn find_key(&self, secret: &SecretHash) -> Result<Option<(ApiKey, Account)>> {
+        let secret = *secret;
+        self.readers.run(move |tx| keys::find(tx, &secret)).await
+    }
+
+    async fn list_keys(&self, account: Option<&AccountId>) -> Result<Vec<ApiKey>> {
+        let account = account.cloned();
+        self.readers
+            .run(move |tx| keys::list(tx, account.as_ref()))
+            .await
+    }
+
+    async fn revoke_key(&self, key: &KeyId, at: Millis) -> Result<()> {
+        let key = key.clone();
+        self.writer.run(move |tx| keys::revoke(tx, &key, at)).await
+    }
+
+    async fn imported_secrets(&self) -> Result<Vec<SecretHash>> {
+        self.readers.run(keys::imported_secrets).await
+    }
+
+    async fn generation(&self) -> Result<i64> {
+        self.readers.run(accounts::generation).await
+    }
+
+    async fn admit(&self, admission: Admission) -> Result<()> {
+        self.writer
+            .run(move |tx| tasks::admit(tx, &admission))
+            .await
+    }
+
+    async fn claim(&self, lane: &str, worker: &str, most: u32, at: Millis) -> Result<Vec<Claimed>> {
+        let (lane, worker) = (lane.to_owned(), worker.to_owned());
+        self.writer
+            .run(move |tx| tasks::claim(tx, &lane, &worker, most, at))
+            .await
+    }
+
+    async fn recover(&self, worker: &str) -> Result<Vec<Claimed>> {
+        let worker = worker.to_owned();
+        self.writer.run(move |tx| tasks::recover(tx, &worker)).await
+    }
+
+    async fn begin_attempts(&self, hold: &TaskHold, attempts: Vec<Attempt>) -> Result<()> {
+        let hold = hold.clone();
+        self.writer
+            .run(move |tx| attempts::begin(tx, &hold, &attempts))
+            .await
+    }
+
+    async fn note_upstream_id(
+        &self,
+        hold: &TaskHold,
+        number: AttemptNumber,
+        id: &UpstreamId,
+    ) -> Result<()> {
+        let (hold, id) = (hold.clone(), id.clone());
+        self.writer
+            .run(move |tx| attempts::note_upstream_id(tx, &hold, number, &id))
+            .await
+    }
+
+    async fn end_attempt(
+        &self,
+        hold: &TaskHold,
+        ended: EndedAttempt,
+        assets: Vec<Asset>,
+    ) -> Result<()> {
+        let hold = hold.clone();
+        self.writer
+            .run(move |tx| attempts::end(tx, &hold, &ended, &assets))
+            .await
+    }
+
+    async fn settle(&self, hold: &TaskHold, settlement: Settlement) -> Result<Task> {
+        let hold = hold.clone();
+        self.writer
+            .run(move |tx| settle::settle(tx, &hold, &settlement))
+            .await
+    }
+
+    async fn cancel(&self, account: &AccountId, task: &TaskId, at: Millis) -> Result<Option<Task>> {
+        let (account, task) = (account.clone(), task.clone());
+        self.writer
+            .run(move |tx| settle::cancel(tx, &account, &task, at))
+            .await
+    }
+
+    async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>> {
+        let (account, task) = (account.clone(), task.clone());
+        self.readers
+            .run(move |tx| tasks::find(tx, &account, &task))
+            .await
+    }
+
+    async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>> {
+        let task = task.clone();
+        self.readers.run(move |tx| attempts::list(tx, &task)).await
+    }
+
+    async fn queue(&self) -> Result<Vec<QueueDepth>> {
+        self.readers.run(tasks::queue).await
+    }
+
+    async fn find_asset(&self, asset: &AssetId) -> Result<Option<Asset>> {
+        let asset = asset.clone();
+        self.readers.run(move |tx| assets::find(tx, &asset)).await
+    }
+
+    async fn referenced(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>> {
+        let blobs = blobs.to_vec();
+        self.readers
+            .run(move |tx| assets::referenced(tx, &blobs))
+            .await
+    }
+
+    async fn expired_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>> {
+        self.readers
+            .run(move |tx| assets::expired(tx, at, most))
+            .await
+    }
+
+    async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()> {
+        let assets = assets.to_vec();
+        self.writer
+            .run(move |tx| assets::forget_blobs(tx, &assets))
+            .await
+    }
+
+    async fn audit(&self) -> Result<Audit> {
+        self.readers.run(audit::audit).await
+    }
+
+    fn rows_written(&self) -> u64 {
+        self.writer.rows_written()
+    }
+}

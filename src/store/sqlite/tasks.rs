@@ -1,0 +1,254 @@
+//! Tasks from acceptance to the hand of a worker.
+
+use super::money::{Transfer, count_spend, transfer};
+use super::rows::{all, columns, execute, first, insert, json};
+use super::{assets, attempts};
+use crate::store::ledger::Kind;
+use crate::store::{Admission, Claimed, QueueDepth, Result, StoreError, TaskHold};
+use crate::types::{AccountId, KeyId, Millis, Money, Task, TaskId, TaskState};
+use rusqlite::{Connection, params};
+
+/// The fence of a task that nobody has held yet. Every claim adds one, a start at once is the first.
+const NEVER_HELD: i64 = 0;
+
+/// Accepts a task: its row, what it reads, its hold, and the intents of its first attempts.
+pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<()> {
+    if admission.start.is_none() {
+        check_room(tx, &admission.key, admission.most_waiting)?;
+    }
+    insert_task(tx, admission)?;
+    insert_inputs(tx, admission)?;
+    if let Some(window) = &admission.spend {
+        count_spend(tx, &admission.key, window, admission.hold)?;
+    }
+    transfer(
+        tx,
+        &Transfer {
+            kind: Kind::Hold,
+            account: &admission.account,
+            subject: admission.task.as_str(),
+            amount: admission.hold,
+            at: admission.at,
+        },
+    )?;
+    match &admission.start {
+        Some(start) => attempts::insert_intents(tx, &admission.task, &start.attempts),
+        None => Ok(()),
+    }
+}
+
+fn check_room(tx: &Connection, key: &KeyId, most: u32) -> Result<()> {
+    let waiting: u32 = first(
+        tx,
+        "SELECT count(*) FROM tasks WHERE state = 'pending' AND key = ?1",
+        [key.as_str()],
+        |row| row.get(),
+    )?
+    .unwrap_or(0);
+    if waiting < most {
+        Ok(())
+    } else {
+        Err(StoreError::QueueFull(waiting))
+    }
+}
+
+fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
+    check_payer(tx, admission)?;
+    let (state, fence, started_at) = match &admission.start {
+        Some(_) => (TaskState::Processing, NEVER_HELD + 1, Some(admission.at.0)),
+        None => (TaskState::Pending, NEVER_HELD, None),
+    };
+    insert(
+        tx,
+        "INSERT INTO tasks (id, account, key, mode, request, quote_unit, quote_total, hold, lane, public_url, \
+         spend_window, state, worker, fence, created_at, started_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        params![
+            admission.task.as_str(),
+            admission.account.as_str(),
+            admission.key.as_str(),
+            admission.mode.name(),
+            json(&*admission.request)?,
+            admission.quote.unit.micros(),
+            admission.quote.total.micros(),
+            admission.hold.micros(),
+            admission.lane,
+            admission.public_url,
+            admission.spend.as_ref().map(|window| &window.name),
+            state.name(),
+            admission.start.as_ref().map(|start| &start.worker),
+            fence,
+            admission.at.0,
+            started_at,
+        ],
+        || format!("task {}", admission.task),
+    )
+}
+
+/// The key must be one of the account that pays.
+fn check_payer(tx: &Connection, admission: &Admission) -> Result<()> {
+    first(
+        tx,
+        "SELECT 1 FROM api_keys WHERE id = ?1 AND account = ?2",
+        [admission.key.as_str(), admission.account.as_str()],
+        |_| Ok(()),
+    )?
+    .ok_or_else(|| {
+        StoreError::NotFound(format!(
+            "key {} of account {}",
+            admission.key, admission.account
+        ))
+    })
+}
+
+fn insert_inputs(tx: &Connection, admission: &Admission) -> Result<()> {
+    let request = &admission.request;
+    for picture in request.images().iter().chain(request.mask()) {
+        execute(
+            tx,
+            "INSERT INTO task_inputs (task, blob) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            [admission.task.as_str(), picture.blob.as_str()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Gives the oldest waiting tasks of a lane to a worker.
+pub(super) fn claim(
+    tx: &Connection,
+    lane: &str,
+    worker: &str,
+    most: u32,
+    at: Millis,
+) -> Result<Vec<Claimed>> {
+    let oldest = all(
+        tx,
+        "SELECT id FROM tasks WHERE state = 'pending' AND lane = ?1 ORDER BY created_at, id LIMIT ?2",
+        params![lane, most],
+        |row| row.task_id(),
+    )?;
+    for task in &oldest {
+        execute(
+            tx,
+            "UPDATE tasks SET state = 'processing', worker = ?2, fence = fence + 1, started_at = ?3 \
+             WHERE id = ?1 AND state = 'pending'",
+            params![task.as_str(), worker, at.0],
+        )?;
+    }
+    oldest.iter().map(|task| claimed(tx, task)).collect()
+}
+
+/// Gives what other workers left behind to this one, and counts a crash for each.
+pub(super) fn recover(tx: &Connection, worker: &str) -> Result<Vec<Claimed>> {
+    let left = all(
+        tx,
+        "SELECT id FROM tasks WHERE state = 'processing' AND worker <> ?1 ORDER BY created_at, id",
+        [worker],
+        |row| row.task_id(),
+    )?;
+    for task in &left {
+        execute(
+            tx,
+            "UPDATE tasks SET worker = ?2, fence = fence + 1, crashes = crashes + 1 \
+             WHERE id = ?1 AND state = 'processing'",
+            [task.as_str(), worker],
+        )?;
+    }
+    left.iter().map(|task| claimed(tx, task)).collect()
+}
+
+fn claimed(tx: &Connection, task: &TaskId) -> Result<Claimed> {
+    Ok(Claimed {
+        task: get(tx, task)?,
+        attempts: attempts::list(tx, task)?,
+    })
+}
+
+/// What ending a task needs to know of it.
+pub(super) struct Bill {
+    pub account: AccountId,
+    pub key: KeyId,
+    pub hold: Money,
+    pub spend_window: Option<String>,
+    pub state: TaskState,
+    pub fence: i64,
+}
+
+pub(super) fn find_bill(tx: &Connection, task: &TaskId) -> Result<Option<Bill>> {
+    first(
+        tx,
+        "SELECT account, key, hold, spend_window, state, fence FROM tasks WHERE id = ?1",
+        [task.as_str()],
+        |row| {
+            Ok(Bill {
+                account: row.account_id()?,
+                key: row.key_id()?,
+                hold: row.money()?,
+                spend_window: row.get()?,
+                state: row.state()?,
+                fence: row.get()?,
+            })
+        },
+    )
+}
+
+/// The bill of a task, if this hold is still the one that counts.
+pub(super) fn check_hold(tx: &Connection, hold: &TaskHold) -> Result<Bill> {
+    find_bill(tx, &hold.task)?
+        .filter(|bill| bill.state == TaskState::Processing && bill.fence == hold.fence)
+        .ok_or(StoreError::Fenced)
+}
+
+pub(super) fn find(tx: &Connection, account: &AccountId, task: &TaskId) -> Result<Option<Task>> {
+    let task = first(
+        tx,
+        concat!(
+            "SELECT ",
+            columns!(task),
+            " FROM tasks WHERE id = ?1 AND account = ?2"
+        ),
+        [task.as_str(), account.as_str()],
+        |row| row.task(),
+    )?;
+    task.map(|task| with_assets(tx, task)).transpose()
+}
+
+/// A task that is known to exist, whoever owns it.
+pub(super) fn get(tx: &Connection, task: &TaskId) -> Result<Task> {
+    let found = first(
+        tx,
+        concat!("SELECT ", columns!(task), " FROM tasks WHERE id = ?1"),
+        [task.as_str()],
+        |row| row.task(),
+    )?;
+    with_assets(
+        tx,
+        found.ok_or_else(|| StoreError::NotFound(format!("task {task}")))?,
+    )
+}
+
+fn with_assets(tx: &Connection, task: Task) -> Result<Task> {
+    Ok(Task {
+        assets: assets::of_task(tx, &task.id)?,
+        ..task
+    })
+}
+
+pub(super) fn queue(tx: &Connection) -> Result<Vec<QueueDepth>> {
+    all(
+        tx,
+        "SELECT lane, sum(pending), sum(processing) FROM ( \
+           SELECT lane, count(*) AS pending, 0 AS processing FROM tasks WHERE state = 'pending' GROUP BY lane \
+           UNION ALL \
+           SELECT lane, 0, count(*) FROM tasks WHERE state = 'processing' GROUP BY lane \
+         ) GROUP BY lane ORDER BY lane",
+        [],
+        |row| {
+            Ok(QueueDepth {
+                lane: row.get()?,
+                pending: row.get::<i64>()?.cast_unsigned(),
+                processing: row.get::<i64>()?.cast_unsigned(),
+            })
+        },
+    )
+}
