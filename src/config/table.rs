@@ -263,14 +263,15 @@ fn filter(text: &str) -> Result<String, String> {
         "a level (off, error, warn, info, debug, trace) or `module=level`, joined by commas"
             .to_owned()
     };
-    let text = text.trim();
+    let parts: Vec<_> = text.split(',').map(str::trim).collect();
     let level_or_pair =
-        |part: &str| part.contains(['=', '[']) || LevelFilter::from_str(part).is_ok();
-    let plausible = !text.is_empty() && text.split(',').map(str::trim).all(level_or_pair);
-    if !plausible || EnvFilter::try_new(text).is_err() {
+        |part: &&str| part.contains(['=', '[']) || LevelFilter::from_str(part).is_ok();
+    let filter = parts.join(",");
+    if filter.is_empty() || !parts.iter().all(level_or_pair) || EnvFilter::try_new(&filter).is_err()
+    {
         return Err(right());
     }
-    Ok(text.to_owned())
+    Ok(filter)
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -484,6 +484,7 @@ fn values_are_checked() {
     bad("trusted_proxies", "10.0.0.0/8 ::1");
     good("log", "off");
     good("log", "INFO, pinhole::engine=trace");
+    good("log", "info,pinhole[{task.id}]=trace");
     for value in ["", "inof", "info,pinhole", "pinhole=loud"] {
         bad("log", value);
     }
