@@ -44,42 +44,44 @@ pub const TABLE: &[Setting] = &[
         help: "Where the server listens: address and port.",
         preset: Preset::Text("127.0.0.1:7070"),
         example: r#""127.0.0.1:7070""#,
-        set: |to, text, _| Ok(to.listen = address(text)?),
+        set: |to, text, _| address(text).map(|value| to.listen = value),
     },
     Setting {
         name: "data",
         help: "The folder for the database and the stored images.",
         preset: Preset::DataHome,
         example: r#""/var/lib/pinhole""#,
-        set: |to, text, folder| Ok(to.data = path(text, folder)?),
+        set: |to, text, folder| path(text, folder).map(|value| to.data = value),
     },
     Setting {
         name: "public_url",
         help: "Scheme, host and base path under which clients reach the server; result URLs begin with it.",
         preset: Preset::Nothing,
         example: r#""https://images.example.com""#,
-        set: |to, text, _| Ok(to.public_url = optional(text, public_url)?),
+        set: |to, text, _| optional(text, public_url).map(|value| to.public_url = value),
     },
     Setting {
         name: "trusted_proxies",
         help: "Addresses or networks (CIDR) of proxies whose X-Forwarded-* headers are believed.",
         preset: Preset::Nothing,
         example: r#"["127.0.0.1", "10.0.0.0/8"]"#,
-        set: |to, text, _| Ok(to.trusted_proxies = list(text, network)?),
+        set: |to, text, _| list(text, network).map(|value| to.trusted_proxies = value),
     },
     Setting {
         name: "metrics_listen",
         help: "A second address and port that serves /metrics without a key.",
         preset: Preset::Nothing,
         example: r#""127.0.0.1:7071""#,
-        set: |to, text, _| Ok(to.metrics_listen = optional(text, address)?),
+        set: |to, text, _| optional(text, address).map(|value| to.metrics_listen = value),
     },
     Setting {
         name: "drain_s",
         help: "How long running calls may finish after SIGTERM, in seconds.",
         preset: Preset::Text("600"),
         example: "600",
-        set: |to, text, _| Ok(to.drain = Duration::from_secs(number(text, "seconds", 0, 86_400)?)),
+        set: |to, text, _| {
+            number(text, "seconds", 0, 86_400).map(|s| to.drain = Duration::from_secs(s))
+        },
     },
     Setting {
         name: "keep_days",
@@ -87,8 +89,8 @@ pub const TABLE: &[Setting] = &[
         preset: Preset::Text("30"),
         example: "30",
         set: |to, text, _| {
-            let days = number(text, "days", 1, 36_500)?;
-            Ok(to.keep_results = Duration::from_secs(days * 86_400))
+            number(text, "days", 1, 36_500)
+                .map(|days| to.keep_results = Duration::from_secs(days * 86_400))
         },
     },
     Setting {
@@ -97,8 +99,8 @@ pub const TABLE: &[Setting] = &[
         preset: Preset::Text("24"),
         example: "24",
         set: |to, text, _| {
-            let hours = number(text, "hours", 1, 876_000)?;
-            Ok(to.keep_test_results = Duration::from_secs(hours * 3_600))
+            number(text, "hours", 1, 876_000)
+                .map(|hours| to.keep_test_results = Duration::from_secs(hours * 3_600))
         },
     },
     Setting {
@@ -106,10 +108,7 @@ pub const TABLE: &[Setting] = &[
         help: "New work is refused while the data folder's disk has less free space than this, in MiB.",
         preset: Preset::Text("1024"),
         example: "1024",
-        set: |to, text, _| {
-            let mib = number(text, "MiB", 0, 1 << 30)?;
-            Ok(to.min_free_bytes = mib << 20)
-        },
+        set: |to, text, _| number(text, "MiB", 0, 1 << 30).map(|mib| to.min_free_bytes = mib << 20),
     },
     Setting {
         name: "test_concurrency",
@@ -118,7 +117,8 @@ pub const TABLE: &[Setting] = &[
         example: "2",
         set: |to, text, _| {
             let tasks = number(text, "tasks", 1, 1_024)?;
-            Ok(to.test_concurrency = u32::try_from(tasks).expect("at most 1024"))
+            to.test_concurrency = u32::try_from(tasks).expect("at most 1024");
+            Ok(())
         },
     },
     Setting {
@@ -126,21 +126,23 @@ pub const TABLE: &[Setting] = &[
         help: "A folder of model files that add to the built-in models and override them.",
         preset: Preset::BesideFile,
         example: r#""catalogue""#,
-        set: |to, text, folder| Ok(to.catalogue = optional(text, |text| path(text, folder))?),
+        set: |to, text, folder| {
+            optional(text, |text| path(text, folder)).map(|value| to.catalogue = value)
+        },
     },
     Setting {
         name: "log",
         help: "What is logged: off, error, warn, info, debug or trace, also per module (warn,pinhole=debug).",
         preset: Preset::Text("info"),
         example: r#""info""#,
-        set: |to, text, _| Ok(to.log = filter(text)?),
+        set: |to, text, _| filter(text).map(|value| to.log = value),
     },
     Setting {
         name: "log_format",
         help: "How a line of the log looks: text, or json (one object a line).",
         preset: Preset::Text("text"),
         example: r#""text""#,
-        set: |to, text, _| Ok(to.log_format = log_format(text)?),
+        set: |to, text, _| log_format(text).map(|value| to.log_format = value),
     },
 ];
 
