@@ -98,6 +98,10 @@ impl Blobs {
             part_bytes: 128 * 1024,
             janitor,
         };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends by itself when the last handle of this store is dropped"
+        )]
         tokio::spawn(delete_dropped(Arc::clone(&blobs.objects), dropped));
         Ok(blobs)
     }
