@@ -1,4 +1,5 @@
 //! Pinhole.
+pub mod catalogue;
 pub mod error;
 pub mod store;
 pub mod types;
