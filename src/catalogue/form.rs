@@ -1,7 +1,9 @@
 //! What a model's file says, as JSON for clients: the form, the prices, a request example.
 
 use crate::catalogue::decimal::Decimal;
-use crate::catalogue::model::{Choice, Condition, Kind, Model, Parameter, PriceRow, Span, When};
+use crate::catalogue::model::{
+    Choice, Condition, Kind, Model, Parameter, PriceRow, Span, When, plain_text,
+};
 use crate::types::Operation;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -93,10 +95,8 @@ fn limits(kind: &Kind) -> Vec<(&'static str, Option<Value>)> {
 }
 
 fn choice_json(choice: &Choice) -> Value {
-    let label = choice.label.clone().map_or_else(
-        || crate::catalogue::model::plain_text(&choice.value),
-        |label| label,
-    );
+    let label = choice.label.clone();
+    let label = label.unwrap_or_else(|| plain_text(&choice.value));
     json!({"value": choice.value, "label": label})
 }
 

@@ -11,6 +11,7 @@ mod decimal;
 mod envelope;
 mod file;
 mod form;
+mod hint;
 mod model;
 mod price;
 mod schema;
@@ -194,7 +195,12 @@ fn gather(
 ) -> Result<(), (String, std::io::Error)> {
     let named = |error| (folder.display().to_string(), error);
     for entry in std::fs::read_dir(folder).map_err(named)? {
-        let path = entry.map_err(named)?.path();
+        let entry = entry.map_err(named)?;
+        // Editors keep locks and copies under names with a dot in front.
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
         let name = path.display().to_string();
         if path.is_dir() && depth > 0 {
             gather(&path, depth - 1, files)?;

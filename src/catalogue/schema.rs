@@ -5,6 +5,7 @@
 
 use crate::catalogue::checked::{Checked, Rules, image_inputs};
 use crate::catalogue::envelope::{self, EnvelopeRead};
+use crate::catalogue::hint::Hints;
 use crate::catalogue::model::{Kind, Model, Parameter};
 use crate::catalogue::value::read;
 use crate::catalogue::words::{fault, name, nearest};
@@ -15,17 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most faults that one call is told.
 const MOST_FAULTS: usize = 64;
-
-/// Fields that only hint at how to work. A model that lacks one may lose it; where a value is given, only
-/// that value is a mere hint.
-const HINTS: &[(&str, Option<&str>)] = &[
-    ("input_fidelity", None),
-    ("style", None),
-    ("moderation", None),
-    ("output_compression", None),
-    ("quality", Some("auto")),
-    ("size", Some("auto")),
-];
 
 /// Checks a call against its model. All faults are told at once, in the order of the client's fields, then
 /// what is missing in the order of the form.
@@ -40,7 +30,7 @@ pub fn check(model: &Model, draft: Draft, rules: &Rules) -> Result<Checked, Vec<
         model,
         rules,
         operation,
-        has_lossy_format: fields.iter().any(|field| is_lossy_format(field)),
+        hints: Hints::of(&fields),
         found: BTreeMap::new(),
         faulty: BTreeSet::new(),
         values: BTreeMap::new(),
@@ -70,10 +60,6 @@ fn is_empty_list(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty)
 }
 
-fn is_lossy_format(field: &Field) -> bool {
-    field.name == "output_format" && matches!(field.value.as_str(), Some("jpeg" | "webp"))
-}
-
 /// What the path says; else an edit where an image was sent that only edits take; else what the model does first.
 fn operation_of(model: &Model, fields: &[&Field], rules: &Rules) -> Operation {
     let has_edit_input = fields.iter().any(|field| {
@@ -96,7 +82,7 @@ struct Check<'a> {
     model: &'a Model,
     rules: &'a Rules,
     operation: Operation,
-    has_lossy_format: bool,
+    hints: Hints,
     /// Where the client sent each parameter: the field's number and its path.
     found: BTreeMap<&'a str, (usize, String)>,
     /// Parameters whose value is wrong; nothing more is said about them.
@@ -125,7 +111,7 @@ impl<'a> Check<'a> {
 
     fn field(&mut self, at: usize, field: &Field) {
         let parameter = self.model.parameter(&field.name);
-        if self.is_droppable_hint(field, parameter) {
+        if !self.rules.reject_adaptation && self.hints.may_drop(field, parameter) {
             return self.adapted.push(format!("{}=dropped", field.name));
         }
         let outcome = match parameter {
@@ -138,21 +124,6 @@ impl<'a> Check<'a> {
                 .extend(parameter.map(|parameter| parameter.name.as_str()));
             self.faults.push((at, fault));
         }
-    }
-
-    fn is_droppable_hint(&self, field: &Field, parameter: Option<&Parameter>) -> bool {
-        let Some((hint, value)) = HINTS.iter().find(|(hint, _)| *hint == field.name) else {
-            return false;
-        };
-        let is_mere_hint = match value {
-            Some(value) => {
-                field.value == *value
-                    && parameter.is_none_or(|parameter| read(parameter, "", &field.value).is_err())
-            }
-            None if *hint == "output_compression" => parameter.is_none() && !self.has_lossy_format,
-            None => parameter.is_none(),
-        };
-        is_mere_hint && !self.rules.reject_adaptation
     }
 
     fn parameter(

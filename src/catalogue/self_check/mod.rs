@@ -228,6 +228,10 @@ fn conditions(model: &Model, when: Option<&When>, part: Part, found: &mut Findin
         );
     }
     for (name, condition) in &when.parameters {
+        if name == "n" {
+            found.push(part, "`n` is no condition: every image is priced by itself");
+            continue;
+        }
         let Some(parameter) = model.parameters.iter().find(|it| it.name == *name) else {
             found.push(part, format!("`{name}` is no parameter of this model"));
             continue;

@@ -177,3 +177,83 @@ fn a_missing_folder_changes_nothing() {
     let nowhere = std::path::Path::new("/nowhere/at/all");
     assert_eq!(Catalogue::load(Some(nowhere)).unwrap().models().len(), 2);
 }
+
+#[test]
+fn the_self_check_finds_what_is_not_sound() {
+    let check = |more: &str, reason: &str| {
+        let problems = load(&[("a.toml", &small("a", more))]).unwrap_err();
+        assert_eq!(problems.0[0].reason, reason, "{more}");
+    };
+    let parameter = |name: &str, more: &str| {
+        format!("[[parameter]]\nname = \"{name}\"\ndescription = \"d\"\n{more}\n")
+    };
+    let price = |when: &str| {
+        format!(
+            "[[price]]\nunit = \"image\"\nwhen = {{ {when} }}\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n"
+        )
+    };
+    check(
+        &parameter("p", "type = \"string\"\nrequired = true"),
+        "`p` is required and has no example",
+    );
+    check(
+        &parameter("p", "type = \"string\"\nhint = true"),
+        "`hint` needs `only_with`, which says when it may go",
+    );
+    check(
+        &parameter("p", "type = \"integer\"\nminimum = 3\nmaximum = 2"),
+        "`minimum` is above `maximum`",
+    );
+    check(
+        &parameter(
+            "p",
+            "type = \"number\"\nminimum = 0\nstep = 0.1\nexample = 0.25",
+        ),
+        "`p`: `example` must be in steps of 0.1 from 0, got 0.25",
+    );
+    check(
+        &parameter("p", "type = \"number\"\nstep = 0"),
+        "`step` must be above zero",
+    );
+    check(
+        &parameter("p", "type = \"enum\"\nenum = [\"a\", { valu = 1 }]"),
+        "the enum entry {\"valu\":1} is neither a text nor a whole number",
+    );
+    check(
+        &parameter("p", "type = \"enum\""),
+        "`p` is an enum without entries",
+    );
+    check(
+        &parameter("p", "type = \"boolean\"\nexample = \"true\""),
+        "`p`: `example` must be written true",
+    );
+    check(
+        &format!(
+            "{}{}",
+            parameter("p", "type = \"string\""),
+            parameter("q", "type = \"string\"\naliases = [\"p\"]")
+        ),
+        "the name `p` stands for two parameters",
+    );
+    let size = parameter(
+        "size",
+        "type = \"enum\"\nenum = [\"8x8\"]\ndefault = \"8x8\"\n\
+         also = { kind = \"pixels\", multiple = 8, longest = 80, ratio = 2, min_pixels = 64, max_pixels = 6400 }",
+    );
+    check(
+        &format!("{size}{}", price("size = { max_pixels = 6399 }")),
+        "no price matches the operation generate with {\"size\":\"6400x1\"}",
+    );
+    check(
+        &price("operation = \"edit\""),
+        "`when` names an operation that the model does not have",
+    );
+    check(
+        "[[target]]\nprovider = \"p\"\nmodel = \"m\"\noperations = [\"edit\"]\n",
+        "a target serves an operation that the model does not have",
+    );
+    check(
+        "ends = 2026-01-01\n",
+        "a model with an end date is deprecated, not active",
+    );
+}

@@ -3,6 +3,7 @@
 
 mod any;
 mod calls;
+mod envelope;
 mod form;
 mod hostile;
 mod load;
