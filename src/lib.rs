@@ -22,11 +22,13 @@
 //! - [`engine`]: admit, run, settle, recover.
 //! - [`api`]: HTTP.
 //! - [`app`]: builds the handles, starts the workers, drains, stops.
+//! - [`cli`]: the command line.
 
 pub mod api;
 pub mod app;
 pub mod blob;
 pub mod catalogue;
+pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod engine;
