@@ -79,9 +79,12 @@ pub fn main() -> ExitCode {
 /// Starts the logs: to stderr, as the settings say.
 fn start_logs(settings: &Settings) {
     let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt()
+    let mut logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
+    if !std::io::stderr().is_terminal() {
+        logs = logs.with_ansi(false);
+    }
     match settings.log_format {
         LogFormat::Json => logs.json().flatten_event(true).init(),
         LogFormat::Text => logs.init(),
