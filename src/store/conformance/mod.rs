@@ -2,10 +2,12 @@
 //!
 //! A case is an async function over an empty store. [`run`] opens a new store for each.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod accounts;
 mod assets;
 mod audit;
-pub mod fixtures;
+pub(crate) mod fixtures;
 mod keys;
 pub mod model;
 mod settle;

@@ -7,11 +7,11 @@ use crate::store::{
 };
 use crate::types::account::KeyLimits;
 use crate::types::{
-    Account, ApiKey, AttemptState, CreditLine, FailKind, Millis, Mode, Money, TaskEnd, TaskId,
-    TaskState,
+    Account, ApiKey, AttemptState, CreditLine, FailKind, Millis, Mode, Money, SpendCap,
+    SpendPeriod, TaskEnd, TaskId, TaskState,
 };
 use futures::future::join_all;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Runs one sequence. `together`: how many operations are called at once; a store that carries out calls in the
@@ -157,7 +157,7 @@ async fn carry_out(store: &Arc<dyn Store>, operation: &Operation) -> Outcome {
 struct Model {
     customers: Vec<ModelCustomer>,
     tasks: Vec<ModelTask>,
-    references: HashMap<String, usize>,
+    references: HashSet<String>,
     captured: i64,
 }
 
@@ -195,11 +195,8 @@ impl Model {
                 ..
             } => {
                 let one = &mut self.customers[*customer];
-                if self
-                    .references
-                    .insert(reference.clone(), *customer)
-                    .is_none()
-                {
+                // Nothing is no row, so it uses up no reference.
+                if *amount > 0 && self.references.insert(reference.clone()) {
                     one.available += amount;
                 }
                 Outcome::Balance(one.available, one.held)
@@ -461,11 +458,13 @@ async fn open(store: &Arc<dyn Store>, model: &mut Model, dice: &mut Dice) {
         _ => CreditLine::UpTo(Money::from_micros(dice.amount(200))),
     };
     let account = new_account(&format!("customer {number}"), line, NOW);
-    let mut limits = KeyLimits::default();
-    limits.spend_cap = (dice.below(2) == 0).then_some(crate::types::SpendCap {
-        amount: Money::from_micros(CAP),
-        per: crate::types::SpendPeriod::Day,
-    });
+    let limits = KeyLimits {
+        spend_cap: (dice.below(2) == 0).then_some(SpendCap {
+            amount: Money::from_micros(CAP),
+            per: SpendPeriod::Day,
+        }),
+        ..KeyLimits::default()
+    };
     let key = new_key(&account.id, "key", Mode::Live, "abcd", limits, NOW);
     store.create_account(account.clone()).await.unwrap();
     store

@@ -1,7 +1,9 @@
 use super::fixtures::{
     Customer, NOW, WORKER, balance, cents, ended, failed, intent, picture, request, secret,
 };
-use crate::store::{Admission, QueueDepth, Start, Store, StoreError, TaskHold, new_key};
+use crate::store::{
+    Admission, FIRST_FENCE, QueueDepth, Start, Store, StoreError, TaskHold, new_key,
+};
 use crate::types::account::KeyLimits;
 use crate::types::{
     AccountId, AttemptState, CreditLine, FailKind, KeyId, Millis, Mode, Money, Task, TaskId,
@@ -48,7 +50,7 @@ pub async fn a_task_reads_back_as_it_was_admitted(store: Arc<dyn Store>) {
         mode: Mode::Live,
         request: started.request,
         state: TaskState::Processing,
-        fence: 1,
+        fence: FIRST_FENCE,
         started_at: Some(NOW),
         ..expected
     };

@@ -1,5 +1,7 @@
 //! What is SQLite's own: the suite of every store, then the file, the plans, the writer and its faults.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use super::open::Durability;
 use super::rows::PREPARED;
 use super::{SqliteStore, accounts, tasks};
@@ -63,11 +65,12 @@ async fn passes_the_suite_of_every_store() {
 /// Ten thousand operations; a million with `PINHOLE_LONG` set.
 #[tokio::test]
 async fn the_ledger_is_its_model() {
-    let sequences = if std::env::var_os("PINHOLE_LONG").is_some() {
-        500
-    } else {
-        5
-    };
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a setting of the test run, not of the program"
+    )]
+    let long = std::env::var_os("PINHOLE_LONG").is_some();
+    let sequences = if long { 500 } else { 5 };
     for seed in 0..sequences {
         let folder = Folder::new();
         model::run(folder.open(), seed, 2000, 16).await;
@@ -431,18 +434,19 @@ async fn the_audit_finds_what_was_tampered_with() {
 
 // --- the writer ---
 
-/// Stops the writer, so that what is called meanwhile shares one commit.
-fn pause(store: &Arc<SqliteStore>) -> (std::sync::mpsc::Sender<()>, impl Future<Output = ()> + use<>) {
+/// Stops the writer until something is sent, so that what is called meanwhile shares one commit.
+async fn pause(store: &SqliteStore) -> std::sync::mpsc::Sender<()> {
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    let store = Arc::clone(store);
-    let paused = async move {
-        let stop = move |_: &Connection| {
-            let _ = wait.recv();
-            Ok(())
-        };
-        store.writer.run(stop).await.unwrap();
-    };
-    (go, paused)
+    let (begun, stopped) = tokio::sync::oneshot::channel();
+    let stop = store.writer.run(move |_| {
+        let _ = begun.send(());
+        let _ = wait.recv();
+        Ok(())
+    });
+    // Called, and nobody waits for the answer.
+    assert!(futures::poll!(Box::pin(stop)).is_pending());
+    stopped.await.unwrap();
+    go
 }
 
 #[tokio::test]
@@ -458,10 +462,9 @@ async fn a_failed_command_undoes_its_own_rows_only() {
         accounts::create(tx, &new_account("panicked", CreditLine::Unlimited, NOW))?;
         panic!("on purpose")
     });
-    let (go, paused) = pause(&store);
+    let go = pause(&store).await;
     let all = async {
         tokio::join!(
-            paused,
             create("a"),
             half_done,
             panics,
@@ -472,7 +475,7 @@ async fn a_failed_command_undoes_its_own_rows_only() {
             }
         )
     };
-    let (_, a, half_done, panics, again, b, ()) = all.await;
+    let (a, half_done, panics, again, b, ()) = all.await;
     a.unwrap();
     b.unwrap();
     assert!(matches!(half_done, Err(StoreError::Fenced)));
@@ -528,9 +531,8 @@ async fn a_full_disk_fails_the_batch_and_is_survived() {
         public_url: "x".repeat(size),
         ..customer.waiting(cents(1))
     };
-    let (go, paused) = pause(&store);
-    let (_, small, large_one, ()) = tokio::join!(
-        paused,
+    let go = pause(&store).await;
+    let (small, large_one, ()) = tokio::join!(
         store.admit(customer.waiting(cents(1))),
         store.admit(large(100_000)),
         async { go.send(()).unwrap() }
@@ -552,17 +554,11 @@ async fn what_was_queued_is_done_when_the_store_closes() {
     let customer = Customer::prepaid(&shared, cents(1000)).await;
     let admission = customer.waiting(cents(1));
     let task = admission.task.clone();
-    let (go, paused) = pause(&store);
-    let mut paused = Box::pin(paused);
+    let go = pause(&store).await;
     let queued = store.writer.run(move |tx| tasks::admit(tx, &admission));
-    {
-        // Both are called, and nobody waits for their answers.
-        let mut queued = Box::pin(queued);
-        assert!(futures::poll!(&mut paused).is_pending());
-        assert!(futures::poll!(&mut queued).is_pending());
-    }
+    assert!(futures::poll!(Box::pin(queued)).is_pending());
     go.send(()).unwrap();
-    drop((paused, store, shared, customer.store));
+    drop((store, shared, customer.store));
     let found = folder
         .open()
         .find_task(&customer.account.id, &task)
