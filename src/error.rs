@@ -278,11 +278,13 @@ impl From<&Failure> for Error {
     fn from(failure: &Failure) -> Self {
         let kind = match failure.kind {
             FailKind::ContentPolicy => Kind::ContentPolicy,
+            FailKind::Rejected => Kind::InvalidParameter,
             FailKind::Upstream => Kind::Upstream,
             FailKind::UpstreamTimeout => Kind::UpstreamTimeout,
             FailKind::OutcomeUnknown => Kind::OutcomeUnknown,
             FailKind::Unavailable => Kind::Overloaded,
             FailKind::Cancelled => Kind::Cancelled,
+            FailKind::StorageFull => Kind::StorageFull,
             FailKind::Internal => Kind::Internal,
         };
         Self::new(kind, failure.message.clone())

@@ -109,7 +109,8 @@ CREATE TABLE attempts (
     upstream_id    TEXT,
     cost           INTEGER NOT NULL DEFAULT 0 CHECK (cost >= 0),
     loss           INTEGER NOT NULL DEFAULT 0 CHECK (loss >= 0),
-    note           TEXT,
+    fail_kind      TEXT,
+    fail_message   TEXT,
     created_at     INTEGER NOT NULL,
     ended_at       INTEGER,
     PRIMARY KEY (task, number)

@@ -15,8 +15,8 @@ pub mod sqlite;
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
-    BlobKey, CreditLine, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd, TaskId,
-    UpstreamId, Usage,
+    BlobKey, CreditLine, Failure, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd,
+    TaskId, UpstreamId, Usage,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -245,8 +245,8 @@ pub struct EndedAttempt {
     pub cost: Money,
     /// What the operator may have paid for nothing (`unknown`).
     pub loss: Money,
-    /// For the operator's log, in our words.
-    pub note: Option<String>,
+    /// Why it brought nothing, if it did.
+    pub failure: Option<Failure>,
     /// When.
     pub at: Millis,
 }

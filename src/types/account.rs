@@ -1,6 +1,6 @@
 //! Accounts that pay, keys that sign in, and who a request comes from.
 
-use crate::types::{AccountId, KeyId, Millis, Money};
+use crate::types::{AccountId, KeyId, Millis, Money, ResponseFormat};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -118,7 +118,7 @@ pub struct KeyLimits {
     pub spend_cap: Option<SpendCap>,
     /// How `/v1/images/*` answers when the request does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default_response_format: Option<String>,
+    pub default_response_format: Option<ResponseFormat>,
 }
 
 /// What a key may spend in a stretch of time.

@@ -3,7 +3,7 @@
 //! An image call is paid, slow and not idempotent, so "it failed" is not enough to know. What may follow an
 //! attempt is decided here, by pure functions that the engine and its exhaustive model both run.
 
-use crate::types::{AttemptNumber, Failure, Millis, Money, UpstreamId};
+use crate::types::{AttemptNumber, FailKind, Failure, Millis, Money, UpstreamId};
 use serde::{Deserialize, Serialize};
 
 /// Which images of a task one upstream call is to make: `count` of them, from index `first`.
@@ -93,6 +93,8 @@ pub struct Attempt {
     pub state: AttemptState,
     /// The upstream's own id of the job, stored the moment it is known.
     pub upstream_id: Option<UpstreamId>,
+    /// Why it brought nothing, if it did.
+    pub failure: Option<Failure>,
     /// When its intent was written.
     pub created_at: Millis,
 }
@@ -162,6 +164,27 @@ impl AttemptEnd {
         }
     }
 
+    /// The end that a stored attempt had, `None` if it is still open. `delivered`: the images stored of its part.
+    /// Whether a failure came before paid work is not stored: a restart never asks another target after one.
+    pub fn of_stored(attempt: &Attempt, delivered: u32) -> Option<Self> {
+        let failure = || {
+            attempt
+                .failure
+                .clone()
+                .unwrap_or_else(|| Failure::new(FailKind::Internal, "the call brought no image"))
+        };
+        match attempt.state {
+            AttemptState::Intent => None,
+            AttemptState::Succeeded => Some(Self::Succeeded { delivered }),
+            AttemptState::Failed => Some(Self::Failed {
+                failure: failure(),
+                before_work: false,
+            }),
+            AttemptState::NotSent => Some(Self::NotSent { failure: failure() }),
+            AttemptState::Unknown => Some(Self::Unknown { failure: failure() }),
+        }
+    }
+
     /// Why no image came, if none did.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
@@ -204,7 +227,6 @@ pub fn after_crash(upstream_id: Option<&UpstreamId>, repeatable: bool) -> Recove
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::FailKind;
 
     #[test]
     fn images_are_cut_into_calls_that_cover_each_index_once() {

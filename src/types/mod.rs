@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod ids;
 pub mod money;
 pub mod request;
+pub mod secret;
 pub mod task;
 pub mod time;
 
@@ -19,5 +20,6 @@ pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after
 pub use ids::{AccountId, AssetId, AttemptNumber, BlobKey, KeyId, RequestId, TaskId, UpstreamId};
 pub use money::Money;
 pub use request::{Draft, Envelope, Field, Operation, Request, ResponseFormat};
+pub use secret::Secret;
 pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState, Usage};
 pub use time::Millis;

@@ -115,7 +115,7 @@ pub struct Envelope {
 }
 
 /// A canonical request that its model's schema has accepted. Its fields are private and
-/// [`Request::checked`] is called by the schema check alone, so whoever holds one need not check again.
+/// `Request::checked` is called by the schema check alone, so whoever holds one need not check again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     model: String,

@@ -64,6 +64,8 @@ impl TaskState {
 pub enum FailKind {
     /// The upstream's moderation refused prompt or result. Final.
     ContentPolicy,
+    /// The upstream does not take these parameters. Final.
+    Rejected,
     /// The upstream failed.
     Upstream,
     /// The upstream did not answer in time, and said so itself.
@@ -74,19 +76,23 @@ pub enum FailKind {
     Unavailable,
     /// The client cancelled it while it waited.
     Cancelled,
+    /// The result could not be stored: the disk is full.
+    StorageFull,
     /// A fault of ours.
     Internal,
 }
 
 impl FailKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ContentPolicy,
+        Self::Rejected,
         Self::Upstream,
         Self::UpstreamTimeout,
         Self::OutcomeUnknown,
         Self::Unavailable,
         Self::Cancelled,
+        Self::StorageFull,
         Self::Internal,
     ];
 
@@ -94,11 +100,13 @@ impl FailKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::ContentPolicy => "content_policy",
+            Self::Rejected => "rejected",
             Self::Upstream => "upstream",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Unavailable => "unavailable",
             Self::Cancelled => "cancelled",
+            Self::StorageFull => "storage_full",
             Self::Internal => "internal",
         }
     }

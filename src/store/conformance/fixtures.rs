@@ -209,6 +209,7 @@ pub fn intent(number: u32) -> Attempt {
         unit_cost: cents(4),
         state: AttemptState::Intent,
         upstream_id: None,
+        failure: None,
         created_at: NOW,
     }
 }
@@ -219,7 +220,7 @@ pub fn ended(number: u32, state: AttemptState) -> EndedAttempt {
         state,
         cost: Money::ZERO,
         loss: Money::ZERO,
-        note: Some("as the test wants it".to_owned()),
+        failure: None,
         at: Millis(NOW.0 + 400),
     }
 }

@@ -1,7 +1,9 @@
 use super::fixtures::{Customer, NOW, cents, secret};
 use crate::store::{Store, StoreError, new_key};
 use crate::types::account::KeyLimits;
-use crate::types::{AccountId, ApiKey, KeyId, Millis, Mode, Scope, SpendCap, SpendPeriod};
+use crate::types::{
+    AccountId, ApiKey, KeyId, Millis, Mode, ResponseFormat, Scope, SpendCap, SpendPeriod,
+};
 use std::sync::Arc;
 
 fn key(customer: &Customer, name: &str) -> ApiKey {
@@ -30,7 +32,7 @@ pub async fn a_key_is_found_by_its_secret_with_its_account(store: Arc<dyn Store>
             amount: cents(1000),
             per: SpendPeriod::Month,
         }),
-        default_response_format: Some("url".to_owned()),
+        default_response_format: Some(ResponseFormat::Both),
     };
     let narrow = new_key(
         &customer.account.id,

@@ -1,6 +1,6 @@
 use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent};
 use crate::store::{Admission, EndedAttempt, Settlement, Start, Store, StoreError};
-use crate::types::{AttemptState, FailKind, Millis, Money, Task, TaskEnd, TaskState};
+use crate::types::{AttemptState, FailKind, Failure, Millis, Money, Task, TaskEnd, TaskState};
 use futures::future::{join, join_all};
 use std::sync::Arc;
 
@@ -139,10 +139,19 @@ pub async fn parts_end_one_by_one(store: Arc<dyn Store>) {
             "{refused:?}"
         );
     }
-    let settled = store
-        .settle(&hold, customer.completed(&task, cents(10)))
-        .await
-        .unwrap();
+    let refused = Failure::new(FailKind::Rejected, "the upstream takes no seed");
+    let second = EndedAttempt {
+        failure: Some(refused.clone()),
+        ..ended(0, AttemptState::Failed)
+    };
+    let settlement = Settlement {
+        attempts: vec![second],
+        ..customer.completed(&task, cents(10))
+    };
+    let settled = store.settle(&hold, settlement).await.unwrap();
+    let attempts = store.list_attempts(&task).await.unwrap();
+    let failures: Vec<_> = attempts.iter().map(|one| one.failure.clone()).collect();
+    assert_eq!(failures, [Some(refused), None]);
     let indices: Vec<u32> = settled.assets.iter().map(|asset| asset.index).collect();
     assert_eq!(indices, [0, 1]);
     assert_eq!(settled.assets[1], image);

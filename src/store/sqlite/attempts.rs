@@ -91,7 +91,7 @@ pub(super) fn end_one(
     let subject = format!("{task}/{}", ended.number);
     let changed = execute(
         tx,
-        "UPDATE attempts SET state = ?3, cost = ?4, loss = ?5, note = ?6, ended_at = ?7 \
+        "UPDATE attempts SET state = ?3, cost = ?4, loss = ?5, fail_kind = ?6, fail_message = ?7, ended_at = ?8 \
          WHERE task = ?1 AND number = ?2 AND state = 'intent'",
         params![
             task.as_str(),
@@ -99,7 +99,8 @@ pub(super) fn end_one(
             ended.state.name(),
             ended.cost.micros(),
             ended.loss.micros(),
-            ended.note,
+            ended.failure.as_ref().map(|failure| failure.kind.name()),
+            ended.failure.as_ref().map(|failure| &failure.message),
             ended.at.0
         ],
     )?;

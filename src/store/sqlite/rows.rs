@@ -26,7 +26,8 @@ macro_rules! columns {
          input_text_tokens, input_image_tokens, output_tokens, upstream_ms"
     };
     (attempt) => {
-        "number, first_image, images, provider, upstream_model, unit_cost, state, upstream_id, created_at"
+        "number, first_image, images, provider, upstream_model, unit_cost, state, upstream_id, \
+         fail_kind, fail_message, created_at"
     };
     (asset) => {
         "id, task, account, image_index, blob, bytes, hash, format, width, height, revised_prompt, \
@@ -267,6 +268,7 @@ impl Cells<'_> {
             unit_cost: self.money()?,
             state: self.word(AttemptState::from_name)?,
             upstream_id: self.get::<Option<String>>()?.map(UpstreamId),
+            failure: self.failure()?,
             created_at: self.millis()?,
         })
     }

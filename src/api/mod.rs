@@ -1,0 +1,44 @@
+//! HTTP: the only module that knows axum. A handler decodes, calls one engine function, encodes.
+
+mod account;
+mod auth;
+mod files;
+mod images;
+mod models;
+mod ops;
+mod reply;
+mod router;
+mod serve;
+mod tasks;
+
+pub use auth::{Keys, REFRESH};
+pub use router::router;
+pub use serve::{Listening, serve};
+
+use crate::config::Settings;
+use crate::engine::Engine;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+
+/// What every handler gets. Cloning gives another handle.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    keys: Keys,
+    settings: Settings,
+    metrics: PrometheusHandle,
+}
+
+impl Api {
+    /// The handlers' state.
+    pub fn new(engine: Engine, keys: Keys, settings: Settings, metrics: PrometheusHandle) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            keys,
+            settings,
+            metrics,
+        }))
+    }
+}

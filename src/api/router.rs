@@ -1,0 +1,74 @@
+//! Every route, grouped by who calls it.
+
+use super::{Api, account, files, images, models, ops, tasks};
+use crate::error::Error;
+use crate::types::RequestId;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+use tracing::Instrument;
+
+/// The service as clients see it.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        // OpenAI's clients
+        .route("/v1/images/generations", post(images::generate))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::show))
+        .route("/v1/balance", get(account::balance))
+        // the task service's clients
+        .route("/api/v1/tasks/{id}", get(tasks::show))
+        // browsers
+        .route("/files/{asset}", get(files::show))
+        // operators
+        .route("/healthz", get(ops::health))
+        .route("/readyz", get(ops::ready))
+        .route("/metrics", get(ops::metrics))
+        .fallback(ops::not_found)
+        .method_not_allowed_fallback(ops::wrong_method)
+        .layer(from_fn(mark))
+        .with_state(api)
+}
+
+/// What `PINHOLE_METRICS_LISTEN` serves.
+pub(super) fn metrics_router(api: Api) -> Router {
+    Router::new()
+        .route("/metrics", get(ops::open_metrics))
+        .route("/healthz", get(ops::health))
+        .with_state(api)
+}
+
+/// Gives each request an id, in its log lines and its reply, and turns a panic into a 500.
+async fn mark(request: Request, next: Next) -> Response {
+    let id = RequestId::new();
+    let started = Instant::now();
+    let path = request.uri().path().to_owned();
+    let span = tracing::info_span!("request", request.id = %id, http.method = %request.method());
+    let answered = AssertUnwindSafe(next.run(request))
+        .catch_unwind()
+        .instrument(span.clone())
+        .await;
+    let mut response = answered.unwrap_or_else(|_panic| {
+        span.in_scope(|| tracing::error!(http.path = path, "a handler panicked"));
+        super::reply::Refusal::at(&path, Error::internal()).into_response()
+    });
+    span.in_scope(|| {
+        let duration_ms = started.elapsed().as_millis();
+        tracing::debug!(
+            http.path = path,
+            http.status = response.status().as_u16(),
+            duration_ms,
+            "answered"
+        );
+    });
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}

@@ -1,0 +1,310 @@
+//! The blob store: where pictures lie.
+//!
+//! A blob is *staged* when its bytes are whole and synced under their final, random key; it is *published* by the
+//! transaction that writes a row with that key. A staged blob that no row ever names is an orphan: dropping its
+//! [`StagedBlob`] deletes it, and what a crash leaves behind is found by [`Blobs::list_older_than`] and collected.
+//! Nothing is renamed on the way, so local disk and object stores behave alike.
+//!
+//! This module knows bytes, hashes and image headers; it knows no rows, models or dialects.
+
+pub mod probe;
+mod writer;
+
+pub use writer::{BlobWriter, StagedBlob};
+
+use crate::types::BlobKey;
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How much of a blob is read at once: large enough that the thread hop is noise, small enough that a thousand
+/// replies stay small; divisible by three, so that base64 blocks join without padding.
+pub const READ_BLOCK_BYTES: usize = 96 * 1024;
+
+/// The same store everywhere; cloning is cheap.
+#[derive(Clone)]
+pub struct Blobs {
+    objects: Arc<dyn ObjectStore>,
+    /// The local folder, for the free-space guard; `None` on an object store.
+    root: Option<PathBuf>,
+    /// How many bytes of a blob are gathered before they are written.
+    part_bytes: usize,
+    /// Where dropped staged blobs go to be deleted.
+    janitor: mpsc::UnboundedSender<BlobKey>,
+}
+
+/// Why a blob could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// No such blob.
+    #[error("the blob does not exist")]
+    NotFound,
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
+    /// More bytes than the writer's limit.
+    #[error("more than {0} bytes")]
+    TooLarge(u64),
+    /// Not an image that we take.
+    #[error("{0}")]
+    NotAnImage(#[from] probe::ProbeError),
+    /// The store's own fault.
+    #[error("the blob store failed: {0}")]
+    Backend(String),
+}
+
+impl From<object_store::Error> for BlobError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::NotFound,
+            other if is_disk_full(&other) => Self::Full,
+            other => Self::Backend(other.to_string()),
+        }
+    }
+}
+
+/// Whether a "no space left" (or "quota exceeded") hides anywhere below this error.
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        error.downcast_ref::<std::io::Error>().is_some_and(|io| {
+            matches!(
+                io.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            )
+        })
+    })
+}
+
+impl Blobs {
+    /// A store in a local folder. Every blob and the folder that names it are synced before a write returns.
+    /// Must be called on a tokio runtime: it starts the task that deletes dropped blobs.
+    pub fn local(root: &Path) -> Result<Self, BlobError> {
+        std::fs::create_dir_all(root)
+            .map_err(|error| BlobError::Backend(format!("{}: {error}", root.display())))?;
+        let objects: Arc<dyn ObjectStore> =
+            Arc::new(LocalFileSystem::new_with_prefix(root)?.with_fsync(true));
+        let (janitor, dropped) = mpsc::unbounded_channel();
+        let blobs = Self {
+            objects,
+            root: Some(root.to_owned()),
+            part_bytes: 128 * 1024,
+            janitor,
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends by itself when the last handle of this store is dropped"
+        )]
+        tokio::spawn(delete_dropped(Arc::clone(&blobs.objects), dropped));
+        Ok(blobs)
+    }
+
+    /// A writer for one new blob of at most `limit` bytes.
+    pub fn writer(&self, limit: u64) -> BlobWriter {
+        BlobWriter::new(self.clone(), limit)
+    }
+
+    /// Stages a blob that is already whole in memory.
+    pub async fn put(&self, bytes: Bytes) -> Result<StagedBlob, BlobError> {
+        let mut writer = self.writer(u64::MAX);
+        writer.write(bytes).await?;
+        writer.finish().await
+    }
+
+    /// The bytes of a blob in blocks of [`READ_BLOCK_BYTES`] (the last one may be shorter).
+    pub async fn read(
+        &self,
+        key: &BlobKey,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        if range.is_empty() {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let options = GetOptions {
+            range: Some(range.into()),
+            ..GetOptions::default()
+        };
+        let found = self.objects.get_opts(&path(key), options).await?;
+        let range = found.range.clone();
+        match found.payload {
+            GetResultPayload::File(file, _) => Ok(read_file(file, range)),
+            GetResultPayload::Stream(stream) => Ok(stream.map_err(BlobError::from).boxed()),
+        }
+    }
+
+    /// Deletes a blob; one that is gone already is fine.
+    pub async fn delete(&self, key: &BlobKey) -> Result<(), BlobError> {
+        match self.objects.delete(&path(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Every blob that was written longer than `age` ago, in no order.
+    pub fn list_older_than(&self, age: Duration) -> BoxStream<'static, Result<BlobKey, BlobError>> {
+        let newest = jiff::Timestamp::now().as_millisecond()
+            - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        self.objects
+            .list(Some(&ObjectPath::from("blobs")))
+            .try_filter(move |meta| {
+                std::future::ready(meta.last_modified.timestamp_millis() < newest)
+            })
+            .map_ok(|meta| BlobKey::trusted(meta.location.to_string()))
+            .map_err(BlobError::from)
+            .boxed()
+    }
+
+    /// Bytes that may still be written, or `None` where there is no such figure (an object store).
+    pub fn free_bytes(&self) -> Result<Option<u64>, BlobError> {
+        let Some(root) = &self.root else {
+            return Ok(None);
+        };
+        let stat =
+            rustix::fs::statvfs(root).map_err(|error| BlobError::Backend(error.to_string()))?;
+        Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
+    }
+}
+
+fn path(key: &BlobKey) -> ObjectPath {
+    ObjectPath::from(key.as_str())
+}
+
+/// Reads a local file block by block, each on the blocking pool.
+fn read_file(
+    file: std::fs::File,
+    range: Range<u64>,
+) -> BoxStream<'static, Result<Bytes, BlobError>> {
+    futures::stream::try_unfold((Some(file), range), |(file, range)| async move {
+        let Some(file) = file.filter(|_| !range.is_empty()) else {
+            return Ok(None);
+        };
+        let block = (range.end - range.start).min(READ_BLOCK_BYTES as u64);
+        let (file, bytes) = read_block(file, range.start, block).await?;
+        Ok(Some((bytes, (Some(file), range.start + block..range.end))))
+    })
+    .boxed()
+}
+
+async fn read_block(
+    mut file: std::fs::File,
+    at: u64,
+    length: u64,
+) -> Result<(std::fs::File, Bytes), BlobError> {
+    let read = move || {
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(READ_BLOCK_BYTES)];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut bytes)?;
+        Ok::<_, std::io::Error>((file, Bytes::from(bytes)))
+    };
+    let read = tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|error| BlobError::Backend(error.to_string()))?;
+    read.map_err(|error| BlobError::Backend(error.to_string()))
+}
+
+/// Deletes blobs whose [`StagedBlob`] was dropped without being kept. Ends with the last handle to the store.
+async fn delete_dropped(
+    objects: Arc<dyn ObjectStore>,
+    mut dropped: mpsc::UnboundedReceiver<BlobKey>,
+) {
+    while let Some(key) = dropped.recv().await {
+        if let Err(error) = objects.delete(&path(&key)).await {
+            tracing::debug!(blob.key = %key, %error, "an unused blob was not deleted; the collector will find it");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A PNG's first bytes, enough for the probe, followed by `length` bytes of filling.
+    fn png(width: u32, height: u32, length: usize) -> Bytes {
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        bytes.extend(width.to_be_bytes());
+        bytes.extend(height.to_be_bytes());
+        bytes.extend((0..length).map(|k| u8::try_from(k % 251).expect("below 251")));
+        bytes.into()
+    }
+
+    async fn read_all(blobs: &Blobs, key: &BlobKey, range: Range<u64>) -> Vec<u8> {
+        let blocks = blobs.read(key, range).await.expect("it is there");
+        blocks
+            .try_fold(Vec::new(), |mut all, block| async move {
+                all.extend(block);
+                Ok(all)
+            })
+            .await
+            .expect("it reads")
+    }
+
+    #[tokio::test]
+    async fn a_blob_reads_back_in_whole_and_in_part() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Blobs::local(folder.path()).expect("a store");
+        for length in [0, 1000, 128 * 1024, 700_000] {
+            let bytes = png(640, 480, length);
+            let mut writer = blobs.writer(1 << 20);
+            for chunk in bytes.chunks(7001) {
+                writer
+                    .write(Bytes::copy_from_slice(chunk))
+                    .await
+                    .expect("room");
+            }
+            let picture = writer.finish().await.expect("an image").keep();
+            assert_eq!(
+                (picture.width, picture.height, picture.bytes),
+                (640, 480, bytes.len() as u64)
+            );
+            assert_eq!(picture.hash, blake3::hash(&bytes).to_hex().to_string());
+            assert_eq!(
+                read_all(&blobs, &picture.blob, 0..picture.bytes).await,
+                bytes
+            );
+            assert_eq!(read_all(&blobs, &picture.blob, 5..20).await, bytes[5..20]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_or_refused_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Blobs::local(folder.path()).expect("a store");
+        drop(blobs.put(png(1, 1, 10)).await.expect("staged"));
+        let mut writer = blobs.writer(1000);
+        assert!(matches!(
+            writer.write(png(1, 1, 1000)).await,
+            Err(BlobError::TooLarge(1000))
+        ));
+        drop(writer);
+        let mut unfinished = blobs.writer(u64::MAX);
+        unfinished.write(png(1, 1, 400_000)).await.expect("room");
+        drop(unfinished);
+        assert!(matches!(
+            blobs.put(Bytes::from_static(b"<svg/>")).await,
+            Err(BlobError::NotAnImage(_))
+        ));
+        for _ in 0..200 {
+            if files_below(folder.path()) == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{} files are left", files_below(folder.path()));
+    }
+
+    fn files_below(folder: &Path) -> usize {
+        let entries = std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path());
+        entries
+            .map(|path| if path.is_dir() { files_below(&path) } else { 1 })
+            .sum()
+    }
+}

@@ -1,0 +1,321 @@
+//! Whether a model's file is sound in itself: what it offers it also accepts, and what it sells has a price.
+
+mod prices;
+
+use crate::catalogue::checked::Rules;
+use crate::catalogue::decimal::Decimal;
+use crate::catalogue::form::example_of;
+use crate::catalogue::model::{
+    Choice, Condition, Kind, Model, Parameter, PriceRow, Range, Span, Status, When,
+};
+use crate::catalogue::schema::check;
+use crate::catalogue::value::read;
+use crate::types::{Draft, Money, Operation};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The most images that one call may ask for.
+const MOST_IMAGES: u64 = 100;
+
+/// The part of a model's file that a finding is about, by its number among its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The file as a whole.
+    Model,
+    /// A `[[parameter]]`.
+    Parameter(usize),
+    /// A `[[forbid]]`.
+    Forbid(usize),
+    /// A price row.
+    Price(usize),
+    /// A `[[target]]`.
+    Target(usize),
+}
+
+/// One thing that is not sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where.
+    pub part: Part,
+    /// What.
+    pub reason: String,
+}
+
+/// Everything in a model that is not sound.
+pub fn findings(model: &Model) -> Vec<Finding> {
+    let mut found = Findings::default();
+    identity(model, &mut found);
+    names(model, &mut found);
+    for (index, parameter) in model.parameters.iter().enumerate() {
+        let part = Part::Parameter(index);
+        bounds(parameter, part, &mut found);
+        own_values(parameter, part, &mut found);
+        conditions(model, parameter.only_with.as_ref(), part, &mut found);
+        if parameter.hint && parameter.only_with.is_none() {
+            found.push(part, "`hint` needs `only_with`, which says when it may go");
+        }
+    }
+    for (index, forbid) in model.forbids.iter().enumerate() {
+        conditions(model, Some(&forbid.when), Part::Forbid(index), &mut found);
+    }
+    for (index, row) in model.prices.iter().enumerate() {
+        price_row(model, row, Part::Price(index), &mut found);
+    }
+    targets(model, &mut found);
+    if found.0.is_empty() {
+        // These speak in terms of a model whose parts are sound.
+        prices::every_combination_has_one(model, &mut found);
+        examples(model, &mut found);
+    }
+    found.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn push(&mut self, part: Part, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.0.push(Finding { part, reason });
+    }
+}
+
+fn identity(model: &Model, found: &mut Findings) {
+    let texts = [
+        ("id", &model.id),
+        ("name", &model.name),
+        ("description", &model.description),
+        ("owner", &model.owner),
+    ];
+    for (key, _) in texts.iter().filter(|(_, text)| text.trim().is_empty()) {
+        found.push(Part::Model, format!("`{key}` is empty"));
+    }
+    for id in model.aliases.iter().chain([&model.id]) {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:".contains(&b);
+        if !id.bytes().all(is_plain) {
+            let reason =
+                format!("the id {id:?} has other characters than letters, digits and -_./:");
+            found.push(Part::Model, reason);
+        }
+    }
+    if model.operations.is_empty() {
+        found.push(Part::Model, "`operations` is empty");
+    }
+    if model.ends.is_some() && model.status == Status::Active {
+        found.push(
+            Part::Model,
+            "a model with an end date is deprecated, not active",
+        );
+    }
+}
+
+/// No name or alias stands for two parameters, and none is a word of `when`.
+fn names(model: &Model, found: &mut Findings) {
+    let mut seen = BTreeSet::new();
+    for (index, parameter) in model.parameters.iter().enumerate() {
+        for name in parameter.aliases.iter().chain([&parameter.name]) {
+            if name.is_empty() || name == "operation" {
+                let reason = format!("a parameter cannot be called {name:?}");
+                found.push(Part::Parameter(index), reason);
+            }
+            if !seen.insert(name.as_str()) {
+                let reason = format!("the name `{name}` stands for two parameters");
+                found.push(Part::Parameter(index), reason);
+            }
+        }
+    }
+}
+
+fn bounds(parameter: &Parameter, part: Part, found: &mut Findings) {
+    match &parameter.kind {
+        Kind::Integer(range) | Kind::Number(range) => number_bounds(range, part, found),
+        Kind::Text(span) | Kind::Images(span) => span_bounds(span, part, found),
+        Kind::Texts { items, length } => {
+            span_bounds(items, part, found);
+            span_bounds(length, part, found);
+        }
+        Kind::Choice { options, .. } => entries(options, part, found),
+        Kind::Boolean | Kind::Image | Kind::Object => {}
+    }
+    if parameter.name == "n" && !counts_images(&parameter.kind) {
+        let reason =
+            format!("`n` must be an integer with minimum 1 and maximum up to {MOST_IMAGES}");
+        found.push(part, reason);
+    }
+}
+
+fn number_bounds(range: &Range, part: Part, found: &mut Findings) {
+    let crossed = |(minimum, maximum)| minimum > maximum;
+    if range.minimum.zip(range.maximum).is_some_and(crossed) {
+        found.push(part, "`minimum` is above `maximum`");
+    }
+    if range.step.is_some_and(|step| step <= Decimal::ZERO) {
+        found.push(part, "`step` must be above zero");
+    }
+}
+
+fn span_bounds(span: &Span, part: Part, found: &mut Findings) {
+    let crossed = |(min, max)| min > max;
+    if span.min.zip(span.max).is_some_and(crossed) {
+        found.push(part, "the least length or count is above the most");
+    }
+}
+
+fn entries(options: &[Choice], part: Part, found: &mut Findings) {
+    for (index, Choice { value, .. }) in options.iter().enumerate() {
+        if !value.is_string() && !value.is_i64() {
+            let reason = format!("the enum entry {value} is neither a text nor a whole number");
+            found.push(part, reason);
+        }
+        if options[..index]
+            .iter()
+            .any(|earlier| earlier.value == *value)
+        {
+            found.push(part, format!("the enum entry {value} stands twice"));
+        }
+    }
+}
+
+fn counts_images(kind: &Kind) -> bool {
+    let Kind::Integer(range) = kind else {
+        return false;
+    };
+    let whole = |bound: Option<Decimal>| bound.and_then(Decimal::whole);
+    whole(range.minimum) == Some(1)
+        && whole(range.maximum).is_some_and(|most| most.unsigned_abs() <= MOST_IMAGES)
+}
+
+/// Default and example are values that a client could send, in canonical form.
+fn own_values(parameter: &Parameter, part: Part, found: &mut Findings) {
+    let own = [
+        ("default", &parameter.default),
+        ("example", &parameter.example),
+    ];
+    for (key, value) in own {
+        let Some(value) = value else { continue };
+        match read(parameter, key, value) {
+            Err(fault) => found.push(part, format!("`{}`: {}", parameter.name, fault.message)),
+            Ok(reading) if reading.value != *value => found.push(
+                part,
+                format!(
+                    "`{}`: `{key}` must be written {}",
+                    parameter.name, reading.value
+                ),
+            ),
+            Ok(_) => {}
+        }
+    }
+    if parameter.required && parameter.default.is_some() {
+        let reason = format!("`{}` is required and has a default", parameter.name);
+        found.push(part, reason);
+    }
+    if parameter.required && parameter.example.is_none() {
+        let reason = format!("`{}` is required and has no example", parameter.name);
+        found.push(part, reason);
+    }
+}
+
+/// Every condition names a parameter of the form and values that it takes.
+fn conditions(model: &Model, when: Option<&When>, part: Part, found: &mut Findings) {
+    let Some(when) = when else { return };
+    if when
+        .operation
+        .is_some_and(|operation| !model.supports(operation))
+    {
+        found.push(
+            part,
+            "`when` names an operation that the model does not have",
+        );
+    }
+    for (name, condition) in &when.parameters {
+        if name == "n" {
+            found.push(part, "`n` is no condition: every image is priced by itself");
+            continue;
+        }
+        let Some(parameter) = model.parameters.iter().find(|it| it.name == *name) else {
+            found.push(part, format!("`{name}` is no parameter of this model"));
+            continue;
+        };
+        match condition {
+            Condition::OneOf(values) => {
+                for value in values {
+                    if read(parameter, name, value).map(|it| it.value).as_ref() != Ok(value) {
+                        found.push(part, format!("`{name}` does not take {value}"));
+                    }
+                }
+            }
+            Condition::MaxPixels(_) if !takes_sizes(&parameter.kind) => {
+                found.push(part, format!("`max_pixels` means nothing to `{name}`"));
+            }
+            Condition::MaxPixels(_) => {}
+        }
+    }
+}
+
+fn takes_sizes(kind: &Kind) -> bool {
+    matches!(kind, Kind::Choice { .. })
+}
+
+fn price_row(model: &Model, row: &PriceRow, part: Part, found: &mut Findings) {
+    conditions(model, Some(&row.when), part, found);
+    if row.amount < Money::ZERO {
+        found.push(part, "a price is not below zero");
+    }
+    if row.source.trim().is_empty() {
+        found.push(part, "a price names its source");
+    }
+}
+
+fn targets(model: &Model, found: &mut Findings) {
+    for (index, target) in model.targets.iter().enumerate() {
+        let part = Part::Target(index);
+        if target.max_images == 0 {
+            found.push(part, "`max_images` must be at least 1");
+        }
+        if target
+            .operations
+            .iter()
+            .any(|operation| !model.supports(*operation))
+        {
+            found.push(
+                part,
+                "a target serves an operation that the model does not have",
+            );
+        }
+        for row in &target.costs {
+            price_row(model, row, part, found);
+        }
+    }
+    let unserved = |operation: &&Operation| model.targets_for(**operation).is_empty();
+    if model.targets.is_empty() {
+        return;
+    }
+    for operation in model.operations.iter().filter(unserved) {
+        let reason = format!("no target serves the operation {}", operation.name());
+        found.push(Part::Model, reason);
+    }
+}
+
+/// The request example of every operation passes the check without any adaptation.
+fn examples(model: &Model, found: &mut Findings) {
+    let strict = Rules {
+        reject_adaptation: true,
+        ..Rules::default()
+    };
+    for operation in &model.operations {
+        let mut draft = Draft::default();
+        if let Value::Object(body) = example_of(model, *operation) {
+            for (name, value) in body {
+                draft.push(&name, value);
+            }
+        }
+        let rules = Rules {
+            operation: Some(*operation),
+            ..strict
+        };
+        for fault in check(model, draft, &rules).err().unwrap_or_default() {
+            let reason = format!("the {} example: {}", operation.name(), fault.message);
+            found.push(Part::Model, reason);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Whether everything that a model sells has a price.
+
+use super::{Findings, Part};
+use crate::catalogue::model::{Also, Kind, Model, Parameter, PriceRow, Unit};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most combinations of priced values that are tried.
+const MOST_COMBINATIONS: usize = 20_000;
+
+/// A model that sells images has a price for every combination of the values that its prices look at, the
+/// extremes of an `also` rule included. A model without prices is one whose price the operator sets.
+pub(super) fn every_combination_has_one(model: &Model, found: &mut Findings) {
+    let rows: Vec<&PriceRow> = model
+        .prices
+        .iter()
+        .filter(|it| it.unit == Unit::Image)
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    let priced: BTreeSet<&str> = rows
+        .iter()
+        .flat_map(|row| row.when.parameters.keys().map(String::as_str))
+        .collect();
+    for operation in &model.operations {
+        let mut combinations = vec![BTreeMap::new()];
+        for parameter in model
+            .parameters
+            .iter()
+            .filter(|it| priced.contains(&*it.name))
+        {
+            if parameter.applies_to(*operation) {
+                combinations = with_every(combinations, parameter);
+            }
+        }
+        let unpriced = combinations
+            .iter()
+            .find(|values| !rows.iter().any(|row| row.when.holds(*operation, values)));
+        if let Some(values) = unpriced {
+            let values = Value::Object(values.clone().into_iter().collect());
+            let reason = format!(
+                "no price matches the operation {} with {values}",
+                operation.name()
+            );
+            found.push(Part::Model, reason);
+        }
+    }
+}
+
+/// Each combination with each value that this parameter can have.
+fn with_every(
+    combinations: Vec<BTreeMap<String, Value>>,
+    parameter: &Parameter,
+) -> Vec<BTreeMap<String, Value>> {
+    let values = sample(parameter);
+    let can_be_absent = !parameter.required && parameter.default.is_none();
+    let mut all = if can_be_absent {
+        combinations.clone()
+    } else {
+        Vec::new()
+    };
+    for combination in &combinations {
+        for value in &values {
+            let mut more = combination.clone();
+            more.insert(parameter.name.clone(), value.clone());
+            all.push(more);
+        }
+    }
+    all.truncate(MOST_COMBINATIONS);
+    all
+}
+
+/// The values that a parameter can have, as far as prices tell them apart.
+fn sample(parameter: &Parameter) -> Vec<Value> {
+    match &parameter.kind {
+        Kind::Choice { options, also } => {
+            let listed = options.iter().map(|option| option.value.clone());
+            let extremes = also.iter().flat_map(
+                |Also::Pixels {
+                     min_pixels,
+                     max_pixels,
+                     ..
+                 }| {
+                    [min_pixels, max_pixels].map(|pixels| format!("{pixels}x1").into())
+                },
+            );
+            listed.chain(extremes).collect()
+        }
+        Kind::Boolean => vec![true.into(), false.into()],
+        // Of an endless kind only the values that the form itself names are tried.
+        _ => parameter
+            .default
+            .iter()
+            .chain(&parameter.example)
+            .cloned()
+            .collect(),
+    }
+}

@@ -1,0 +1,97 @@
+//! Any JSON at any parameter: no panic, and whatever passes passes again unchanged.
+
+use super::hostile::EVERY_KIND;
+use super::load::made;
+use super::*;
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+static MODELS: LazyLock<Vec<Arc<Model>>> =
+    LazyLock::new(|| vec![model("gpt-image-2"), model("sketch"), made(EVERY_KIND)]);
+
+/// JSON that now and then is what a parameter wants.
+fn any_json() -> impl Strategy<Value = Value> {
+    let likely = prop::sample::select(vec![
+        "auto",
+        "low",
+        "high",
+        "png",
+        "jpeg",
+        "webp",
+        "transparent",
+        "1024x1024",
+        "1040x1024",
+        "a",
+        "5",
+        "true",
+        "u",
+        "0.3",
+        "10",
+        "url",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (-3_i64..12).prop_map(Value::from),
+        (-30_i64..30).prop_map(|tenths| Value::from(tenths as f64 / 10.0)),
+        any::<String>().prop_map(Value::from),
+        likely.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        let key = prop::sample::select(vec!["url", "image_url", "file_id", "include_usage", "x"]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..3).prop_map(|entries| {
+                let entries = entries
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value));
+                Value::Object(entries.collect())
+            }),
+        ]
+    })
+}
+
+/// A model and a few of the names it knows, with values; a prompt is mostly there.
+fn any_call() -> impl Strategy<Value = (usize, Vec<(String, Value)>)> {
+    (0..MODELS.len()).prop_flat_map(|index| {
+        let own = MODELS[index].parameters.iter();
+        let own = own.flat_map(|it| it.aliases.iter().chain([&it.name]).cloned());
+        let envelope = super::super::envelope::NAMES
+            .iter()
+            .map(|name| (*name).to_owned());
+        let names: Vec<String> = own.chain(envelope).chain(["style".to_owned()]).collect();
+        let field = (prop::sample::select(names), any_json());
+        (Just(index), prop::collection::vec(field, 0..5))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn what_passes_passes_again_unchanged((index, fields) in any_call(), reject_too in any::<bool>()) {
+        let model = &MODELS[index];
+        let mut draft = Draft::default();
+        if model.parameter("prompt").is_some() {
+            draft.push("prompt", json!("x"));
+        }
+        for (name, value) in fields {
+            if draft.field(&name).is_none() {
+                draft.push(&name, value);
+            }
+        }
+        let rules = Rules { reject_adaptation: reject_too, ..Rules::default() };
+        match check(model, draft, &rules) {
+            Err(faults) => prop_assert!(!faults.is_empty()),
+            Ok(checked) => {
+                let again = check(model, draft_of(model, &checked.request), &reject());
+                let again = again.map_err(|faults| TestCaseError::fail(format!("{faults:?}")))?;
+                prop_assert!(again.adapted.is_empty());
+                prop_assert_eq!(again.request, checked.request);
+            }
+        }
+    }
+}

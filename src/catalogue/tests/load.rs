@@ -1,0 +1,259 @@
+//! Files: what is compiled in is sound, what is broken is named, what an operator adds counts.
+
+use super::*;
+use crate::catalogue::Problems;
+use std::fs;
+
+/// A whole model with `more` at its end, as an override.
+fn small(id: &str, more: &str) -> String {
+    format!(
+        "id = \"{id}\"\nname = \"Small\"\ndescription = \"d\"\nowner = \"me\"\n\
+         modality = \"image\"\noperations = [\"generate\"]\n{more}"
+    )
+}
+
+fn load(files: &[(&str, &str)]) -> Result<Catalogue, Problems> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    Catalogue::load(Some(folder.path())).map_err(|mut problems| {
+        let folder = format!("{}/", folder.path().display());
+        for problem in &mut problems.0 {
+            problem.place.file = problem.place.file.replace(&folder, "").into();
+        }
+        problems
+    })
+}
+
+/// A model of its own, for a test.
+pub(super) fn made(more: &str) -> Arc<Model> {
+    let catalogue = load(&[("a.toml", &small("small", more))]);
+    let catalogue = catalogue.unwrap_or_else(|problems| panic!("{problems}"));
+    catalogue.find("small").unwrap().clone()
+}
+
+#[test]
+fn every_embedded_file_passes_its_checks() {
+    let catalogue = Catalogue::embedded().unwrap_or_else(|problems| panic!("{problems}"));
+    let ids: Vec<&str> = catalogue.models().iter().map(|model| &*model.id).collect();
+    assert_eq!(ids, ["gpt-image-2", "sketch"]);
+    assert_eq!(
+        catalogue.find("gpt-image-2-2026-04-21").unwrap().id,
+        "gpt-image-2"
+    );
+    assert!(catalogue.find("dall-e-3").is_none());
+}
+
+#[test]
+fn a_broken_file_is_refused_with_file_line_column_and_reason() {
+    let check = |more: &str, problem: &str| {
+        let problems = load(&[("image/a.toml", &small("a", more))]).unwrap_err();
+        let told = problems.to_string();
+        assert!(told.starts_with(problem), "{more}: {told}");
+    };
+    let size = "[[parameter]]\nname = \"size\"\ntype = \"enum\"\ndescription = \"d\"\nenum = [\"1x1\", \"2x2\"]\n";
+    check(
+        "colour = 1\n",
+        "image/a.toml:7:1: unknown field `colour`, expected one of `id`, ",
+    );
+    check("owner = 1\n", "image/a.toml:7:1: duplicate key");
+    check(
+        &format!("{size}maximun = 3\n"),
+        "image/a.toml:12:1: unknown field `maximun`",
+    );
+    check(
+        &format!("\n{size}minimum = 3\n"),
+        "image/a.toml:8:1: `size`: the key `minimum` means nothing to this type",
+    );
+    check(
+        &format!("{size}default = \"3x3\"\n"),
+        "image/a.toml:7:1: `size`: `default` must be one of 1x1, 2x2; got \"3x3\"",
+    );
+    check(
+        &format!(
+            "{size}[[price]]\nunit = \"image\"\nwhen = {{ size = \"9x9\" }}\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n"
+        ),
+        "image/a.toml:12:1: `size` does not take \"9x9\"",
+    );
+    check(
+        &format!(
+            "{size}[[price]]\nunit = \"image\"\nwhen = {{ size = \"1x1\" }}\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n"
+        ),
+        "image/a.toml:1:1: no price matches the operation generate with {}",
+    );
+    check(
+        "[[price]]\nunit = \"image\"\namount = \"1,5\"\nsource = \"s\"\ndate = 2026-01-01\n",
+        "image/a.toml:9:10: an amount is written in dollars with at most six decimal places, like 12 or 0.053; got \"1,5\"",
+    );
+    check(
+        "[[forbid]]\nwhen = { colour = \"red\" }\nmessage = \"m\"\n",
+        "image/a.toml:7:1: `colour` is no parameter of this model",
+    );
+    check(
+        "replacement = \"none\"\n",
+        "image/a.toml:1:1: the replacement `none` is not in the catalogue",
+    );
+    check(
+        "aliases = [\"sketch\"]\n",
+        "image/a.toml:1:1: another model is already called `sketch`",
+    );
+    check(
+        "[[parameter]]\nname = \"n\"\ntype = \"integer\"\ndescription = \"d\"\nminimum = 0\nmaximum = 4\n",
+        "image/a.toml:7:1: `n` must be an integer with minimum 1 and maximum up to 100",
+    );
+}
+
+#[test]
+fn every_problem_of_every_file_is_told() {
+    let problems = load(&[
+        ("a.toml", "id = 5"),
+        ("b.toml", "id = \"b\"\n"),
+        ("c.toml", "???"),
+    ]);
+    let problems = problems.unwrap_err();
+    let files: Vec<&str> = problems
+        .0
+        .iter()
+        .map(|problem| &*problem.place.file)
+        .collect();
+    assert_eq!(files, ["a.toml", "c.toml", "b.toml"]);
+    assert_eq!(problems.0[2].reason, "the key `name` is missing");
+}
+
+#[test]
+fn an_override_replaces_adds_and_extends() {
+    let catalogue = load(&[
+        ("image/gpt.toml", &small("gpt-image-2", "")),
+        (
+            "deep/er/mine.toml",
+            &small("mine", "aliases = [\"my/own\"]\n"),
+        ),
+        ("notes.txt", "not a model"),
+    ])
+    .unwrap();
+    assert_eq!(catalogue.models().len(), 3);
+    assert_eq!(catalogue.find("gpt-image-2").unwrap().name, "Small");
+    assert_eq!(catalogue.find("my/own").unwrap().id, "mine");
+    let price = "[[price]]\nunit = \"image\"\namount = \"1\"\nsource = \"us\"\ndate = 2026-01-01\n";
+    let catalogue = load(&[
+        (
+            "a.toml",
+            &format!("id = \"gpt-image-2\"\nextends = \"gpt-image-2\"\n{price}"),
+        ),
+        (
+            "b.toml",
+            "id = \"gpt-image-2-lite\"\nextends = \"gpt-image-2\"\nname = \"Lite\"\n",
+        ),
+    ])
+    .unwrap();
+    let model = catalogue.find("gpt-image-2-2026-04-21").unwrap();
+    assert_eq!((&*model.name, model.prices.len()), ("GPT Image 2", 1));
+    let lite = catalogue.find("gpt-image-2-lite").unwrap();
+    assert_eq!(
+        (&*lite.name, lite.prices.len(), lite.parameters.len()),
+        ("Lite", 36, 11)
+    );
+}
+
+#[test]
+fn one_model_is_described_once() {
+    let problems = load(&[("a.toml", &small("a", "")), ("b.toml", &small("a", ""))]);
+    assert_eq!(
+        problems.unwrap_err().to_string().rsplit('/').next(),
+        Some("a.toml")
+    );
+    let problems = load(&[("a.toml", "id = \"a\"\nextends = \"a\"\n")]).unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "a.toml:1:1: `extends` names `a`, which is no other whole model file"
+    );
+}
+
+#[test]
+fn a_missing_folder_changes_nothing() {
+    let nowhere = std::path::Path::new("/nowhere/at/all");
+    assert_eq!(Catalogue::load(Some(nowhere)).unwrap().models().len(), 2);
+}
+
+#[test]
+fn the_self_check_finds_what_is_not_sound() {
+    let check = |more: &str, reason: &str| {
+        let problems = load(&[("a.toml", &small("a", more))]).unwrap_err();
+        assert_eq!(problems.0[0].reason, reason, "{more}");
+    };
+    let parameter = |name: &str, more: &str| {
+        format!("[[parameter]]\nname = \"{name}\"\ndescription = \"d\"\n{more}\n")
+    };
+    let price = |when: &str| {
+        format!(
+            "[[price]]\nunit = \"image\"\nwhen = {{ {when} }}\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n"
+        )
+    };
+    check(
+        &parameter("p", "type = \"string\"\nrequired = true"),
+        "`p` is required and has no example",
+    );
+    check(
+        &parameter("p", "type = \"string\"\nhint = true"),
+        "`hint` needs `only_with`, which says when it may go",
+    );
+    check(
+        &parameter("p", "type = \"integer\"\nminimum = 3\nmaximum = 2"),
+        "`minimum` is above `maximum`",
+    );
+    check(
+        &parameter(
+            "p",
+            "type = \"number\"\nminimum = 0\nstep = 0.1\nexample = 0.25",
+        ),
+        "`p`: `example` must be in steps of 0.1 from 0, got 0.25",
+    );
+    check(
+        &parameter("p", "type = \"number\"\nstep = 0"),
+        "`step` must be above zero",
+    );
+    check(
+        &parameter("p", "type = \"enum\"\nenum = [\"a\", { valu = 1 }]"),
+        "the enum entry {\"valu\":1} is neither a text nor a whole number",
+    );
+    check(
+        &parameter("p", "type = \"enum\""),
+        "`p` is an enum without entries",
+    );
+    check(
+        &parameter("p", "type = \"boolean\"\nexample = \"true\""),
+        "`p`: `example` must be written true",
+    );
+    check(
+        &format!(
+            "{}{}",
+            parameter("p", "type = \"string\""),
+            parameter("q", "type = \"string\"\naliases = [\"p\"]")
+        ),
+        "the name `p` stands for two parameters",
+    );
+    let size = parameter(
+        "size",
+        "type = \"enum\"\nenum = [\"8x8\"]\ndefault = \"8x8\"\n\
+         also = { kind = \"pixels\", multiple = 8, longest = 80, ratio = 2, min_pixels = 64, max_pixels = 6400 }",
+    );
+    check(
+        &format!("{size}{}", price("size = { max_pixels = 6399 }")),
+        "no price matches the operation generate with {\"size\":\"6400x1\"}",
+    );
+    check(
+        &price("operation = \"edit\""),
+        "`when` names an operation that the model does not have",
+    );
+    check(
+        "[[target]]\nprovider = \"p\"\nmodel = \"m\"\noperations = [\"edit\"]\n",
+        "a target serves an operation that the model does not have",
+    );
+    check(
+        "ends = 2026-01-01\n",
+        "a model with an end date is deprecated, not active",
+    );
+}

@@ -1,0 +1,97 @@
+//! The command line: arguments in, words and an exit code out.
+//!
+//! Data goes to stdout, everything else to stderr. A command that needs the engine runs it on the data folder, or talks
+//! HTTP to the server that holds the folder; administration opens the rows directly, whether or not a server runs.
+
+mod serve;
+
+use crate::config::{ConfigError, Flags, Loaded, LogFormat, Settings};
+use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A self-hosted gateway for generative media.
+#[derive(Parser)]
+#[command(
+    name = "pinhole",
+    version,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server.
+    Serve(serve::Serve),
+}
+
+/// Where the settings come from; every command takes these.
+#[derive(Args, Clone, Debug, Default)]
+struct Place {
+    /// The data folder [default: $XDG_DATA_HOME/pinhole].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    fn flags(&self) -> Flags {
+        Flags {
+            data: self
+                .data
+                .as_ref()
+                .map(|path| path.to_string_lossy().into_owned()),
+            config: self.config.clone(),
+            ..Flags::default()
+        }
+    }
+
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        Settings::load(&self.flags())
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One cryptography for the whole process; a second call would only find it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let outcome = match cli.command {
+        Command::Serve(command) => serve::run(&command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            eprintln!("{report:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Starts the logs: to stderr, as the settings say.
+fn start_logs(settings: &Settings) {
+    let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Text => logs.init(),
+    }
+}
+
+/// The runtime: its blocking pool is bounded, because every thread costs memory.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(64)
+        .enable_all()
+        .build()
+}

@@ -1,0 +1,136 @@
+//! OpenAI's image shape: parameters at the top of a JSON object, `{created, data: [...]}` back.
+//!
+//! Fields of the reply: `openai` for Python 3.52.0, `types/images_response.py`.
+
+use super::{Dialect, Piece, Reply, asset_url, json};
+use crate::error::Error;
+use crate::intake::Intake;
+use crate::types::{Draft, Task, Usage};
+use serde_json::{Map, Value, json};
+
+/// The shape.
+pub struct Flat;
+
+impl Dialect for Flat {
+    fn decode(&self, intake: &Intake) -> Result<Draft, Error> {
+        let mut draft = Draft::default();
+        for (name, value) in json::read_object(&intake.skeleton)? {
+            draft.push(&name, value);
+        }
+        Ok(draft)
+    }
+
+    fn encode(&self, task: &Task) -> Reply {
+        let form = task.request.envelope().response_format;
+        let mut pieces = Pieces::default();
+        pieces.text(&format!(
+            "{{\"created\":{},\"data\":[",
+            task.created_at.seconds()
+        ));
+        for (k, asset) in task.assets.iter().enumerate() {
+            pieces.text(if k == 0 { "{" } else { ",{" });
+            let mut first = true;
+            if form.has_base64() {
+                pieces.text("\"b64_json\":\"");
+                pieces.0.push(Piece::Base64(asset.picture.clone()));
+                pieces.text("\"");
+                first = false;
+            }
+            let url = form.has_url().then(|| asset_url(task, asset));
+            for (name, value) in [
+                ("url", url),
+                ("revised_prompt", asset.revised_prompt.clone()),
+            ] {
+                if let Some(value) = value {
+                    pieces.text(if first { "" } else { "," });
+                    pieces.text(&format!("\"{name}\":{}", Value::from(value)));
+                    first = false;
+                }
+            }
+            pieces.text("}");
+        }
+        // The rest of the object, from behind its opening brace.
+        pieces.text("],");
+        pieces.text(&Value::Object(echo(task)).to_string()[1..]);
+        Reply { pieces: pieces.0 }
+    }
+
+    fn encode_error(&self, error: &Error) -> Value {
+        let row = error.kind.row();
+        let code = error.faults.first().map_or(row.code, |fault| fault.code);
+        let details: Vec<Value> = error
+            .faults
+            .iter()
+            .map(
+                |fault| json!({"param": fault.param, "code": fault.code, "message": fault.message}),
+            )
+            .collect();
+        json!({"error": {
+            "message": error.message,
+            "type": row.r#type,
+            "param": error.param(),
+            "code": code,
+            "details": details,
+        }})
+    }
+}
+
+/// Text pieces run together.
+#[derive(Default)]
+struct Pieces(Vec<Piece>);
+
+impl Pieces {
+    fn text(&mut self, more: &str) {
+        match self.0.last_mut() {
+            Some(Piece::Text(text)) => text.push_str(more),
+            _ => self.0.push(Piece::Text(more.to_owned())),
+        }
+    }
+}
+
+/// What was really made. SDKs read these as closed enums, so a value that OpenAI does not have becomes `auto` and the
+/// real one stands under `pinhole`.
+fn echo(task: &Task) -> Map<String, Value> {
+    let first = task.assets.first().map(|asset| &asset.picture);
+    let size = first.map(|picture| format!("{}x{}", picture.width, picture.height));
+    let format = first.map(|picture| picture.format.name().to_owned());
+    let sent = |name: &str| task.request.text(name).map(str::to_owned);
+    let echoes = [
+        (
+            "background",
+            sent("background"),
+            &["transparent", "opaque"][..],
+        ),
+        ("output_format", format, &["png", "jpeg", "webp"]),
+        ("size", size, &["1024x1024", "1024x1536", "1536x1024"]),
+        ("quality", sent("quality"), &["low", "medium", "high"]),
+    ];
+    let mut object = Map::new();
+    let mut real = Map::new();
+    for (name, value, known) in echoes {
+        let Some(value) = value else { continue };
+        if known.contains(&value.as_str()) {
+            object.insert(name.to_owned(), value.into());
+        } else {
+            object.insert(name.to_owned(), "auto".into());
+            real.insert(name.to_owned(), value.into());
+        }
+    }
+    object.insert("usage".to_owned(), usage(&task.usage));
+    real.insert("task_id".to_owned(), task.id.as_str().into());
+    real.insert("cost".to_owned(), task.captured.to_string().into());
+    object.insert("pinhole".to_owned(), real.into());
+    object
+}
+
+fn usage(usage: &Usage) -> Value {
+    let input = usage
+        .input_text_tokens
+        .saturating_add(usage.input_image_tokens);
+    json!({
+        "input_tokens": input,
+        "input_tokens_details": {"text_tokens": usage.input_text_tokens, "image_tokens": usage.input_image_tokens},
+        "output_tokens": usage.output_tokens,
+        "total_tokens": input.saturating_add(usage.output_tokens),
+    })
+}

@@ -1,0 +1,425 @@
+//! Accepting a task: check, price, route, then one transaction.
+
+use super::route::Route;
+use super::watch::Progress;
+use super::{Engine, refusal, run, storage_full};
+use crate::catalogue::{self, Checked, Model, Rules, Status};
+use crate::error::{Error, Fault, Kind};
+use crate::failpoint::failpoint;
+use crate::store::{Admission, Claimed, SpendWindow, Start};
+use crate::types::{
+    Caller, Draft, Millis, Mode, Money, Quote, Scope, SpendCap, SpendPeriod, Task, TaskId,
+    TaskState, Usage,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// How a request reached us, as far as its task must remember.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Scheme, host and base path that the client used.
+    pub public_url: String,
+    /// Refuse what would have to be adapted.
+    pub reject_adaptation: bool,
+}
+
+/// A task that was accepted: durable, paid for, and running or waiting.
+pub struct Accepted {
+    /// Its id.
+    pub task: TaskId,
+    /// Live or test.
+    pub mode: Mode,
+    /// The price of the moment.
+    pub quote: Quote,
+    /// What was adapted in the request, as `name=how`.
+    pub adapted: Vec<String>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Accepted {
+    /// Waits for the end. [`Kind::StillRunning`] after `limit`; the task goes on.
+    pub async fn wait(mut self, limit: Duration) -> Result<Arc<Task>, Error> {
+        let ended = self
+            .progress
+            .wait_for(|progress| !matches!(progress, Progress::Running));
+        match tokio::time::timeout(limit, ended).await {
+            Err(_) => Err(still_running(&self.task)),
+            Ok(Err(_)) => Err(Error::internal()),
+            Ok(Ok(progress)) => match &*progress {
+                Progress::Ended(task) => Ok(Arc::clone(task)),
+                Progress::Stuck(why) => Err(why.clone()),
+                Progress::Running => Err(Error::internal()),
+            },
+        }
+    }
+}
+
+fn still_running(task: &TaskId) -> Error {
+    Error::new(
+        Kind::StillRunning,
+        format!("the task goes on; fetch it later at /api/v1/tasks/{task}"),
+    )
+}
+
+impl Engine {
+    /// Accepts a request or refuses it. When this returns `Ok`, the task and its hold are durable and somebody runs
+    /// it, whether or not the caller stays.
+    pub async fn generate(
+        &self,
+        caller: &Caller,
+        draft: Draft,
+        origin: Origin,
+    ) -> Result<Accepted, Error> {
+        self.may_admit(caller)?;
+        let model = self.model_for(caller, &draft)?;
+        let rules = Rules {
+            reject_adaptation: origin.reject_adaptation,
+            default_response_format: caller
+                .key
+                .limits
+                .default_response_format
+                .unwrap_or_default(),
+            ..Rules::default()
+        };
+        let checked = catalogue::check(&model, draft, &rules).map_err(Error::faults)?;
+        refuse_what_is_not_built(&checked)?;
+        let mode = caller.key.mode;
+        let quote = self.quote(caller, &model, &checked)?;
+        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
+            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
+        self.guard_space()?;
+        self.admit(caller, checked, quote, route, origin).await
+    }
+
+    fn may_admit(&self, caller: &Caller) -> Result<(), Error> {
+        if self.is_draining() {
+            return Err(
+                Error::new(Kind::Overloaded, "the server is about to restart")
+                    .retry_after(Duration::from_secs(5)),
+            );
+        }
+        if caller.account.frozen {
+            return Err(Error::new(
+                Kind::Forbidden,
+                "this account is frozen; it can read and not generate",
+            ));
+        }
+        if !caller.may(Scope::Generate) {
+            return Err(Error::new(
+                Kind::Forbidden,
+                "this key may not generate; its scopes do not include `generate`",
+            ));
+        }
+        Ok(())
+    }
+
+    fn model_for(&self, caller: &Caller, draft: &Draft) -> Result<Arc<Model>, Error> {
+        let id = model_id(draft)?;
+        let model = self
+            .0
+            .catalogue
+            .find(id)
+            .ok_or_else(|| self.unknown_model(id))?;
+        let allowed = &caller.key.limits.models;
+        if !allowed.is_empty() && !allowed.iter().any(|one| one == &model.id) {
+            return Err(Error::new(
+                Kind::Forbidden,
+                format!(
+                    "this key may not call {}; it may call {}",
+                    model.id,
+                    allowed.join(", ")
+                ),
+            ));
+        }
+        if model.status == Status::Retired {
+            return Err(Error::new(Kind::ModelUnavailable, retired(model)));
+        }
+        Ok(Arc::clone(model))
+    }
+
+    /// There is no such model: names what there is.
+    pub fn unknown_model(&self, id: &str) -> Error {
+        let shown: String = id.chars().take(60).collect();
+        let ids: Vec<_> = self
+            .0
+            .catalogue
+            .models()
+            .iter()
+            .map(|model| model.id.as_str())
+            .collect();
+        Error::new(
+            Kind::ModelNotFound,
+            format!("there is no model `{shown}`; there are {}", ids.join(", ")),
+        )
+    }
+
+    /// Why this caller cannot call this model now; `None` if it can.
+    pub fn unavailable(&self, caller: &Caller, model: &Model) -> Option<String> {
+        if model.status == Status::Retired {
+            return Some(retired(model));
+        }
+        let allowed = &caller.key.limits.models;
+        if !allowed.is_empty() && !allowed.contains(&model.id) {
+            return Some("this key may not call it".to_owned());
+        }
+        if caller.key.mode == Mode::Test {
+            return None;
+        }
+        if model.prices.is_empty() {
+            return Some(no_price(model));
+        }
+        let served = model
+            .targets
+            .iter()
+            .any(|target| self.0.providers.find(&target.provider).is_some());
+        (!served).then(|| no_provider(model))
+    }
+
+    /// The price of this moment, refused if the request says that it is too much.
+    fn quote(&self, caller: &Caller, model: &Model, checked: &Checked) -> Result<Quote, Error> {
+        let markup = caller.account.markup_basis_points;
+        let quote = match catalogue::quote(model, &checked.request, markup) {
+            Some(quote) => quote,
+            None if caller.key.mode == Mode::Test => Quote {
+                unit: Money::ZERO,
+                total: Money::ZERO,
+            },
+            None => {
+                return Err(Error::new(Kind::ModelUnavailable, no_price(model)));
+            }
+        };
+        match checked.request.envelope().max_cost {
+            Some(most) if quote.total > most => Err(Error::new(
+                Kind::CostAboveLimit,
+                format!(
+                    "this request costs {} USD and `max_cost` is {most}",
+                    quote.total
+                ),
+            )),
+            _ => Ok(quote),
+        }
+    }
+
+    fn guard_space(&self) -> Result<(), Error> {
+        match self.0.blobs.free_bytes() {
+            Ok(Some(free)) if free < self.0.limits.min_free_bytes => Err(storage_full()),
+            Ok(_) => Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "free space cannot be read");
+                Err(Error::internal())
+            }
+        }
+    }
+
+    /// One transaction, then the run; both on a task of their own, so that a client who leaves between them leaves
+    /// nothing half done.
+    async fn admit(
+        &self,
+        caller: &Caller,
+        checked: Checked,
+        quote: Quote,
+        route: Route,
+        origin: Origin,
+    ) -> Result<Accepted, Error> {
+        let (task, mode, at) = (TaskId::new(), caller.key.mode, self.now());
+        let lane = self.0.lanes.get(route.lane(mode));
+        let slot = lane.try_slot();
+        let request = Arc::new(checked.request);
+        let start = slot.as_ref().map(|_| Start {
+            worker: self.0.worker.clone(),
+            attempts: route.first_attempts(request.n(), at),
+        });
+        let admission = Admission {
+            task: task.clone(),
+            account: caller.account.id.clone(),
+            key: caller.key.id.clone(),
+            mode,
+            request,
+            quote,
+            hold: if mode == Mode::Test {
+                Money::ZERO
+            } else {
+                quote.total
+            },
+            lane: route.lane(mode).to_owned(),
+            public_url: origin.public_url,
+            spend: caller
+                .key
+                .limits
+                .spend_cap
+                .filter(|_| mode == Mode::Live)
+                .map(|cap| spend_window(cap, at)),
+            most_waiting: self.0.limits.most_waiting,
+            start,
+            at,
+        };
+        let progress = self.0.watchers.open(&task);
+        let (reply, admitted) = oneshot::channel();
+        let engine = self.clone();
+        self.0.tracker.spawn(async move {
+            let id = admission.task.clone();
+            let started = admission
+                .start
+                .as_ref()
+                .map(|start| claimed(&admission, start));
+            if let Err(error) = engine.0.store.admit(admission).await {
+                engine.0.watchers.forget(&id);
+                let _ = reply.send(Err(error));
+                return;
+            }
+            failpoint("admitted");
+            let _ = reply.send(Ok(()));
+            match (started, slot) {
+                (Some(one), Some(slot)) => run::run(&engine, one, slot).await,
+                _ => lane.wake(),
+            }
+        });
+        let verdict = admitted.await.map_err(|_| Error::internal())?;
+        verdict.map_err(refusal)?;
+        Ok(Accepted {
+            task,
+            mode,
+            quote,
+            adapted: checked.adapted,
+            progress,
+        })
+    }
+}
+
+/// The started task as the store now has it, so that it need not be read back.
+fn claimed(admission: &Admission, start: &Start) -> Claimed {
+    let task = Task {
+        id: admission.task.clone(),
+        account: admission.account.clone(),
+        key: admission.key.clone(),
+        mode: admission.mode,
+        request: Arc::clone(&admission.request),
+        quote: admission.quote,
+        lane: admission.lane.clone(),
+        public_url: admission.public_url.clone(),
+        state: TaskState::Processing,
+        fence: 1,
+        crashes: 0,
+        created_at: admission.at,
+        started_at: Some(admission.at),
+        completed_at: None,
+        failure: None,
+        captured: Money::ZERO,
+        usage: Usage::default(),
+        upstream_ms: 0,
+        assets: Vec::new(),
+    };
+    Claimed {
+        task,
+        attempts: start.attempts.clone(),
+    }
+}
+
+/// The window that a cap counts in at this moment.
+fn spend_window(cap: SpendCap, at: Millis) -> SpendWindow {
+    let day = jiff::Timestamp::from_millisecond(at.0)
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
+    let name = match cap.per {
+        SpendPeriod::Total => "total".to_owned(),
+        SpendPeriod::Day => day.to_string(),
+        SpendPeriod::Month => day.strftime("%Y-%m").to_string(),
+    };
+    SpendWindow {
+        name,
+        cap: cap.amount,
+    }
+}
+
+fn retired(model: &Model) -> String {
+    let instead = model
+        .replacement
+        .as_ref()
+        .map(|id| format!("; {id} takes its place"))
+        .unwrap_or_default();
+    format!("{} was retired by its maker{instead}", model.id)
+}
+
+fn no_price(model: &Model) -> String {
+    format!(
+        "{} has no price yet; the operator sets one in the catalogue",
+        model.id
+    )
+}
+
+fn no_provider(model: &Model) -> String {
+    let names: Vec<_> = model
+        .targets
+        .iter()
+        .map(|target| target.provider.as_str())
+        .collect();
+    format!(
+        "no provider that serves {} is turned on (it can be served by {}); a test key draws it without one",
+        model.id,
+        names.join(", ")
+    )
+}
+
+fn model_id(draft: &Draft) -> Result<&str, Error> {
+    let fault = |code, message: &str| {
+        Error::faults(vec![Fault {
+            param: "model".to_owned(),
+            code,
+            message: message.to_owned(),
+        }])
+    };
+    let field = draft.field("model").ok_or_else(|| {
+        fault(
+            "missing_parameter",
+            "`model` is missing; name one of GET /v1/models",
+        )
+    })?;
+    field.value.as_str().ok_or_else(|| {
+        fault(
+            "invalid_type",
+            "`model` must be a text, like \"gpt-image-2\"",
+        )
+    })
+}
+
+/// What the schema knows and this version does not do yet is refused by name, never dropped.
+fn refuse_what_is_not_built(checked: &Checked) -> Result<(), Error> {
+    let asked = [
+        (
+            "stream",
+            checked.stream,
+            "this version does not stream; leave `stream` out or set it to false",
+        ),
+        (
+            "callback_url",
+            checked.callback_url.is_some(),
+            "this version does not call back; poll the task instead",
+        ),
+        (
+            "image",
+            !checked.images.is_empty(),
+            "this version takes no input images yet",
+        ),
+        (
+            "mask",
+            checked.mask.is_some(),
+            "this version takes no masks yet",
+        ),
+    ];
+    let faults: Vec<Fault> = asked
+        .into_iter()
+        .filter(|(_, asked, _)| *asked)
+        .map(|(param, _, message)| Fault {
+            param: param.to_owned(),
+            code: "not_supported",
+            message: message.to_owned(),
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::faults(faults))
+    }
+}

@@ -1,0 +1,119 @@
+//! Deleting what nobody needs any more: expired results, and blobs that no row ever named.
+
+use super::Engine;
+use crate::types::BlobKey;
+use futures::StreamExt;
+use std::time::Duration;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// A blob without a row is younger than this while a request or a call still works on it.
+const ORPHAN_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// How many rows or blobs are handled at once.
+const BATCH: usize = 500;
+
+/// What one round deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Results whose time was over.
+    pub expired: usize,
+    /// Blobs that no row named.
+    pub orphans: usize,
+}
+
+impl Engine {
+    pub(super) fn collect_in_background(&self) {
+        let (engine, stop) = (self.clone(), self.0.stop.clone());
+        self.0
+            .tracker
+            .spawn(stop.run_until_cancelled_owned(async move {
+                loop {
+                    tokio::time::sleep(EVERY).await;
+                    let collected = engine.collect(ORPHAN_AGE).await;
+                    if collected != Collected::default() {
+                        tracing::info!(
+                            collected.expired,
+                            collected.orphans,
+                            "old results and unused blobs were deleted"
+                        );
+                    }
+                }
+            }));
+    }
+
+    /// One round: expired results, then blobs older than `orphan_age` that no row names. What cannot be deleted now
+    /// is logged and left to the next round.
+    pub async fn collect(&self, orphan_age: Duration) -> Collected {
+        Collected {
+            expired: self.collect_expired().await,
+            orphans: self.collect_orphans(orphan_age).await,
+        }
+    }
+
+    async fn collect_expired(&self) -> usize {
+        let mut deleted = 0;
+        loop {
+            let expired = match self.0.store.expired_assets(self.now(), BATCH as u32).await {
+                Ok(expired) => expired,
+                Err(error) => {
+                    tracing::error!(%error, "expired results could not be listed");
+                    return deleted;
+                }
+            };
+            let mut gone = Vec::new();
+            for asset in &expired {
+                match self.0.blobs.delete(&asset.picture.blob).await {
+                    Ok(()) => gone.push(asset.id.clone()),
+                    Err(error) => {
+                        tracing::error!(asset.id = %asset.id, %error, "an expired result was not deleted")
+                    }
+                }
+            }
+            if gone.is_empty() {
+                return deleted;
+            }
+            deleted += gone.len();
+            if let Err(error) = self.0.store.forget_blobs(&gone).await {
+                tracing::error!(%error, "deleted results could not be noted");
+                return deleted;
+            }
+        }
+    }
+
+    async fn collect_orphans(&self, age: Duration) -> usize {
+        let mut deleted = 0;
+        let mut batches = self.0.blobs.list_older_than(age).ready_chunks(BATCH);
+        while let Some(batch) = batches.next().await {
+            let (keys, errors): (Vec<_>, Vec<_>) = batch.into_iter().partition(Result::is_ok);
+            if let Some(Err(error)) = errors.first() {
+                tracing::error!(%error, "the blob store could not be listed");
+            }
+            let keys: Vec<BlobKey> = keys.into_iter().flatten().collect();
+            deleted += self.delete_unreferenced(keys).await;
+        }
+        deleted
+    }
+
+    async fn delete_unreferenced(&self, keys: Vec<BlobKey>) -> usize {
+        let referenced = match self.0.store.referenced(&keys).await {
+            Ok(referenced) => referenced,
+            Err(error) => {
+                // In doubt, nothing is deleted.
+                tracing::error!(%error, "references to blobs could not be read");
+                return 0;
+            }
+        };
+        let mut deleted = 0;
+        for key in keys.iter().filter(|key| !referenced.contains(key)) {
+            match self.0.blobs.delete(key).await {
+                Ok(()) => deleted += 1,
+                Err(error) => {
+                    tracing::error!(blob.key = %key, %error, "an unused blob was not deleted")
+                }
+            }
+        }
+        deleted
+    }
+}

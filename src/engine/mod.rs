@@ -1,0 +1,210 @@
+//! Every generation is a task: accept it, run it, settle it, and pick it up again after a crash.
+//!
+//! ```text
+//! admit ─ one transaction ─► run ─ provider events ─► blobs ─► settle ─ one transaction ─► whoever waits
+//!   │ (no free slot)          ▲                                   ▲
+//!   └──────► pending ─ claim ─┘            recover (at start) ────┘
+//! ```
+//!
+//! [`admit`] checks, prices, routes and writes the task with its hold and the intents of its first calls; [`run`]
+//! makes the calls and [`settle`](run) ends it; [`recover`] does both for what a dead process left. The runner is a
+//! tracked task of its own: whoever asked may leave at any moment. This module knows no HTTP and no SQL.
+
+mod admit;
+mod collect;
+mod lane;
+#[cfg(test)]
+mod model;
+mod recover;
+mod route;
+mod run;
+mod watch;
+
+pub use admit::{Accepted, Origin};
+pub use watch::Progress;
+
+use crate::blob::Blobs;
+use crate::catalogue::Catalogue;
+use crate::error::{Error, Kind};
+use crate::provider::Providers;
+use crate::store::{Store, StoreError};
+use crate::types::Millis;
+use lane::Lanes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use watch::Watchers;
+
+/// What the engine is built from.
+pub struct Parts {
+    /// The rows.
+    pub store: Arc<dyn Store>,
+    /// The pictures.
+    pub blobs: Blobs,
+    /// The models.
+    pub catalogue: Arc<Catalogue>,
+    /// The upstreams.
+    pub providers: Providers,
+    /// The tracker that every task runs on; `app` waits for it.
+    pub tracker: TaskTracker,
+    /// Its limits.
+    pub limits: Limits,
+    /// The clock, so that tests can set it.
+    pub clock: Clock,
+}
+
+/// The bounds the engine keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Tasks of test keys that run at once.
+    pub test_concurrency: u32,
+    /// Nothing is admitted with less free space.
+    pub min_free_bytes: u64,
+    /// How long results of live tasks are kept.
+    pub keep_results: Duration,
+    /// How long results of test tasks are kept.
+    pub keep_test_results: Duration,
+    /// How many tasks of one key may wait.
+    pub most_waiting: u32,
+    /// How long one upstream call may take before nobody waits for it any more.
+    pub attempt: Duration,
+}
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(|| Millis(jiff::Timestamp::now().as_millisecond()))
+}
+
+/// The engine. Cloning gives another handle to the same one.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    blobs: Blobs,
+    catalogue: Arc<Catalogue>,
+    providers: Providers,
+    tracker: TaskTracker,
+    limits: Limits,
+    clock: Clock,
+    lanes: Lanes,
+    watchers: Watchers,
+    /// This process's name in leases: new at every start.
+    worker: String,
+    draining: AtomicBool,
+    /// Ends the loops that run beside the tasks.
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// Builds the engine. Nothing runs before [`Engine::start`].
+    pub fn new(parts: Parts) -> Self {
+        let lanes = Lanes::new(&parts.providers, parts.limits.test_concurrency);
+        Self(Arc::new(Inner {
+            store: parts.store,
+            blobs: parts.blobs,
+            catalogue: parts.catalogue,
+            providers: parts.providers,
+            tracker: parts.tracker,
+            limits: parts.limits,
+            clock: parts.clock,
+            lanes,
+            watchers: Watchers::default(),
+            worker: format!("engine_{}", uuid::Uuid::now_v7().simple()),
+            draining: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    /// Takes up what a dead process left, then starts to serve the queues. Call it once, under the engine lock.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        self.recover().await?;
+        self.serve_lanes().await?;
+        self.collect_in_background();
+        Ok(())
+    }
+
+    /// Admits nothing more and starts no waiting task; what runs goes on. Waiting tasks stay for the next start.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+        self.0.stop.cancel();
+    }
+
+    /// Whether new tasks are refused because the process is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+
+    /// The models.
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.0.catalogue
+    }
+
+    /// The rows, for what only reads.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The pictures, for what only reads.
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Millis {
+        (self.0.clock)()
+    }
+
+    /// Waits until every task that runs has settled, at most `limit`. `false` if some were left.
+    pub async fn idle(&self, limit: Duration) -> bool {
+        self.0.tracker.close();
+        let done = tokio::time::timeout(limit, self.0.tracker.wait())
+            .await
+            .is_ok();
+        self.0.tracker.reopen();
+        done
+    }
+}
+
+/// How a refused transaction is answered.
+fn refusal(error: StoreError) -> Error {
+    match error {
+        StoreError::InsufficientCredits { available, needed } => Error::new(
+            Kind::InsufficientCredits,
+            format!(
+                "this request may cost {needed} USD and the account has {available} USD; add credits or ask for less"
+            ),
+        ),
+        StoreError::SpendCap { cap, spent } => Error::new(
+            Kind::RateLimited,
+            format!("this key may spend {cap} USD in its window and has spent {spent} USD"),
+        )
+        .retry_after(Duration::from_secs(3600)),
+        StoreError::QueueFull(waiting) => Error::new(
+            Kind::QueueFull,
+            format!("{waiting} tasks of this key are waiting; let some finish first"),
+        )
+        .retry_after(Duration::from_secs(5)),
+        StoreError::Full => storage_full(),
+        StoreError::Exists(_)
+        | StoreError::NotFound(_)
+        | StoreError::Fenced
+        | StoreError::Backend(_) => {
+            tracing::error!(%error, "a transaction failed");
+            Error::internal()
+        }
+    }
+}
+
+fn storage_full() -> Error {
+    Error::new(
+        Kind::StorageFull,
+        "the disk is nearly full; nothing is accepted until there is room again",
+    )
+    .retry_after(Duration::from_secs(60))
+}

@@ -1,0 +1,119 @@
+//! Which targets can do a request, in order. Pure: reads the catalogue and the names of providers.
+
+use super::lane;
+use crate::catalogue::{self, Catalogue};
+use crate::provider::{Providers, sketch};
+use crate::types::{Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request};
+
+/// Where a request can go: at least one target, the best first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) targets: Vec<Hop>,
+}
+
+/// One target as the engine needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hop {
+    pub(super) provider: String,
+    pub(super) upstream_model: String,
+    /// Images one call can make.
+    pub(super) most_images: u32,
+    /// What the operator pays for one.
+    pub(super) unit_cost: Money,
+}
+
+impl Route {
+    /// The route of a request, or `None` if nothing that is turned on can do it.
+    pub(super) fn of(
+        catalogue: &Catalogue,
+        providers: &Providers,
+        request: &Request,
+        mode: Mode,
+    ) -> Option<Self> {
+        let targets = match mode {
+            Mode::Test => vec![test_hop(request)],
+            Mode::Live => live_hops(catalogue, providers, request),
+        };
+        (!targets.is_empty()).then_some(Self { targets })
+    }
+
+    /// The queue it waits in.
+    pub(super) fn lane(&self, mode: Mode) -> &str {
+        match mode {
+            Mode::Test => lane::TEST,
+            Mode::Live => &self.targets[0].provider,
+        }
+    }
+
+    /// The intents of the first calls: the best target, as many calls as its images need.
+    pub(super) fn first_attempts(&self, n: u32, at: Millis) -> Vec<Attempt> {
+        let hop = &self.targets[0];
+        let parts = Part::cut(n, hop.most_images);
+        (0..)
+            .zip(parts)
+            .map(|(number, part)| hop.attempt(number, part, at))
+            .collect()
+    }
+
+    /// The target after the one that an attempt went to.
+    pub(super) fn after(&self, attempt: &Attempt) -> Option<&Hop> {
+        let at = self.targets.iter().position(|hop| hop.is_of(attempt))?;
+        // A target that makes fewer images a call cannot take over a larger part.
+        self.targets[at + 1..]
+            .iter()
+            .find(|hop| hop.most_images >= attempt.part.count)
+    }
+}
+
+impl Hop {
+    /// The intent of a call to this target.
+    pub(super) fn attempt(&self, number: AttemptNumber, part: Part, at: Millis) -> Attempt {
+        Attempt {
+            number,
+            part,
+            provider: self.provider.clone(),
+            upstream_model: self.upstream_model.clone(),
+            unit_cost: self.unit_cost,
+            state: AttemptState::Intent,
+            upstream_id: None,
+            failure: None,
+            created_at: at,
+        }
+    }
+
+    fn is_of(&self, attempt: &Attempt) -> bool {
+        self.provider == attempt.provider && self.upstream_model == attempt.upstream_model
+    }
+}
+
+/// Test keys run every model on the built-in renderer.
+fn test_hop(request: &Request) -> Hop {
+    Hop {
+        provider: sketch::NAME.to_owned(),
+        upstream_model: request.model().to_owned(),
+        most_images: u32::MAX,
+        unit_cost: Money::ZERO,
+    }
+}
+
+fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) -> Vec<Hop> {
+    let Some(model) = catalogue.find(request.model()) else {
+        return Vec::new();
+    };
+    let mut targets: Vec<_> = model
+        .targets
+        .iter()
+        .filter(|target| target.operations.contains(&request.operation()))
+        .filter(|target| providers.find(&target.provider).is_some())
+        .collect();
+    targets.sort_by_key(|target| target.priority);
+    targets
+        .into_iter()
+        .map(|target| Hop {
+            provider: target.provider.clone(),
+            upstream_model: target.model.clone(),
+            most_images: target.max_images,
+            unit_cost: catalogue::cost(target, request).unwrap_or(Money::ZERO),
+        })
+        .collect()
+}

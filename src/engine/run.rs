@@ -1,0 +1,543 @@
+//! Running a task: make its calls, store what they bring, settle.
+//!
+//! Whatever happens to a call, exactly one of the four outcomes of [`AttemptEnd`] is written for it, and whether
+//! another target may be asked is decided by [`AttemptEnd::next`] alone. Every write carries the task's fence; one
+//! that is refused ends the run, because then somebody else holds the task.
+
+use super::lane::Slot;
+use super::route::Route;
+use super::{Engine, storage_full};
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::provider::{Call, Event, EventStream, Image, ProviderError, Verdict};
+use crate::store::{Claimed, EndedAttempt, Settlement, StoreError, TaskHold};
+use crate::types::{
+    Asset, AssetId, Attempt, AttemptEnd, AttemptState, FailKind, Failure, Mode, Money, Next,
+    Recovery, Task, TaskEnd, UpstreamId, Usage, after_crash,
+};
+use futures::{FutureExt, StreamExt};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many calls of one task are under way at once.
+const PARTS_AT_ONCE: usize = 4;
+
+/// The task is held by somebody else now; whatever we still have of it is dropped.
+struct Lost;
+
+/// One task being run.
+struct Run<'a> {
+    engine: &'a Engine,
+    task: Task,
+    hold: TaskHold,
+    /// `None` if no target that is turned on can do it any more.
+    route: Option<Route>,
+    next_number: AtomicU32,
+    /// A part was refused by policy: parts that are not sent yet stay so.
+    refused: AtomicBool,
+}
+
+/// How to begin with an open attempt.
+enum Begin {
+    /// It was written by us just now and not sent.
+    Send,
+    /// It was found after a crash.
+    AfterCrash,
+}
+
+/// A call that is over and not stored yet.
+struct Done {
+    attempt: Attempt,
+    end: AttemptEnd,
+    images: Vec<Image>,
+    usage: Usage,
+}
+
+/// Runs a task to its end, then frees its slot.
+pub(super) async fn run(engine: &Engine, claimed: Claimed, slot: Slot) {
+    let id = claimed.task.id.clone();
+    tracing::debug!(task.id = %id, model.id = claimed.task.request.model(), "the task runs");
+    if let Err(Lost) = Run::new(engine, claimed.task, &claimed.attempts)
+        .to_end(claimed.attempts)
+        .await
+    {
+        tracing::warn!(task.id = %id, "the task is held by another worker; this run ends without a trace");
+        engine.0.watchers.stuck(&id, Error::internal());
+        engine.0.watchers.forget(&id);
+    }
+    drop(slot);
+}
+
+impl Engine {
+    /// Runs a claimed task beside everything else.
+    pub(super) fn spawn_run(&self, claimed: Claimed, slot: Slot) {
+        let engine = self.clone();
+        self.0
+            .tracker
+            .spawn(async move { run(&engine, claimed, slot).await });
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(engine: &'a Engine, task: Task, attempts: &[Attempt]) -> Self {
+        let inner = &engine.0;
+        let next_number = attempts
+            .iter()
+            .map(|attempt| attempt.number + 1)
+            .max()
+            .unwrap_or(0);
+        Self {
+            engine,
+            hold: TaskHold {
+                task: task.id.clone(),
+                fence: task.fence,
+            },
+            route: Route::of(&inner.catalogue, &inner.providers, &task.request, task.mode),
+            task,
+            next_number: AtomicU32::new(next_number),
+            refused: AtomicBool::new(false),
+        }
+    }
+
+    async fn to_end(self, attempts: Vec<Attempt>) -> Result<(), Lost> {
+        let started = Instant::now();
+        let begin = if self.task.crashes > 0 {
+            Begin::AfterCrash
+        } else {
+            Begin::Send
+        };
+        let (attempts, begin) = if attempts.is_empty() {
+            (self.write_first_intents().await?, Begin::Send)
+        } else {
+            (attempts, begin)
+        };
+        let mut ends = self.stored_ends(&attempts);
+        let open: Vec<Attempt> = attempts
+            .into_iter()
+            .filter(|attempt| !attempt.state.is_final())
+            .collect();
+        let mut left = open.len();
+        let mut calls = futures::stream::iter(open)
+            .map(|attempt| self.run_part(attempt, &begin))
+            .buffer_unordered(PARTS_AT_ONCE);
+        let mut last = None;
+        let mut usage = Usage::default();
+        while let Some(done) = calls.next().await {
+            let done = done?;
+            left -= 1;
+            usage = usage + done.usage;
+            ends.push(done.end.clone());
+            // The last call is stored by the settlement; those before it at once, because a crash would lose them.
+            if left > 0 {
+                self.store_done(done).await?;
+            } else {
+                last = Some(done);
+            }
+        }
+        drop(calls);
+        self.settle(last, &ends, usage, started.elapsed()).await
+    }
+
+    /// Plans the first calls of a task that waited, and writes their intents.
+    async fn write_first_intents(&self) -> Result<Vec<Attempt>, Lost> {
+        let Some(route) = &self.route else {
+            return Ok(Vec::new());
+        };
+        let attempts = route.first_attempts(self.task.request.n(), self.engine.now());
+        self.persist(|| {
+            self.engine
+                .0
+                .store
+                .begin_attempts(&self.hold, attempts.clone())
+        })
+        .await?;
+        Ok(attempts)
+    }
+
+    /// The ends of parts that a former run has stored. Of a part that went to several targets the last one speaks.
+    fn stored_ends(&self, attempts: &[Attempt]) -> Vec<AttemptEnd> {
+        let is_last = |attempt: &Attempt| {
+            !attempts.iter().any(|other| {
+                other.part.first == attempt.part.first && other.number > attempt.number
+            })
+        };
+        let delivered = |attempt: &Attempt| {
+            let range = attempt.part.first..attempt.part.first + attempt.part.count;
+            let count = self
+                .task
+                .assets
+                .iter()
+                .filter(|asset| range.contains(&asset.index))
+                .count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        attempts
+            .iter()
+            .filter(|attempt| is_last(attempt))
+            .filter_map(|attempt| AttemptEnd::of_stored(attempt, delivered(attempt)))
+            .collect()
+    }
+
+    /// Makes one part's calls: the first target, then the next as long as nothing paid was done.
+    async fn run_part(&self, mut attempt: Attempt, begin: &Begin) -> Result<Done, Lost> {
+        let mut done = self.first_call(attempt.clone(), begin).await?;
+        loop {
+            let after = self.route.as_ref().and_then(|route| route.after(&attempt));
+            let next = done
+                .end
+                .next(after.is_some() && !self.refused.load(Ordering::Relaxed));
+            let (Next::AskNextTarget, Some(hop)) = (next, after) else {
+                return Ok(done);
+            };
+            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+            attempt = hop.attempt(number, attempt.part, self.engine.now());
+            self.store_done(done).await?;
+            self.persist(|| {
+                self.engine
+                    .0
+                    .store
+                    .begin_attempts(&self.hold, vec![attempt.clone()])
+            })
+            .await?;
+            done = self.call(attempt.clone(), None).await?;
+        }
+    }
+
+    /// What an open attempt needs: sending, asking after, or giving up.
+    async fn first_call(&self, attempt: Attempt, begin: &Begin) -> Result<Done, Lost> {
+        if let Begin::Send = begin {
+            return self.call(attempt, None).await;
+        }
+        let repeatable = self
+            .engine
+            .0
+            .providers
+            .find(&attempt.provider)
+            .is_some_and(|one| one.traits().repeatable);
+        match after_crash(attempt.upstream_id.as_ref(), repeatable) {
+            Recovery::RunAgain => self.call(attempt, None).await,
+            Recovery::Resume(id) => self.call(attempt, Some(id)).await,
+            Recovery::GiveUp => {
+                let error = ProviderError::unknown(
+                    "the server stopped while the upstream worked; the call is not repeated",
+                );
+                Ok(Done {
+                    attempt,
+                    end: error.into(),
+                    images: Vec::new(),
+                    usage: Usage::default(),
+                })
+            }
+        }
+    }
+
+    /// Makes or resumes one call and hears it out.
+    async fn call(&self, attempt: Attempt, resume: Option<UpstreamId>) -> Result<Done, Lost> {
+        let nothing = |attempt, error: ProviderError| Done {
+            attempt,
+            end: error.into(),
+            images: Vec::new(),
+            usage: Usage::default(),
+        };
+        if self.refused.load(Ordering::Relaxed) && resume.is_none() {
+            return Ok(nothing(
+                attempt,
+                not_sent(
+                    FailKind::ContentPolicy,
+                    "another image of this request was refused",
+                ),
+            ));
+        }
+        let Some(provider) = self.engine.0.providers.find(&attempt.provider) else {
+            let error = match resume {
+                Some(_) => ProviderError::unknown("the provider that has the job is turned off"),
+                None => not_sent(
+                    FailKind::Unavailable,
+                    "no provider that can serve this request is turned on",
+                ),
+            };
+            return Ok(nothing(attempt, error));
+        };
+        failpoint("intent");
+        let call = self.describe(&attempt);
+        let stream = match resume {
+            Some(id) => provider.resume(id, call),
+            None => provider.generate(call),
+        };
+        let (images, verdict) = self
+            .hear(&attempt, stream, provider.traits().repeatable)
+            .await?;
+        let end = end_of(&images, &verdict);
+        if end
+            .failure()
+            .is_some_and(|failure| failure.kind == FailKind::ContentPolicy)
+        {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        Ok(Done {
+            attempt,
+            end,
+            images,
+            usage: verdict.unwrap_or_default(),
+        })
+    }
+
+    fn describe(&self, attempt: &Attempt) -> Call {
+        Call {
+            task: self.task.id.clone(),
+            attempt: attempt.number,
+            request: Arc::clone(&self.task.request),
+            part: attempt.part,
+            upstream_model: attempt.upstream_model.clone(),
+            blobs: self.engine.0.blobs.clone(),
+        }
+    }
+
+    /// Listens to a call until it is over, panics or takes too long.
+    async fn hear(
+        &self,
+        attempt: &Attempt,
+        stream: EventStream,
+        repeatable: bool,
+    ) -> Result<(Vec<Image>, Result<Usage, ProviderError>), Lost> {
+        let mut images = Vec::new();
+        let listening = AssertUnwindSafe(self.listen(attempt, stream, &mut images)).catch_unwind();
+        let heard = tokio::time::timeout(self.engine.0.limits.attempt, listening).await;
+        // A repeatable call costs nothing, so nothing about it is unknown.
+        let verdict = if repeatable {
+            Verdict::Failed
+        } else {
+            Verdict::Unknown
+        };
+        let outcome = match heard {
+            Ok(Ok(outcome)) => outcome?,
+            Ok(Err(_panic)) => {
+                tracing::error!(task.id = %self.task.id, provider = attempt.provider, "the provider panicked");
+                Err(ProviderError::new(
+                    verdict,
+                    FailKind::Internal,
+                    "something went wrong on our side",
+                ))
+            }
+            Err(_elapsed) => {
+                let kind = if repeatable {
+                    FailKind::UpstreamTimeout
+                } else {
+                    FailKind::OutcomeUnknown
+                };
+                Err(ProviderError::new(
+                    verdict,
+                    kind,
+                    "the upstream did not answer in time",
+                ))
+            }
+        };
+        Ok((images, outcome))
+    }
+
+    async fn listen(
+        &self,
+        attempt: &Attempt,
+        mut stream: EventStream,
+        images: &mut Vec<Image>,
+    ) -> Result<Result<Usage, ProviderError>, Lost> {
+        let wanted = attempt.part.first..attempt.part.first + attempt.part.count;
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(Event::Accepted(id)) => {
+                    let store = &self.engine.0.store;
+                    self.persist(|| store.note_upstream_id(&self.hold, attempt.number, &id))
+                        .await?;
+                }
+                Ok(Event::Image(image)) => {
+                    // An image too many, or the same one twice, is dropped with its blob.
+                    if wanted.contains(&image.index)
+                        && !images.iter().any(|one| one.index == image.index)
+                    {
+                        images.push(image);
+                    }
+                }
+                Ok(Event::Done(usage)) => return Ok(Ok(usage)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Err(ProviderError::unknown(
+            "the upstream's answer broke off",
+        )))
+    }
+
+    /// Stores the end of a call while the task goes on.
+    async fn store_done(&self, done: Done) -> Result<(), Lost> {
+        let ended = self.ended(&done);
+        let assets = self.assets(&done.images);
+        self.persist(|| {
+            self.engine
+                .0
+                .store
+                .end_attempt(&self.hold, ended.clone(), assets.clone())
+        })
+        .await?;
+        keep(done.images);
+        Ok(())
+    }
+
+    /// Ends the task: one transaction, then everybody who waits.
+    async fn settle(
+        &self,
+        last: Option<Done>,
+        ends: &[AttemptEnd],
+        usage: Usage,
+        upstream: Duration,
+    ) -> Result<(), Lost> {
+        let end = match (&self.route, ends.is_empty()) {
+            (None, true) => TaskEnd::Failed(Failure::new(
+                FailKind::Unavailable,
+                "no provider that can serve this request is turned on",
+            )),
+            _ => TaskEnd::of_parts(ends),
+        };
+        let delivered: u32 = ends
+            .iter()
+            .map(|end| {
+                if let AttemptEnd::Succeeded { delivered } = end {
+                    *delivered
+                } else {
+                    0
+                }
+            })
+            .sum();
+        let settlement = Settlement {
+            attempts: last.iter().map(|done| self.ended(done)).collect(),
+            assets: last
+                .as_ref()
+                .map(|done| self.assets(&done.images))
+                .unwrap_or_default(),
+            captured: match self.task.mode {
+                Mode::Live => self.task.quote.for_delivered(delivered),
+                Mode::Test => Money::ZERO,
+            },
+            usage,
+            upstream_ms: i64::try_from(upstream.as_millis()).unwrap_or(i64::MAX),
+            at: self.engine.now(),
+            end,
+        };
+        let store = &self.engine.0.store;
+        let task = self
+            .persist(|| store.settle(&self.hold, settlement.clone()))
+            .await?;
+        if let Some(done) = last {
+            keep(done.images);
+        }
+        failpoint("settled");
+        tracing::info!(
+            task.id = %task.id,
+            model.id = task.request.model(),
+            task.state = task.state.name(),
+            failure = task.failure.as_ref().map(|failure| failure.kind.name()),
+            cost = %task.captured,
+            duration_ms = task.completed_at.map(|at| at.since(task.created_at).as_millis()),
+            "the task has ended"
+        );
+        metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
+        self.engine.0.watchers.ended(Arc::new(task));
+        Ok(())
+    }
+
+    fn ended(&self, done: &Done) -> EndedAttempt {
+        let delivered = u32::try_from(done.images.len()).unwrap_or(u32::MAX);
+        let cost = done
+            .attempt
+            .unit_cost
+            .times(delivered)
+            .unwrap_or(Money::ZERO);
+        EndedAttempt {
+            number: done.attempt.number,
+            state: done.end.state(),
+            cost: if done.end.state() == AttemptState::Succeeded {
+                cost
+            } else {
+                Money::ZERO
+            },
+            loss: done
+                .end
+                .possible_loss(done.attempt.part, done.attempt.unit_cost),
+            failure: done.end.failure().cloned(),
+            at: self.engine.now(),
+        }
+    }
+
+    fn assets(&self, images: &[Image]) -> Vec<Asset> {
+        let at = self.engine.now();
+        let keep = match self.task.mode {
+            Mode::Live => self.engine.0.limits.keep_results,
+            Mode::Test => self.engine.0.limits.keep_test_results,
+        };
+        images
+            .iter()
+            .map(|image| Asset {
+                id: AssetId::new(),
+                task: self.task.id.clone(),
+                account: self.task.account.clone(),
+                index: image.index,
+                picture: image.blob.picture().clone(),
+                revised_prompt: image.revised_prompt.clone(),
+                created_at: at,
+                expires_at: Some(at.after(keep)),
+            })
+            .collect()
+    }
+
+    /// Writes until it is written. A database that cannot write for now must not lose a result that is paid for: those
+    /// who wait are told, and the write is tried again.
+    async fn persist<T, W>(&self, write: impl Fn() -> W) -> Result<T, Lost>
+    where
+        W: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match write().await {
+                Ok(written) => return Ok(written),
+                Err(StoreError::Fenced) => return Err(Lost),
+                Err(error) => {
+                    tracing::error!(task.id = %self.task.id, %error, "the task cannot be written; trying again");
+                    let why = if matches!(error, StoreError::Full) {
+                        storage_full()
+                    } else {
+                        Error::internal()
+                    };
+                    self.engine.0.watchers.stuck(&self.task.id, why);
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+}
+
+fn not_sent(kind: FailKind, message: &str) -> ProviderError {
+    ProviderError::new(Verdict::NotSent, kind, message)
+}
+
+/// One image is a success, whatever came after it; no image is a failure, whatever the upstream called it.
+fn end_of(images: &[Image], verdict: &Result<Usage, ProviderError>) -> AttemptEnd {
+    let delivered = u32::try_from(images.len()).unwrap_or(u32::MAX);
+    match verdict {
+        _ if delivered > 0 => AttemptEnd::Succeeded { delivered },
+        Err(error) => error.clone().into(),
+        Ok(_) => ProviderError::new(
+            Verdict::Failed,
+            FailKind::Upstream,
+            "the upstream answered without an image",
+        )
+        .into(),
+    }
+}
+
+/// Their rows are durable: the blobs are no orphans any more.
+fn keep(images: Vec<Image>) {
+    for image in images {
+        image.blob.keep();
+    }
+}

@@ -1,0 +1,20 @@
+//! Named places where a test can make the process die.
+//!
+//! With the feature `failpoints`, `FAILPOINTS="sent=1*off->return"` makes the second passing of `sent` end the
+//! process as `kill -9` would; without it, nothing is compiled. The names: `admitted` (task, hold and intents are
+//! durable) · `intent` (just before a call) · `sent` (the upstream has the call) · `blob` (a result is synced) ·
+//! `settled` (the end is durable, the client has no reply).
+
+/// Dies here if the test says so.
+#[cfg(feature = "failpoints")]
+pub fn failpoint(name: &str) {
+    fail::fail_point!(name, |_| {
+        // SIGKILL to ourselves: no destructor runs, no buffer is flushed.
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    });
+}
+
+/// Nothing, in a build without the feature.
+#[cfg(not(feature = "failpoints"))]
+pub fn failpoint(_name: &str) {}

@@ -1,0 +1,201 @@
+//! Upstreams: the services that make the pictures.
+//!
+//! A provider turns a [`Call`] into a stream of [`Event`]s. A plain JSON upstream is a short stream; there is no
+//! second path for it. Images go to staged blobs, never through memory whole. A provider does no retries (the engine
+//! owns attempts, their order and their budget) and knows no dialect, no money and no row.
+
+pub mod replay;
+pub mod sketch;
+
+use crate::blob::{Blobs, StagedBlob};
+use crate::config::ProviderSettings;
+use crate::types::{
+    AttemptEnd, AttemptNumber, FailKind, Failure, Part, Request, TaskId, UpstreamId, Usage,
+};
+use futures::stream::BoxStream;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One upstream service.
+pub trait Provider: Send + Sync {
+    /// What the engine must know of it before it calls.
+    fn traits(&self) -> Traits;
+
+    /// Makes the call. Nothing is sent before the stream is polled. The stream ends after [`Event::Done`] or an
+    /// error; dropping it abandons the call, whose outcome is then unknown.
+    fn generate(&self, call: Call) -> EventStream;
+
+    /// Follows a job that the upstream is still running, from the id it gave us. The default serves upstreams that
+    /// have no jobs: nothing can be learned.
+    fn resume(&self, id: UpstreamId, call: Call) -> EventStream {
+        let _ = (id, call);
+        let nothing = ProviderError::unknown("this provider cannot look up a call");
+        Box::pin(futures::stream::once(std::future::ready(Err(nothing))))
+    }
+}
+
+/// What a provider reports, in order; ends with [`Event::Done`] or an error.
+pub type EventStream = BoxStream<'static, Result<Event, ProviderError>>;
+
+/// Fixed properties of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// A call costs nothing and repeats to the same result, so that after a crash it is simply made again. Never true
+    /// of anything that sends bills.
+    pub repeatable: bool,
+    /// How many of its calls may run at once.
+    pub concurrency: u32,
+}
+
+/// One upstream call.
+#[derive(Clone)]
+pub struct Call {
+    /// The task it is for.
+    pub task: TaskId,
+    /// Which attempt of the task it is.
+    pub attempt: AttemptNumber,
+    /// What was asked.
+    pub request: Arc<Request>,
+    /// The images that this call is to make.
+    pub part: Part,
+    /// What the upstream calls the model.
+    pub upstream_model: String,
+    /// Where the images go.
+    pub blobs: Blobs,
+}
+
+/// What a provider reports.
+#[derive(Debug)]
+pub enum Event {
+    /// The upstream took the job and calls it this. Stored at once, so that a restart can resume it.
+    Accepted(UpstreamId),
+    /// A finished image, staged.
+    Image(Image),
+    /// The call is over.
+    Done(Usage),
+}
+
+/// A finished image.
+#[derive(Debug)]
+pub struct Image {
+    /// Which of the task's images, from 0.
+    pub index: u32,
+    /// The picture.
+    pub blob: StagedBlob,
+    /// The prompt as the model changed it, if it says so.
+    pub revised_prompt: Option<String>,
+}
+
+/// Why a call brought nothing (more). The message is for the client; what the upstream said goes to the log where
+/// it was read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .failure.message)]
+pub struct ProviderError {
+    /// What is known of the call.
+    pub verdict: Verdict,
+    /// What the client is told.
+    pub failure: Failure,
+}
+
+/// What is known of a call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Proved: nothing of it reached the upstream.
+    NotSent,
+    /// The upstream refused it before doing paid work.
+    RefusedBeforeWork,
+    /// The upstream said that it failed.
+    Failed,
+    /// Anything may have happened.
+    Unknown,
+}
+
+impl ProviderError {
+    /// An error with this verdict.
+    pub fn new(verdict: Verdict, kind: FailKind, message: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            failure: Failure::new(kind, message),
+        }
+    }
+
+    /// Nobody knows what became of the call.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Unknown, FailKind::OutcomeUnknown, message)
+    }
+}
+
+impl From<ProviderError> for AttemptEnd {
+    fn from(error: ProviderError) -> Self {
+        let failure = error.failure;
+        match error.verdict {
+            Verdict::NotSent => Self::NotSent { failure },
+            Verdict::RefusedBeforeWork => Self::Failed {
+                failure,
+                before_work: true,
+            },
+            Verdict::Failed => Self::Failed {
+                failure,
+                before_work: false,
+            },
+            Verdict::Unknown => Self::Unknown { failure },
+        }
+    }
+}
+
+/// The providers that are turned on, by the name that catalogue targets use.
+#[derive(Clone, Default)]
+pub struct Providers(BTreeMap<String, Arc<dyn Provider>>);
+
+/// Makes a provider of one kind from its settings; the error says what is wrong with them.
+type Make = fn(&ProviderSettings) -> Result<Arc<dyn Provider>, String>;
+
+/// Every kind of provider there is.
+const KINDS: &[(&str, Make)] = &[
+    ("replay", |settings| {
+        Ok(Arc::new(replay::Replay::from_settings(settings)?))
+    }),
+    ("sketch", |settings| {
+        Ok(Arc::new(sketch::SketchProvider::from_settings(settings)?))
+    }),
+];
+
+impl Providers {
+    /// The built-in renderer, and what the settings name.
+    pub fn from_settings(settings: &[ProviderSettings]) -> Result<Self, String> {
+        let mut providers = Self::default();
+        providers.insert(sketch::NAME, Arc::new(sketch::SketchProvider::default()));
+        for one in settings {
+            let Some((_, make)) = KINDS.iter().find(|(kind, _)| *kind == one.kind) else {
+                let known: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).collect();
+                return Err(format!(
+                    "provider `{}`: there is no kind `{}`; kinds are {}",
+                    one.name,
+                    one.kind,
+                    known.join(", ")
+                ));
+            };
+            let provider =
+                make(one).map_err(|reason| format!("provider `{}`: {reason}", one.name))?;
+            providers.insert(&one.name, provider);
+        }
+        Ok(providers)
+    }
+
+    /// Adds a provider, or replaces the one of this name.
+    pub fn insert(&mut self, name: &str, provider: Arc<dyn Provider>) {
+        self.0.insert(name.to_owned(), provider);
+    }
+
+    /// The provider of this name.
+    pub fn find(&self, name: &str) -> Option<&Arc<dyn Provider>> {
+        self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Provider>)> {
+        self.0
+            .iter()
+            .map(|(name, provider)| (name.as_str(), provider))
+    }
+}

@@ -1,0 +1,238 @@
+//! `sketch`: the built-in renderer. Offline, deterministic, free, and honest: procedural art, no neural model.
+//!
+//! Test keys run every model on it, so it reads the parameters that models share: size, ratio and tier, format,
+//! background, seed. The modules below are its pure parts: what a prompt asks for, the drawing, the file.
+
+pub mod directive;
+pub mod draw;
+pub mod encode;
+pub mod size;
+
+use super::replay::not_stored;
+use super::{Call, Event, EventStream, Image, Provider, ProviderError, Traits, Verdict};
+use crate::config::ProviderSettings;
+use crate::failpoint::failpoint;
+use crate::types::{FailKind, Request, Usage};
+use bytes::Bytes;
+use directive::{Directives, Fail};
+use draw::Scene;
+use encode::Format;
+use futures::StreamExt;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Its name in catalogue targets.
+pub const NAME: &str = "sketch";
+
+/// The provider: a bounded pool of drawing threads beside the async workers.
+#[derive(Clone)]
+pub struct SketchProvider {
+    pool: Arc<Semaphore>,
+    concurrency: u32,
+}
+
+impl Default for SketchProvider {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            pool: Arc::new(Semaphore::new(cores)),
+            concurrency: u32::try_from(cores * 4).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl SketchProvider {
+    /// It has no settings.
+    pub fn from_settings(settings: &ProviderSettings) -> Result<Self, String> {
+        settings.allow(&[])?;
+        Ok(Self::default())
+    }
+
+    /// Draws and stores one image of the call.
+    async fn image(self, job: Arc<Job>, call: Call, index: u32) -> Result<Event, ProviderError> {
+        if job
+            .directives
+            .partial
+            .is_some_and(|(delivered, _)| index >= delivered)
+        {
+            return Err(ProviderError::new(
+                Verdict::Failed,
+                FailKind::Upstream,
+                "asked to leave this image out",
+            ));
+        }
+        let _thread = self
+            .pool
+            .acquire()
+            .await
+            .map_err(|_| broken("the drawing pool is closed"))?;
+        let drawing = {
+            let job = Arc::clone(&job);
+            tokio::task::spawn_blocking(move || job.draw(index))
+        };
+        let (bytes, understood) = drawing
+            .await
+            .map_err(|error| broken(&error.to_string()))??;
+        let blob = call.blobs.put(bytes).await.map_err(|error| ProviderError {
+            // Drawing again is free, so nothing about it is unknown.
+            verdict: Verdict::Failed,
+            ..not_stored(error)
+        })?;
+        failpoint("blob");
+        Ok(Event::Image(Image {
+            index,
+            blob,
+            revised_prompt: Some(understood),
+        }))
+    }
+}
+
+impl Provider for SketchProvider {
+    fn traits(&self) -> Traits {
+        Traits {
+            repeatable: true,
+            concurrency: self.concurrency,
+        }
+    }
+
+    fn generate(&self, call: Call) -> EventStream {
+        let provider = self.clone();
+        let begun = async move {
+            failpoint("sent");
+            let job = Arc::new(Job::of(&call.request)?);
+            if let Some(delay) = job.directives.delay {
+                tokio::time::sleep(delay).await;
+            }
+            job.fail_if_asked()?;
+            Ok((provider, job, call))
+        };
+        futures::stream::once(begun)
+            .flat_map(|begun| match begun {
+                Err(error) => futures::stream::once(std::future::ready(Err(error))).boxed(),
+                Ok((provider, job, call)) => {
+                    let at_once = provider.pool.available_permits().max(1);
+                    let part = call.part;
+                    futures::stream::iter(part.first..part.first + part.count)
+                        .map(move |index| {
+                            provider
+                                .clone()
+                                .image(Arc::clone(&job), call.clone(), index)
+                        })
+                        .buffered(at_once)
+                        .chain(futures::stream::once(async {
+                            Ok(Event::Done(Usage::default()))
+                        }))
+                        .boxed()
+                }
+            })
+            .boxed()
+    }
+}
+
+/// What a request asks to be drawn.
+struct Job {
+    prompt: String,
+    directives: Directives,
+    width: u32,
+    height: u32,
+    seed: u64,
+    transparent: bool,
+    format: Format,
+    compression: u8,
+}
+
+impl Job {
+    fn of(request: &Request) -> Result<Self, ProviderError> {
+        let (prompt, directives) =
+            directive::split(request.prompt()).map_err(|error| rejected(&error.to_string()))?;
+        let size = request
+            .text("size")
+            .or_else(|| request.text("aspect_ratio"));
+        let tier = ["resolution", "quality"]
+            .into_iter()
+            .find_map(|name| request.text(name))
+            .filter(|tier| is_tier(tier));
+        let (width, height) =
+            size::pixels(size, tier).map_err(|error| rejected(&error.to_string()))?;
+        let format = match request.text("output_format") {
+            Some("jpeg" | "jpg") => Format::Jpeg,
+            Some("webp") => Format::Webp,
+            _ => Format::Png,
+        };
+        Ok(Self {
+            prompt,
+            directives,
+            width,
+            height,
+            seed: request.integer("seed").map_or(0, i64::cast_unsigned),
+            transparent: request.text("background") == Some("transparent"),
+            format,
+            compression: request
+                .integer("output_compression")
+                .and_then(|percent| u8::try_from(percent).ok())
+                .map_or(100, |percent| percent.min(100)),
+        })
+    }
+
+    /// `[pinhole:fail=…]` in the prompt.
+    fn fail_if_asked(&self) -> Result<(), ProviderError> {
+        let (verdict, kind, message) = match self.directives.fail {
+            None => return Ok(()),
+            Some(Fail::ContentPolicy) => (
+                Verdict::Failed,
+                FailKind::ContentPolicy,
+                "the prompt was refused, as it asked to be",
+            ),
+            Some(Fail::Upstream) => (
+                Verdict::Failed,
+                FailKind::Upstream,
+                "the upstream failed, as the prompt asked",
+            ),
+            Some(Fail::Timeout) => (
+                Verdict::Failed,
+                FailKind::UpstreamTimeout,
+                "the upstream took too long, as the prompt asked",
+            ),
+            Some(Fail::Unknown) => (
+                Verdict::Unknown,
+                FailKind::OutcomeUnknown,
+                "the outcome is unknown, as the prompt asked",
+            ),
+        };
+        Err(ProviderError::new(verdict, kind, message))
+    }
+
+    /// The file, and one line on what was understood.
+    fn draw(&self, index: u32) -> Result<(Bytes, String), ProviderError> {
+        let scene = Scene {
+            prompt: &self.prompt,
+            width: self.width,
+            height: self.height,
+            seed: self.seed,
+            index,
+            transparent: self.transparent,
+        };
+        let picture = draw::draw(&scene, &mut |_, _| {});
+        let bytes = encode::encode(&picture, self.format, self.compression)
+            .map_err(|error| broken(&error.to_string()))?;
+        Ok((bytes.into(), draw::understood(&scene)))
+    }
+}
+
+/// Some models call the tier `quality`, and some mean something else by that word.
+fn is_tier(text: &str) -> bool {
+    matches!(text, "1K" | "2K" | "4K")
+}
+
+fn rejected(message: &str) -> ProviderError {
+    ProviderError::new(Verdict::Failed, FailKind::Rejected, message)
+}
+
+fn broken(reason: &str) -> ProviderError {
+    tracing::error!(reason, "a picture could not be drawn");
+    ProviderError::new(
+        Verdict::Failed,
+        FailKind::Internal,
+        "the picture could not be drawn",
+    )
+}
