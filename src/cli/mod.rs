@@ -5,7 +5,7 @@
 
 mod serve;
 
-use crate::config::{ConfigError, Flags, Loaded, LogFormat, Settings};
+use crate::config::{Flags, LogFormat, Settings};
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -52,10 +52,6 @@ impl Place {
             config: self.config.clone(),
             ..Flags::default()
         }
-    }
-
-    fn load(&self) -> Result<Loaded, ConfigError> {
-        Settings::load(&self.flags())
     }
 }
 
