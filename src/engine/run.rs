@@ -61,7 +61,7 @@ pub(super) async fn run(engine: &Engine, claimed: Claimed, slot: Slot) {
     let id = claimed.task.id.clone();
     tracing::debug!(task.id = %id, model.id = claimed.task.request.model(), "the task runs");
     if let Err(Lost) = Run::new(engine, claimed.task, &claimed.attempts)
-        .to_end(claimed.attempts)
+        .run_to_end(claimed.attempts)
         .await
     {
         tracing::warn!(task.id = %id, "the task is held by another worker; this run ends without a trace");
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn to_end(self, attempts: Vec<Attempt>) -> Result<(), Lost> {
+    async fn run_to_end(self, attempts: Vec<Attempt>) -> Result<(), Lost> {
         let started = Instant::now();
         let begin = if self.task.crashes > 0 {
             Begin::AfterCrash

@@ -204,7 +204,10 @@ pub struct SpendWindow {
     pub cap: Money,
 }
 
-/// A task that starts in the transaction that accepts it. Its fence is 1.
+/// The fence of a task that starts in the transaction that accepts it: nobody has held it before.
+pub const FIRST_FENCE: i64 = 1;
+
+/// A task that starts in the transaction that accepts it. Its worker holds it with [`FIRST_FENCE`].
 #[derive(Clone, Debug)]
 pub struct Start {
     /// Who holds it.
