@@ -266,6 +266,11 @@ impl Engine {
         let lane = self.0.lanes.get(route.lane(mode));
         let slot = lane.try_slot();
         let request = Arc::new(checked.request);
+        let asked = Arc::clone(&request);
+        let previews = match request.integer("partial_images") {
+            Some(count) if checked.stream => u32::try_from(count).unwrap_or(0),
+            _ => 0,
+        };
         let start = slot.as_ref().map(|_| Start {
             worker: self.0.worker.clone(),
             attempts: route.first_attempts(request.n(), at),
@@ -294,16 +299,7 @@ impl Engine {
             start,
             at,
         };
-        let previews = if checked.stream {
-            request.integer("partial_images").unwrap_or(0)
-        } else {
-            0
-        };
-        let asked = Arc::clone(&request);
-        let watch = self
-            .0
-            .watchers
-            .open(&task, u32::try_from(previews).unwrap_or(0));
+        let watch = self.0.watchers.open(&task, previews);
         let (reply, admitted) = oneshot::channel();
         let engine = self.clone();
         self.0.tracker.spawn(async move {
