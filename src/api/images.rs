@@ -31,6 +31,12 @@ pub(super) async fn generate(
         Ok(accepted) => accepted,
         Err(error) => return Refusal::new(dialect, error).into_response(),
     };
+    tracing::info!(
+        task.id = %accepted.task,
+        model.id = accepted.request.model(),
+        mode = accepted.mode.name(),
+        "accepted"
+    );
     let mut marks = Marks::of(&accepted);
     if accepted.stream {
         return stream::respond(&api, dialect, accepted, marks, received).await;
