@@ -1,7 +1,7 @@
 //! `POST /v1/images/generations`.
 
-use super::Api;
 use super::reply::{Refusal, send};
+use super::{Api, stream};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::engine::{Accepted, Origin};
@@ -32,6 +32,9 @@ pub(super) async fn generate(
         Err(error) => return Refusal::new(dialect, error).into_response(),
     };
     let mut marks = Marks::of(&accepted);
+    if accepted.stream {
+        return stream::respond(&api, dialect, accepted, marks, received).await;
+    }
     let mut response = match accepted.wait(LONGEST_WAIT).await {
         Err(error) => Refusal::new(dialect, error).into_response(),
         Ok(task) => {
@@ -136,14 +139,13 @@ impl Marks {
         }
     }
 
-    /// Adds what is known at the end; overhead is our own time, without the upstream's.
-    fn settled(&mut self, task: &Task, elapsed: Duration) {
-        let upstream = Duration::from_millis(u64::try_from(task.upstream_ms).unwrap_or(0));
+    /// Adds what is known at the end.
+    pub(super) fn settled(&mut self, task: &Task, elapsed: Duration) {
         self.cost = Some(task.captured.to_string());
-        self.overhead_ms = u64::try_from(elapsed.saturating_sub(upstream).as_millis()).ok();
+        self.overhead_ms = Some(overhead_ms(task, elapsed));
     }
 
-    fn write(self, headers: &mut HeaderMap) {
+    pub(super) fn write(self, headers: &mut HeaderMap) {
         let mut set = |name: &'static str, value: Option<String>| {
             if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
                 headers.insert(HeaderName::from_static(name), value);
@@ -165,4 +167,10 @@ impl Marks {
             self.overhead_ms.map(|ms| ms.to_string()),
         );
     }
+}
+
+/// Our own time: all of it but what was spent waiting for upstreams.
+pub(super) fn overhead_ms(task: &Task, elapsed: Duration) -> u64 {
+    let upstream = Duration::from_millis(u64::try_from(task.upstream_ms).unwrap_or(0));
+    u64::try_from(elapsed.saturating_sub(upstream).as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
 //! Reads format and size from an image's header, as the bytes pass by, without decoding a pixel.
 //!
-//! Nothing that a name or a `Content-Type` claims counts. At most [`HEAD_BYTES`] are kept; a JPEG, whose size may
+//! Nothing that a name or a `Content-Type` claims counts. At most `HEAD_BYTES` are kept; a JPEG, whose size may
 //! stand behind any amount of metadata, is walked marker by marker instead.
 
 use crate::types::Format;

@@ -5,7 +5,7 @@
 
 mod serve;
 
-use crate::config::{ConfigError, Flags, Loaded, LogFormat, Settings};
+use crate::config::{Flags, LogFormat, Settings};
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -53,10 +53,6 @@ impl Place {
             ..Flags::default()
         }
     }
-
-    fn load(&self) -> Result<Loaded, ConfigError> {
-        Settings::load(&self.flags())
-    }
 }
 
 /// Runs the program.
@@ -79,9 +75,12 @@ pub fn main() -> ExitCode {
 /// Starts the logs: to stderr, as the settings say.
 fn start_logs(settings: &Settings) {
     let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt()
+    let mut logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
+    if !std::io::stderr().is_terminal() {
+        logs = logs.with_ansi(false);
+    }
     match settings.log_format {
         LogFormat::Json => logs.json().flatten_event(true).init(),
         LogFormat::Text => logs.init(),

@@ -6,6 +6,7 @@ use crate::config::{Loaded, Settings};
 use crate::types::Secret;
 use clap::Args;
 use miette::{IntoDiagnostic, WrapErr};
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -54,8 +55,11 @@ async fn serve(loaded: Loaded, started: Instant) -> miette::Result<()> {
     let listening = app.listen().await.into_diagnostic()?;
     let address = listening.address().into_diagnostic()?;
     announce(&settings, address, app.test_key(), started);
-    tokio::spawn(obey_signals(app.stop_token()));
-    app.serve(listening).await.into_diagnostic()
+    let stop = app.stop_token();
+    tokio::select! {
+        served = app.serve(listening) => served.into_diagnostic(),
+        never = obey_signals(stop) => match never {},
+    }
 }
 
 /// Says where it listens and what to type next. The key is shown to a terminal only: logs are kept and read by others.
@@ -82,13 +86,13 @@ fn announce(settings: &Settings, address: SocketAddr, test_key: &Secret, started
 }
 
 /// The first SIGTERM or SIGINT begins the drain, the second ends the process at once.
-async fn obey_signals(stop: CancellationToken) {
+async fn obey_signals(stop: CancellationToken) -> Infallible {
     let (Ok(mut term), Ok(mut int)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
     ) else {
         tracing::error!("signals cannot be received; only kill -9 will stop this process");
-        return;
+        return std::future::pending().await;
     };
     let mut next = async || tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} };
     next().await;

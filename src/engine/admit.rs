@@ -1,19 +1,20 @@
 //! Accepting a task: check, price, route, then one transaction.
 
 use super::route::Route;
-use super::watch::Progress;
+use super::watch::{Live, Progress, Shown, Watch};
 use super::{Engine, refusal, run, storage_full};
 use crate::catalogue::{self, Checked, Model, Rules, Status};
 use crate::error::{Error, Fault, Kind};
 use crate::failpoint::failpoint;
+use crate::provider::Preview;
 use crate::store::{Admission, Claimed, SpendWindow, Start};
 use crate::types::{
-    Caller, Draft, Millis, Mode, Money, Quote, Scope, SpendCap, SpendPeriod, Task, TaskId,
+    Caller, Draft, Millis, Mode, Money, Quote, Request, Scope, SpendCap, SpendPeriod, Task, TaskId,
     TaskState, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 /// How a request reached us, as far as its task must remember.
 #[derive(Clone, Debug)]
@@ -34,24 +35,63 @@ pub struct Accepted {
     pub quote: Quote,
     /// What was adapted in the request, as `name=how`.
     pub adapted: Vec<String>,
-    progress: watch::Receiver<Progress>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// What was asked, as the schema understood it.
+    pub request: Arc<Request>,
+    /// When it was accepted.
+    pub created_at: Millis,
+    watch: Watch,
+}
+
+/// What a watcher sees next.
+#[derive(Debug)]
+pub enum Seen {
+    /// An unfinished image.
+    Preview(Arc<Preview>),
+    /// A finished image, stored and not settled.
+    Image(Arc<Shown>),
+    /// The end, or why there is none for now.
+    Ended(Result<Arc<Task>, Error>),
 }
 
 impl Accepted {
     /// Waits for the end. [`Kind::StillRunning`] after `limit`; the task goes on.
     pub async fn wait(mut self, limit: Duration) -> Result<Arc<Task>, Error> {
-        let ended = self
-            .progress
-            .wait_for(|progress| !matches!(progress, Progress::Running));
-        match tokio::time::timeout(limit, ended).await {
+        match tokio::time::timeout(limit, ended(&mut self.watch.progress)).await {
             Err(_) => Err(still_running(&self.task)),
-            Ok(Err(_)) => Err(Error::internal()),
-            Ok(Ok(progress)) => match &*progress {
-                Progress::Ended(task) => Ok(Arc::clone(task)),
-                Progress::Stuck(why) => Err(why.clone()),
-                Progress::Running => Err(Error::internal()),
-            },
+            Ok(ended) => ended,
         }
+    }
+
+    /// What happens next. Previews that came while nobody looked may be missing; the end is always seen.
+    pub async fn next(&mut self) -> Seen {
+        loop {
+            tokio::select! {
+                // What was shown before the end is seen before the end.
+                biased;
+                live = self.watch.live.recv() => match live {
+                    Ok(Live::Preview(preview)) => return Seen::Preview(preview),
+                    Ok(Live::Image(image)) => return Seen::Image(image),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => {
+                        return Seen::Ended(ended(&mut self.watch.progress).await);
+                    }
+                },
+                end = ended(&mut self.watch.progress) => return Seen::Ended(end),
+            }
+        }
+    }
+}
+
+async fn ended(progress: &mut watch::Receiver<Progress>) -> Result<Arc<Task>, Error> {
+    let seen = progress
+        .wait_for(|progress| !matches!(progress, Progress::Running))
+        .await;
+    match seen.as_deref() {
+        Ok(Progress::Ended(task)) => Ok(Arc::clone(task)),
+        Ok(Progress::Stuck(why)) => Err(why.clone()),
+        Ok(Progress::Running) | Err(_) => Err(Error::internal()),
     }
 }
 
@@ -226,6 +266,11 @@ impl Engine {
         let lane = self.0.lanes.get(route.lane(mode));
         let slot = lane.try_slot();
         let request = Arc::new(checked.request);
+        let asked = Arc::clone(&request);
+        let previews = match request.integer("partial_images") {
+            Some(count) if checked.stream => u32::try_from(count).unwrap_or(0),
+            _ => 0,
+        };
         let start = slot.as_ref().map(|_| Start {
             worker: self.0.worker.clone(),
             attempts: route.first_attempts(request.n(), at),
@@ -254,7 +299,7 @@ impl Engine {
             start,
             at,
         };
-        let progress = self.0.watchers.open(&task);
+        let watch = self.0.watchers.open(&task, previews);
         let (reply, admitted) = oneshot::channel();
         let engine = self.clone();
         self.0.tracker.spawn(async move {
@@ -282,7 +327,10 @@ impl Engine {
             mode,
             quote,
             adapted: checked.adapted,
-            progress,
+            stream: checked.stream,
+            request: asked,
+            created_at: at,
+            watch,
         })
     }
 }
@@ -387,11 +435,6 @@ fn model_id(draft: &Draft) -> Result<&str, Error> {
 /// What the schema knows and this version does not do yet is refused by name, never dropped.
 fn refuse_what_is_not_built(checked: &Checked) -> Result<(), Error> {
     let asked = [
-        (
-            "stream",
-            checked.stream,
-            "this version does not stream; leave `stream` out or set it to false",
-        ),
         (
             "callback_url",
             checked.callback_url.is_some(),
