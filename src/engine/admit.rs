@@ -7,7 +7,7 @@ use crate::catalogue::{self, Checked, Model, Rules, Status};
 use crate::error::{Error, Fault, Kind};
 use crate::failpoint::failpoint;
 use crate::provider::Preview;
-use crate::store::{Admission, Claimed, SpendWindow, Start};
+use crate::store::{Admission, Claimed, FIRST_FENCE, SpendWindow, Start};
 use crate::types::{
     Caller, Draft, Millis, Mode, Money, Quote, Request, Scope, SpendCap, SpendPeriod, Task, TaskId,
     TaskState, Usage,
@@ -347,7 +347,7 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         lane: admission.lane.clone(),
         public_url: admission.public_url.clone(),
         state: TaskState::Processing,
-        fence: 1,
+        fence: FIRST_FENCE,
         crashes: 0,
         created_at: admission.at,
         started_at: Some(admission.at),
