@@ -44,6 +44,17 @@ pub struct Accepted {
     watch: Watch,
 }
 
+/// What a request would cost.
+#[derive(Clone, Debug)]
+pub struct Quoted {
+    /// The model, alias resolved.
+    pub model: String,
+    /// How many images.
+    pub n: u32,
+    /// The price.
+    pub quote: Quote,
+}
+
 /// What a watcher sees next.
 #[derive(Debug)]
 pub enum Seen {
@@ -98,7 +109,7 @@ async fn ended(progress: &mut watch::Receiver<Progress>) -> Result<Arc<Task>, Er
 fn still_running(task: &TaskId) -> Error {
     Error::new(
         Kind::StillRunning,
-        format!("the task goes on; fetch it later at /api/v1/tasks/{task}"),
+        format!("the task goes on; fetch it later at /v1/images/generations/{task}"),
     )
 }
 
@@ -112,9 +123,36 @@ impl Engine {
         origin: Origin,
     ) -> Result<Accepted, Error> {
         self.may_admit(caller)?;
+        let (model, checked) = self.check(caller, draft, origin.reject_adaptation)?;
+        refuse_what_is_not_built(&checked)?;
+        let mode = caller.key.mode;
+        let quote = self.price(caller, &model, &checked)?;
+        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
+            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
+        self.guard_space()?;
+        self.admit(caller, checked, quote, route, origin).await
+    }
+
+    /// What a request would cost at this moment: checked and priced like a real one, and not run.
+    pub fn quote(&self, caller: &Caller, draft: Draft) -> Result<Quoted, Error> {
+        let (model, checked) = self.check(caller, draft, false)?;
+        let quote = self.price(caller, &model, &checked)?;
+        Ok(Quoted {
+            model: model.id.clone(),
+            n: checked.request.n(),
+            quote,
+        })
+    }
+
+    fn check(
+        &self,
+        caller: &Caller,
+        draft: Draft,
+        reject_adaptation: bool,
+    ) -> Result<(Arc<Model>, Checked), Error> {
         let model = self.model_for(caller, &draft)?;
         let rules = Rules {
-            reject_adaptation: origin.reject_adaptation,
+            reject_adaptation,
             default_response_format: caller
                 .key
                 .limits
@@ -123,13 +161,7 @@ impl Engine {
             ..Rules::default()
         };
         let checked = catalogue::check(&model, draft, &rules).map_err(Error::faults)?;
-        refuse_what_is_not_built(&checked)?;
-        let mode = caller.key.mode;
-        let quote = self.quote(caller, &model, &checked)?;
-        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
-            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
-        self.guard_space()?;
-        self.admit(caller, checked, quote, route, origin).await
+        Ok((model, checked))
     }
 
     fn may_admit(&self, caller: &Caller) -> Result<(), Error> {
@@ -217,7 +249,7 @@ impl Engine {
     }
 
     /// The price of this moment, refused if the request says that it is too much.
-    fn quote(&self, caller: &Caller, model: &Model, checked: &Checked) -> Result<Quote, Error> {
+    fn price(&self, caller: &Caller, model: &Model, checked: &Checked) -> Result<Quote, Error> {
         let markup = caller.account.markup_basis_points;
         let quote = match catalogue::quote(model, &checked.request, markup) {
             Some(quote) => quote,

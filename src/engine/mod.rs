@@ -20,7 +20,7 @@ mod route;
 mod run;
 mod watch;
 
-pub use admit::{Accepted, Origin, Seen};
+pub use admit::{Accepted, Origin, Quoted, Seen};
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
