@@ -1,11 +1,12 @@
 //! `pinhole serve`.
 
-use super::{Place, runtime, start_logs};
-use crate::app::App;
+use super::failure::Outcome;
+use super::{Place, block_on, start_logs};
+use crate::app::{App, StartError};
 use crate::config::{Loaded, Settings};
 use crate::types::Secret;
 use clap::Args;
-use miette::{IntoDiagnostic, WrapErr};
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -15,14 +16,12 @@ use tokio_util::sync::CancellationToken;
 /// Start the server.
 #[derive(Args)]
 pub(super) struct Serve {
-    /// Where to listen [default: 127.0.0.1:7070].
+    /// Address and port to listen on [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Any setting of the configuration file, as NAME=VALUE.
+    /// Any setting of the configuration file, repeatable (like keep_days=7)
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
-    #[command(flatten)]
-    place: Place,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -32,30 +31,33 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-pub(super) fn run(command: &Serve) -> miette::Result<()> {
-    let started = Instant::now();
-    let mut flags = command.place.flags();
-    flags.listen.clone_from(&command.listen);
-    flags.set.clone_from(&command.set);
-    let loaded = Settings::load(&flags)?;
-    start_logs(&loaded.settings);
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+impl Serve {
+    /// Serves until a signal ends it.
+    pub(super) fn run(&self, place: &Place) -> Outcome {
+        let started = Instant::now();
+        let mut flags = place.flags();
+        flags.listen.clone_from(&self.listen);
+        flags.set.clone_from(&self.set);
+        let loaded = Settings::load(&flags)?;
+        start_logs(&loaded.settings);
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        block_on(serve(loaded, started))
     }
-    runtime()
-        .into_diagnostic()
-        .wrap_err("starting the runtime")?
-        .block_on(serve(loaded, started))
 }
 
-async fn serve(loaded: Loaded, started: Instant) -> miette::Result<()> {
+async fn serve(loaded: Loaded, started: Instant) -> Outcome {
     let settings = loaded.settings;
-    let app = App::open(settings.clone()).await.into_diagnostic()?;
-    let listening = app.listen().await.into_diagnostic()?;
-    let address = listening.address().into_diagnostic()?;
+    let app = App::open(settings.clone()).await?;
+    let listening = app.listen().await?;
+    let address = listening.address().map_err(StartError::Listen)?;
     announce(&settings, address, app.test_key(), started);
-    tokio::spawn(obey_signals(app.stop_token()));
-    app.serve(listening).await.into_diagnostic()
+    let signals = obey_signals(app.stop_token());
+    tokio::select! {
+        served = app.serve(listening) => Ok(served?),
+        never = signals => match never {},
+    }
 }
 
 /// Says where it listens and what to type next. The key is shown to a terminal only: logs are kept and read by others.
@@ -82,13 +84,13 @@ fn announce(settings: &Settings, address: SocketAddr, test_key: &Secret, started
 }
 
 /// The first SIGTERM or SIGINT begins the drain, the second ends the process at once.
-async fn obey_signals(stop: CancellationToken) {
+async fn obey_signals(stop: CancellationToken) -> Infallible {
     let (Ok(mut term), Ok(mut int)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
     ) else {
         tracing::error!("signals cannot be received; only kill -9 will stop this process");
-        return;
+        return std::future::pending().await;
     };
     let mut next = async || tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} };
     next().await;

@@ -317,7 +317,9 @@ fn find_file(flags: &Flags, around: &Surroundings) -> Result<Option<File>, Confi
         return File::read(Path::new(path), "PINHOLE_CONFIG").map(Some);
     }
     let found = around.places.iter().find(|path| path.exists());
-    found.map(|path| File::read(path, "found in its usual place")).transpose()
+    found
+        .map(|path| File::read(path, "found in its usual place"))
+        .transpose()
 }
 
 /// Variables that name another store than the one there is. Carrying on would put the data where nobody looks.
