@@ -222,6 +222,7 @@ fn what_of(kind: Kind) -> &'static str {
         Kind::ModelNotFound => "there is no such model",
         Kind::ModelUnavailable => "the model cannot be called now",
         Kind::TaskNotFound => "there is no such task",
+        Kind::NotFound => "the server has nothing there",
         Kind::RateLimited | Kind::QueueFull => "the key has reached a limit",
         Kind::Upstream => "the upstream failed; nothing was charged",
         Kind::OutcomeUnknown => {

@@ -29,7 +29,6 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "pinhole",
     version,
-    propagate_version = true,
     disable_help_subcommand = true,
     after_help = "Data goes to stdout, everything else to stderr.\n\
         Exit codes: 0 ok, 1 failed, 2 usage, 3 key refused, 4 insufficient credits, 5 upstream, \
@@ -118,6 +117,7 @@ fn start_logs(settings: &Settings) {
     let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(out::may_colour())
         .with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Json => logs.json().flatten_event(true).init(),

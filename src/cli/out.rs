@@ -1,10 +1,11 @@
-//! What commands print: data to stdout, words to stderr, tables, JSON. No colour, hence no escape codes anywhere.
+//! What commands print: data to stdout, words to stderr, tables, JSON. No colours: only logs have them.
 
 use super::failure::{Failure, Outcome};
+use super::place::variable;
 use crate::types::{Millis, Money};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal, Write as _};
 
 /// Prints data. A reader that has gone (`| head`) is no failure.
 pub(super) fn print(text: &str) -> Outcome {
@@ -30,6 +31,12 @@ pub(super) fn json(value: &Value) -> Outcome {
 /// Prints words, to stderr. There is nobody left to tell if that fails.
 pub(super) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether stderr takes colours: a terminal that nobody has asked to be plain.
+pub(super) fn may_colour() -> bool {
+    let is_plain = variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb");
+    std::io::stderr().is_terminal() && !is_plain
 }
 
 /// Prints a table with aligned columns; those whose title begins with `>` are aligned to the right.

@@ -93,7 +93,8 @@ impl Key {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable that is set to something.
+pub(super) fn variable(name: &str) -> Option<String> {
     let value = Surroundings::of_process().variables.remove(name)?;
     value.into_string().ok().filter(|text| !text.is_empty())
 }

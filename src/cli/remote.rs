@@ -176,7 +176,11 @@ async fn refusal(response: Response) -> Failure {
 /// Reads either error shape: `{"error": {…}}` and `{"code", "msg"}`.
 fn read_error(status: u16, body: &Value) -> Error {
     let error = &body["error"];
-    let kind = kind_of(status, error["code"].as_str().unwrap_or_default());
+    let kind = match kind_of(status, error["code"].as_str().unwrap_or_default()) {
+        // The task service's shape has no code beside the status.
+        Kind::NotFound if body["msg"].is_string() => Kind::TaskNotFound,
+        kind => kind,
+    };
     let message = error["message"].as_str().or(body["msg"].as_str());
     let message = message.map_or_else(|| format!("the server answered {status}"), str::to_owned);
     let details = error["details"]
@@ -202,6 +206,7 @@ fn kind_of(status: u16, code: &str) -> Kind {
     let by_code = rows.clone().find(|row| row.code == code);
     match by_code.or_else(|| rows.find(|row| row.status == status)) {
         _ if status == 400 && by_code.is_none() => Kind::InvalidParameter,
+        _ if status == 404 && by_code.is_none() => Kind::NotFound,
         Some(row) => row.kind,
         None => Kind::Internal,
     }
@@ -227,6 +232,6 @@ mod tests {
         let flat = json!({"error": {"code": "x", "message": "m", "details": [{"param": "n", "code": "x", "message": "m"}]}});
         assert_eq!(read_error(400, &flat).faults.len(), 1);
         let task = json!({"code": 404, "msg": "there is no such task", "data": null});
-        assert_eq!(read_error(404, &task).message, "there is no such task");
+        assert_eq!(read_error(404, &task).kind, Kind::TaskNotFound);
     }
 }

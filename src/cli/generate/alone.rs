@@ -22,6 +22,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// How long another command may keep the folder before this one gives up.
 const LONGEST_LOCK: Duration = Duration::from_secs(120);
 
+/// How long the end of the engine may take before a word is said about it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Who runs the engine.
 pub(super) enum Opened {
     /// This process.
@@ -123,6 +126,26 @@ pub(super) async fn generate(
             .push(saved.map_err(|failure| saved_elsewhere(failure, &made.task))?);
     }
     Ok(made)
+}
+
+/// Ends the engine. An earlier command's tasks, taken up at the start, may still run: they are waited for, and whoever
+/// does not want to wait leaves them to the next start.
+pub(super) async fn close(app: &App) {
+    let closing = async {
+        tokio::select! {
+            () = app.close() => return,
+            () = tokio::time::sleep(PATIENCE) => {}
+        }
+        out::note(
+            "  Waiting for tasks that an earlier command left here. Ctrl-C leaves them to the next one.",
+        );
+        app.close().await;
+    };
+    tokio::select! {
+        () = closing => {}
+        // Returning would wait for what still runs.
+        () = interrupt() => std::process::exit(Exit::Interrupted as i32),
+    }
 }
 
 /// Waits for the end. An interrupted live task is waited for all the same: its upstream may be at work and paid; a

@@ -69,28 +69,26 @@ impl Generate {
         let destination = Destination::of(self.output.as_deref(), &body, self.json)?;
         let settings = quiet_settings(place)?;
         start_logs(&settings);
-        let started = Instant::now();
-        let made = block_on(self.make(&settings, &body, &destination))?;
-        self.show(&made, started.elapsed())
+        block_on(self.make(&settings, &body, &destination))
     }
 
-    async fn make(
-        &self,
-        settings: &Settings,
-        body: &Value,
-        destination: &Destination,
-    ) -> Outcome<Made> {
+    async fn make(&self, settings: &Settings, body: &Value, destination: &Destination) -> Outcome {
+        let started = Instant::now();
         if let Some(url) = place::server() {
-            return http::generate(&url, settings, body, destination).await;
+            let made = http::generate(&url, settings, body, destination).await?;
+            return self.show(&made, started.elapsed());
         }
         match alone::open(settings).await? {
             Opened::Alone(app) => {
                 let made = alone::generate(&app, settings, body, destination).await;
-                app.close().await;
-                made
+                let shown = made.and_then(|made| self.show(&made, started.elapsed()));
+                alone::close(&app).await;
+                shown
             }
             Opened::Server(address) => {
-                http::generate(&format!("http://{address}"), settings, body, destination).await
+                let url = format!("http://{address}");
+                let made = http::generate(&url, settings, body, destination).await?;
+                self.show(&made, started.elapsed())
             }
         }
     }

@@ -77,9 +77,9 @@ impl List {
                 "MODE",
                 "ENDS IN",
                 "SCOPES",
-                "LIMITS",
                 "STATE",
                 "CREATED (UTC)",
+                "LIMITS",
             ],
             &rows,
         )
@@ -108,13 +108,13 @@ fn row(key: &ApiKey, account: String) -> Vec<String> {
         key.mode.name().to_owned(),
         format!("…{}", key.last_four),
         scopes.join(", "),
+        state(key, now()).to_owned(),
+        out::minute(key.created_at),
         if limits.is_empty() {
             "none".to_owned()
         } else {
             limits.join(", ")
         },
-        state(key, now()).to_owned(),
-        out::minute(key.created_at),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! `pinhole models`.
 
+mod show;
+
 use super::failure::{Failure, Outcome};
 use super::place::{self, Place};
 use super::remote::Server;
@@ -49,7 +51,7 @@ impl Models {
             None => list(&cards, self.json),
             Some(Command::Ls { json }) => list(&cards, *json),
             Some(Command::Show { id, json: true }) => out::json(find(&cards, id)?),
-            Some(Command::Show { id, json: false }) => show(find(&cards, id)?),
+            Some(Command::Show { id, json: false }) => show::show(find(&cards, id)?),
             Some(Command::Schema { id }) => out::json(&find(&cards, id)?["form_schema"]),
         }
     }
@@ -159,112 +161,6 @@ fn price_range(pricing: &Value) -> String {
 
 fn money(value: &Value) -> Option<crate::types::Money> {
     value.as_str()?.parse().ok()
-}
-
-fn show(card: &Value) -> Outcome {
-    let mut lines = vec![
-        ("Model", text(&card["id"])),
-        (
-            "Name",
-            format!("{} ({})", text(&card["name"]), text(&card["owned_by"])),
-        ),
-        ("Aliases", words(&card["aliases"], ", ")),
-        ("Operations", words(&card["operations"], ", ")),
-        ("Status", text(&card["status"])),
-        ("Unavailable", text(&card["unavailable"])),
-        ("About", text(&card["description"])),
-    ];
-    lines.retain(|(_, value)| !value.is_empty());
-    out::pairs(&lines)?;
-    out::print("")?;
-    let rows: Vec<Vec<String>> = card["form_schema"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(parameter)
-        .collect();
-    out::table(&["PARAMETER", "TAKES", "DEFAULT", "WHAT IT DOES"], &rows)?;
-    let prices: Vec<Vec<String>> = card["pricing"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(price)
-        .collect();
-    if prices.is_empty() {
-        out::note("\nNo price is set; only test keys can call it.");
-        return Ok(());
-    }
-    out::print("")?;
-    out::table(&["PRICE FOR", ">DOLLARS", "WHEN"], &prices)
-}
-
-fn parameter(entry: &Value) -> Vec<String> {
-    let default = match &entry["default"] {
-        Value::Null if entry["required"] == true => "(required)".to_owned(),
-        other => text(other),
-    };
-    let edit_only = entry["operations"]
-        .as_array()
-        .is_some_and(|all| all.len() == 1 && all[0] == "edit");
-    let only = if edit_only { "Edits only. " } else { "" };
-    vec![
-        text(&entry["name"]),
-        takes(entry),
-        default,
-        format!("{only}{}", text(&entry["description"])),
-    ]
-}
-
-/// What a parameter takes, in a few words.
-fn takes(entry: &Value) -> String {
-    let kind = text(&entry["kind"]);
-    if let Some(options) = entry["enum"].as_array() {
-        let values: Vec<String> = options
-            .iter()
-            .map(|option| text(&option["value"]))
-            .collect();
-        let more = if entry["also"].is_null() {
-            ""
-        } else {
-            " | other sizes"
-        };
-        return values.join(" | ") + more;
-    }
-    let span = |least: &str, most: &str| match (&entry[least], &entry[most]) {
-        (Value::Null, Value::Null) => None,
-        (least, Value::Null) => Some(format!("{least} or more")),
-        (Value::Null, most) => Some(format!("up to {most}")),
-        (least, most) => Some(format!("{least} to {most}")),
-    };
-    match kind.as_str() {
-        "string" => {
-            span("min_length", "max_length").map_or(kind, |span| format!("text, {span} characters"))
-        }
-        "integer" | "number" => span("minimum", "maximum").unwrap_or(kind),
-        "images" => span("min_items", "max_items").map_or(kind, |span| format!("{span} images")),
-        "boolean" => "true | false".to_owned(),
-        _ => kind,
-    }
-}
-
-fn price(row: &Value) -> Vec<String> {
-    let when = row["when"].as_object().into_iter().flatten();
-    let conditions: Vec<String> = when
-        .map(|(name, condition)| match condition["max_pixels"].as_u64() {
-            Some(most) => format!("{name} up to {most} pixels"),
-            None if condition.is_array() => format!("{name} {}", words(condition, " or ")),
-            None => format!("{name} {}", text(condition)),
-        })
-        .collect();
-    vec![
-        text(&row["unit"]).replace('_', " "),
-        money(&row["amount"]).map(out::dollars).unwrap_or_default(),
-        if conditions.is_empty() {
-            "always".to_owned()
-        } else {
-            conditions.join(", ")
-        },
-    ]
 }
 
 /// A value without JSON's quotes.
