@@ -193,7 +193,7 @@ fn limits(settings: &Settings) -> Limits {
 /// Opens the rows alone, as administration commands do, whether or not a server runs on the folder.
 pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, StartError> {
     create_private_folder(data)?;
-    Ok(Arc::new(SqliteStore::open(&data.join("pinhole.db"))?))
+    Ok(Arc::new(SqliteStore::open(data.join("pinhole.db"))?))
 }
 
 fn data_error(path: &Path, reason: impl std::fmt::Display) -> StartError {

@@ -9,20 +9,20 @@
 //!
 //! The modules, lowest first; none imports one below it in this list (`tests/it/architecture.rs` sees to that):
 //!
-//! - [`types`]: the words that all others speak. Plain data and pure rules.
-//! - [`error`]: what can go wrong for a caller, and the one table of answers.
-//! - [`config`]: settings from flags, environment and file.
-//! - [`failpoint`]: named places where a test lets the process die.
-//! - [`blob`]: where pictures lie, with their hash and what their header says.
-//! - [`intake`]: a body becomes a skeleton and staged blobs.
-//! - [`catalogue`]: models from files: what each takes and costs; the schema check.
-//! - [`dialect`]: the wire shapes that clients speak.
-//! - [`provider`]: the upstreams, and `sketch`, which draws.
-//! - [`store`]: what must survive a crash, as business transactions; the ledger.
-//! - [`engine`]: admit, run, settle, recover.
-//! - [`api`]: HTTP.
-//! - [`app`]: builds the handles, starts the workers, drains, stops.
-//! - [`cli`]: the command line.
+//! - [`types`] — the words that all others speak. Plain data and pure rules.
+//! - [`error`] — what can go wrong for a caller, and the one table of answers.
+//! - [`config`] — settings from flags, environment and file.
+//! - [`failpoint`] — named places where a test lets the process die.
+//! - [`blob`] — where pictures lie, with their hash and what their header says.
+//! - [`intake`] — a body becomes a skeleton and staged blobs.
+//! - [`catalogue`] — models from files: what each takes and costs; the schema check.
+//! - [`dialect`] — the wire shapes that clients speak.
+//! - [`provider`] — the upstreams, and `sketch`, which draws.
+//! - [`store`] — what must survive a crash, as business transactions; the ledger.
+//! - [`engine`] — admit, run, settle, recover.
+//! - [`api`] — HTTP.
+//! - [`app`] — builds the handles, starts the workers, drains, stops.
+//! - [`cli`] — the command line.
 
 pub mod api;
 pub mod app;

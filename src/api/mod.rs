@@ -9,6 +9,7 @@ mod ops;
 mod reply;
 mod router;
 mod serve;
+mod stream;
 mod tasks;
 
 pub use auth::{Keys, REFRESH};

@@ -91,7 +91,11 @@ pub(super) fn send(reply: Reply, blobs: &Blobs) -> Response {
     (headers, body).into_response()
 }
 
-fn pieces_stream(pieces: Vec<Piece>, blobs: Blobs) -> impl Stream<Item = Result<Bytes, BlobError>> {
+/// The bytes of a reply's pieces, pictures encoded block by block.
+pub(super) fn pieces_stream(
+    pieces: Vec<Piece>,
+    blobs: Blobs,
+) -> impl Stream<Item = Result<Bytes, BlobError>> {
     futures::stream::iter(pieces).flat_map(move |piece| match piece {
         Piece::Text(text) => {
             futures::stream::once(std::future::ready(Ok(Bytes::from(text)))).boxed()

@@ -124,7 +124,6 @@ impl Visitor<'_> for DecimalVisitor {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

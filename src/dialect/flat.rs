@@ -2,10 +2,10 @@
 //!
 //! Fields of the reply: `openai` for Python 3.52.0, `types/images_response.py`.
 
-use super::{Dialect, Piece, Reply, asset_url, json};
+use super::{Dialect, Piece, Reply, Stage, StreamedImage, asset_url, json};
 use crate::error::Error;
 use crate::intake::Intake;
-use crate::types::{Draft, Task, Usage};
+use crate::types::{Draft, Operation, Request, Task, Usage};
 use serde_json::{Map, Value, json};
 
 /// The shape.
@@ -55,6 +55,67 @@ impl Dialect for Flat {
         Reply { pieces: pieces.0 }
     }
 
+    fn encode_image(&self, image: &StreamedImage<'_>) -> Reply {
+        let operation = match image.request.operation() {
+            Operation::Generate => "image_generation",
+            Operation::Edit => "image_edit",
+        };
+        let mut fields = Map::new();
+        fields.insert("created_at".to_owned(), image.created_at.seconds().into());
+        fields.insert("image_index".to_owned(), image.index.into());
+        let size = format!("{}x{}", image.size.0, image.size.1);
+        let (known, _) = echoes(
+            image.request,
+            Some(size),
+            Some(image.format.name().to_owned()),
+        );
+        // OpenAI's specification requires all four of every event.
+        for name in ["background", "output_format", "size", "quality"] {
+            let value = known.get(name).cloned().unwrap_or_else(|| "auto".into());
+            fields.insert(name.to_owned(), value);
+        }
+        let mut pieces = Pieces::default();
+        let kind = match image.stage {
+            Stage::Preview(..) => "partial_image",
+            Stage::Completed { .. } => "completed",
+        };
+        pieces.text(&format!(
+            "event: {operation}.{kind}\ndata: {{\"type\":\"{operation}.{kind}\""
+        ));
+        match &image.stage {
+            Stage::Preview(number, file) => {
+                fields.insert("partial_image_index".to_owned(), (*number).into());
+                pieces.text(&format!(
+                    ",\"b64_json\":\"{}\"",
+                    base64_simd::STANDARD.encode_to_string(file)
+                ));
+            }
+            Stage::Completed {
+                picture,
+                url,
+                revised_prompt,
+                last,
+            } => {
+                if image.request.envelope().response_format.has_base64() {
+                    pieces.text(",\"b64_json\":\"");
+                    pieces.0.push(Piece::Base64((*picture).clone()));
+                    pieces.text("\"");
+                }
+                complete(&mut fields, url.as_deref(), *revised_prompt, *last);
+            }
+        }
+        pieces.text(&format!(",{}\n\n", &Value::Object(fields).to_string()[1..]));
+        Reply { pieces: pieces.0 }
+    }
+
+    fn encode_late_error(&self, error: &Error) -> Reply {
+        let mut body = self.encode_error(error);
+        body["type"] = "error".into();
+        Reply {
+            pieces: vec![Piece::Text(format!("event: error\ndata: {body}\n\n"))],
+        }
+    }
+
     fn encode_error(&self, error: &Error) -> Value {
         let row = error.kind.row();
         let code = error.faults.first().map_or(row.code, |fault| fault.code);
@@ -88,13 +149,51 @@ impl Pieces {
     }
 }
 
-/// What was really made. SDKs read these as closed enums, so a value that OpenAI does not have becomes `auto` and the
-/// real one stands under `pinhole`.
+/// What a completed event says besides its picture. Only the end knows the tokens and the cost, so the last event
+/// carries them and those before it carry zeros.
+fn complete(
+    fields: &mut Map<String, Value>,
+    url: Option<&str>,
+    revised_prompt: Option<&str>,
+    last: Option<(&Task, u64)>,
+) {
+    for (name, value) in [("url", url), ("revised_prompt", revised_prompt)] {
+        if let Some(value) = value {
+            fields.insert(name.to_owned(), value.into());
+        }
+    }
+    fields.insert(
+        "usage".to_owned(),
+        usage(&last.map(|(task, _)| task.usage).unwrap_or_default()),
+    );
+    if let Some((task, overhead_ms)) = last {
+        let end =
+            json!({"task_id": task.id.as_str(), "cost": task.captured, "overhead_ms": overhead_ms});
+        fields.insert("pinhole".to_owned(), end);
+    }
+}
+
+/// What was really made, from a task that has ended.
 fn echo(task: &Task) -> Map<String, Value> {
     let first = task.assets.first().map(|asset| &asset.picture);
     let size = first.map(|picture| format!("{}x{}", picture.width, picture.height));
     let format = first.map(|picture| picture.format.name().to_owned());
-    let sent = |name: &str| task.request.text(name).map(str::to_owned);
+    let (mut object, mut real) = echoes(&task.request, size, format);
+    object.insert("usage".to_owned(), usage(&task.usage));
+    real.insert("task_id".to_owned(), task.id.as_str().into());
+    real.insert("cost".to_owned(), task.captured.to_string().into());
+    object.insert("pinhole".to_owned(), real.into());
+    object
+}
+
+/// The values that a reply echoes. SDKs read them as closed enums, so a value that OpenAI does not have becomes `auto`
+/// and stands as it is in the second map, for `pinhole`.
+fn echoes(
+    request: &Request,
+    size: Option<String>,
+    format: Option<String>,
+) -> (Map<String, Value>, Map<String, Value>) {
+    let sent = |name: &str| request.text(name).map(str::to_owned);
     let echoes = [
         (
             "background",
@@ -116,11 +215,7 @@ fn echo(task: &Task) -> Map<String, Value> {
             real.insert(name.to_owned(), value.into());
         }
     }
-    object.insert("usage".to_owned(), usage(&task.usage));
-    real.insert("task_id".to_owned(), task.id.as_str().into());
-    real.insert("cost".to_owned(), task.captured.to_string().into());
-    object.insert("pinhole".to_owned(), real.into());
-    object
+    (object, real)
 }
 
 fn usage(usage: &Usage) -> Value {

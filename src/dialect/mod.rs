@@ -9,7 +9,7 @@ pub mod task;
 
 use crate::error::Error;
 use crate::intake::Intake;
-use crate::types::{Asset, Draft, Picture, Task};
+use crate::types::{Asset, Draft, Format, Millis, Picture, Request, Task};
 use serde_json::Value;
 
 /// One wire shape.
@@ -18,8 +18,45 @@ pub trait Dialect: Send + Sync {
     fn decode(&self, intake: &Intake) -> Result<Draft, Error>;
     /// Writes the reply of a completed task.
     fn encode(&self, task: &Task) -> Reply;
+    /// Writes one image of a stream as an event.
+    fn encode_image(&self, image: &StreamedImage<'_>) -> Reply;
+    /// Writes the event that ends a stream that has failed.
+    fn encode_late_error(&self, error: &Error) -> Reply;
     /// Writes an error's body.
     fn encode_error(&self, error: &Error) -> Value;
+}
+
+/// An image on its way to a streaming client.
+pub struct StreamedImage<'a> {
+    /// The request it belongs to.
+    pub request: &'a Request,
+    /// When that was accepted.
+    pub created_at: Millis,
+    /// Which of the request's images, from 0.
+    pub index: u32,
+    /// Its format.
+    pub format: Format,
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+    /// How finished it is.
+    pub stage: Stage<'a>,
+}
+
+/// How finished a streamed image is.
+pub enum Stage<'a> {
+    /// Its preview of this number, from 0; the file.
+    Preview(u32, &'a [u8]),
+    /// The picture itself.
+    Completed {
+        /// Where it lies.
+        picture: &'a Picture,
+        /// Where it can be fetched, if the client asked for that.
+        url: Option<String>,
+        /// The prompt as the model changed it.
+        revised_prompt: Option<&'a str>,
+        /// With the last image of a stream: the ended task, and our own time in milliseconds.
+        last: Option<(&'a Task, u64)>,
+    },
 }
 
 /// A JSON reply whose pictures are still in the store.

@@ -1,6 +1,6 @@
 //! The task service's shape: `{code, msg, data}`, times in milliseconds.
 
-use super::{Dialect, Reply, asset_url};
+use super::{Dialect, Reply, StreamedImage, asset_url};
 use crate::error::{Error, Kind};
 use crate::intake::Intake;
 use crate::types::{Draft, Task, TaskState};
@@ -19,6 +19,15 @@ impl Dialect for TaskShape {
 
     fn encode(&self, task: &Task) -> Reply {
         Reply::json(&json!({"code": 200, "msg": "success", "data": data(task)}))
+    }
+
+    /// Tasks are polled, not streamed; a stream in this shape would repeat the poll.
+    fn encode_image(&self, _image: &StreamedImage<'_>) -> Reply {
+        Reply { pieces: Vec::new() }
+    }
+
+    fn encode_late_error(&self, error: &Error) -> Reply {
+        Reply::json(&self.encode_error(error))
     }
 
     fn encode_error(&self, error: &Error) -> Value {

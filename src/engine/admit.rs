@@ -1,19 +1,20 @@
 //! Accepting a task: check, price, route, then one transaction.
 
 use super::route::Route;
-use super::watch::Progress;
+use super::watch::{Live, Progress, Shown, Watch};
 use super::{Engine, refusal, run, storage_full};
 use crate::catalogue::{self, Checked, Model, Rules, Status};
 use crate::error::{Error, Fault, Kind};
 use crate::failpoint::failpoint;
-use crate::store::{Admission, Claimed, SpendWindow, Start};
+use crate::provider::Preview;
+use crate::store::{Admission, Claimed, FIRST_FENCE, SpendWindow, Start};
 use crate::types::{
-    Caller, Draft, Millis, Mode, Money, Quote, Scope, SpendCap, SpendPeriod, Task, TaskId,
+    Caller, Draft, Millis, Mode, Money, Quote, Request, Scope, SpendCap, SpendPeriod, Task, TaskId,
     TaskState, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 /// How a request reached us, as far as its task must remember.
 #[derive(Clone, Debug)]
@@ -34,31 +35,81 @@ pub struct Accepted {
     pub quote: Quote,
     /// What was adapted in the request, as `name=how`.
     pub adapted: Vec<String>,
-    progress: watch::Receiver<Progress>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// What was asked, as the schema understood it.
+    pub request: Arc<Request>,
+    /// When it was accepted.
+    pub created_at: Millis,
+    watch: Watch,
+}
+
+/// What a request would cost.
+#[derive(Clone, Debug)]
+pub struct Quoted {
+    /// The model, alias resolved.
+    pub model: String,
+    /// How many images.
+    pub n: u32,
+    /// The price.
+    pub quote: Quote,
+}
+
+/// What a watcher sees next.
+#[derive(Debug)]
+pub enum Seen {
+    /// An unfinished image.
+    Preview(Arc<Preview>),
+    /// A finished image, stored and not settled.
+    Image(Arc<Shown>),
+    /// The end, or why there is none for now.
+    Ended(Result<Arc<Task>, Error>),
 }
 
 impl Accepted {
     /// Waits for the end. [`Kind::StillRunning`] after `limit`; the task goes on.
     pub async fn wait(mut self, limit: Duration) -> Result<Arc<Task>, Error> {
-        let ended = self
-            .progress
-            .wait_for(|progress| !matches!(progress, Progress::Running));
-        match tokio::time::timeout(limit, ended).await {
+        match tokio::time::timeout(limit, ended(&mut self.watch.progress)).await {
             Err(_) => Err(still_running(&self.task)),
-            Ok(Err(_)) => Err(Error::internal()),
-            Ok(Ok(progress)) => match &*progress {
-                Progress::Ended(task) => Ok(Arc::clone(task)),
-                Progress::Stuck(why) => Err(why.clone()),
-                Progress::Running => Err(Error::internal()),
-            },
+            Ok(ended) => ended,
         }
+    }
+
+    /// What happens next. Previews that came while nobody looked may be missing; the end is always seen.
+    pub async fn next(&mut self) -> Seen {
+        loop {
+            tokio::select! {
+                // What was shown before the end is seen before the end.
+                biased;
+                live = self.watch.live.recv() => match live {
+                    Ok(Live::Preview(preview)) => return Seen::Preview(preview),
+                    Ok(Live::Image(image)) => return Seen::Image(image),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => {
+                        return Seen::Ended(ended(&mut self.watch.progress).await);
+                    }
+                },
+                end = ended(&mut self.watch.progress) => return Seen::Ended(end),
+            }
+        }
+    }
+}
+
+async fn ended(progress: &mut watch::Receiver<Progress>) -> Result<Arc<Task>, Error> {
+    let seen = progress
+        .wait_for(|progress| !matches!(progress, Progress::Running))
+        .await;
+    match seen.as_deref() {
+        Ok(Progress::Ended(task)) => Ok(Arc::clone(task)),
+        Ok(Progress::Stuck(why)) => Err(why.clone()),
+        Ok(Progress::Running) | Err(_) => Err(Error::internal()),
     }
 }
 
 fn still_running(task: &TaskId) -> Error {
     Error::new(
         Kind::StillRunning,
-        format!("the task goes on; fetch it later at /api/v1/tasks/{task}"),
+        format!("the task goes on; fetch it later at /v1/images/generations/{task}"),
     )
 }
 
@@ -72,9 +123,36 @@ impl Engine {
         origin: Origin,
     ) -> Result<Accepted, Error> {
         self.may_admit(caller)?;
+        let (model, checked) = self.check(caller, draft, origin.reject_adaptation)?;
+        refuse_what_is_not_built(&checked)?;
+        let mode = caller.key.mode;
+        let quote = self.price(caller, &model, &checked)?;
+        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
+            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
+        self.guard_space()?;
+        self.admit(caller, checked, quote, route, origin).await
+    }
+
+    /// What a request would cost at this moment: checked and priced like a real one, and not run.
+    pub fn quote(&self, caller: &Caller, draft: Draft) -> Result<Quoted, Error> {
+        let (model, checked) = self.check(caller, draft, false)?;
+        let quote = self.price(caller, &model, &checked)?;
+        Ok(Quoted {
+            model: model.id.clone(),
+            n: checked.request.n(),
+            quote,
+        })
+    }
+
+    fn check(
+        &self,
+        caller: &Caller,
+        draft: Draft,
+        reject_adaptation: bool,
+    ) -> Result<(Arc<Model>, Checked), Error> {
         let model = self.model_for(caller, &draft)?;
         let rules = Rules {
-            reject_adaptation: origin.reject_adaptation,
+            reject_adaptation,
             default_response_format: caller
                 .key
                 .limits
@@ -83,13 +161,7 @@ impl Engine {
             ..Rules::default()
         };
         let checked = catalogue::check(&model, draft, &rules).map_err(Error::faults)?;
-        refuse_what_is_not_built(&checked)?;
-        let mode = caller.key.mode;
-        let quote = self.quote(caller, &model, &checked)?;
-        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
-            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
-        self.guard_space()?;
-        self.admit(caller, checked, quote, route, origin).await
+        Ok((model, checked))
     }
 
     fn may_admit(&self, caller: &Caller) -> Result<(), Error> {
@@ -177,7 +249,7 @@ impl Engine {
     }
 
     /// The price of this moment, refused if the request says that it is too much.
-    fn quote(&self, caller: &Caller, model: &Model, checked: &Checked) -> Result<Quote, Error> {
+    fn price(&self, caller: &Caller, model: &Model, checked: &Checked) -> Result<Quote, Error> {
         let markup = caller.account.markup_basis_points;
         let quote = match catalogue::quote(model, &checked.request, markup) {
             Some(quote) => quote,
@@ -226,6 +298,11 @@ impl Engine {
         let lane = self.0.lanes.get(route.lane(mode));
         let slot = lane.try_slot();
         let request = Arc::new(checked.request);
+        let asked = Arc::clone(&request);
+        let previews = match request.integer("partial_images") {
+            Some(count) if checked.stream => u32::try_from(count).unwrap_or(0),
+            _ => 0,
+        };
         let start = slot.as_ref().map(|_| Start {
             worker: self.0.worker.clone(),
             attempts: route.first_attempts(request.n(), at),
@@ -254,7 +331,7 @@ impl Engine {
             start,
             at,
         };
-        let progress = self.0.watchers.open(&task);
+        let watch = self.0.watchers.open(&task, previews);
         let (reply, admitted) = oneshot::channel();
         let engine = self.clone();
         self.0.tracker.spawn(async move {
@@ -282,7 +359,10 @@ impl Engine {
             mode,
             quote,
             adapted: checked.adapted,
-            progress,
+            stream: checked.stream,
+            request: asked,
+            created_at: at,
+            watch,
         })
     }
 }
@@ -299,7 +379,7 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         lane: admission.lane.clone(),
         public_url: admission.public_url.clone(),
         state: TaskState::Processing,
-        fence: 1,
+        fence: FIRST_FENCE,
         crashes: 0,
         created_at: admission.at,
         started_at: Some(admission.at),
@@ -387,11 +467,6 @@ fn model_id(draft: &Draft) -> Result<&str, Error> {
 /// What the schema knows and this version does not do yet is refused by name, never dropped.
 fn refuse_what_is_not_built(checked: &Checked) -> Result<(), Error> {
     let asked = [
-        (
-            "stream",
-            checked.stream,
-            "this version does not stream; leave `stream` out or set it to false",
-        ),
         (
             "callback_url",
             checked.callback_url.is_some(),

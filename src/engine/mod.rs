@@ -20,8 +20,8 @@ mod route;
 mod run;
 mod watch;
 
-pub use admit::{Accepted, Origin};
-pub use watch::Progress;
+pub use admit::{Accepted, Origin, Quoted, Seen};
+pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
 use crate::catalogue::Catalogue;

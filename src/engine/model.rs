@@ -113,7 +113,7 @@ const QUOTE: Quote = Quote {
 };
 
 impl World {
-    fn new() -> Self {
+    fn new(sort: Sort) -> Self {
         Self {
             state: None,
             fence: 0,
@@ -125,7 +125,8 @@ impl World {
             up: true,
             worker: None,
             paused: None,
-            crashes_left: 2,
+            // A repeatable call may be made again after each crash, which makes many worlds of one sort.
+            crashes_left: if sort == Sort::Repeatable { 1 } else { 2 },
         }
     }
 
@@ -491,8 +492,8 @@ enum Which {
 
 /// Walks every reachable world; returns how many there are.
 fn explore(sort: Sort) -> usize {
-    let mut worlds = vec![World::new()];
-    let mut index_of = HashMap::from([(World::new(), 0)]);
+    let mut worlds = vec![World::new(sort)];
+    let mut index_of = HashMap::from([(World::new(sort), 0)]);
     let mut before: Vec<Vec<usize>> = vec![Vec::new()];
     let mut at = 0;
     while at < worlds.len() {
@@ -534,6 +535,5 @@ fn never_two_paid_calls_never_two_settlements_always_an_end() {
             worlds > 1_000,
             "{sort:?}: only {worlds} worlds were reached; the model does not move"
         );
-        eprintln!("{sort:?}: {worlds}");
     }
 }

@@ -12,7 +12,7 @@ impl Engine {
         let interrupted = self.0.store.recover(&self.0.worker).await?;
         let count = interrupted.len();
         for one in interrupted {
-            drop(self.0.watchers.open(&one.task.id));
+            drop(self.0.watchers.open(&one.task.id, 0));
             let lane = self.0.lanes.get(&one.task.lane);
             let engine = self.clone();
             self.0.tracker.spawn(async move {

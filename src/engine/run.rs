@@ -6,6 +6,7 @@
 
 use super::lane::Slot;
 use super::route::Route;
+use super::watch::{Live, Shown};
 use super::{Engine, storage_full};
 use crate::error::Error;
 use crate::failpoint::failpoint;
@@ -60,7 +61,7 @@ pub(super) async fn run(engine: &Engine, claimed: Claimed, slot: Slot) {
     let id = claimed.task.id.clone();
     tracing::debug!(task.id = %id, model.id = claimed.task.request.model(), "the task runs");
     if let Err(Lost) = Run::new(engine, claimed.task, &claimed.attempts)
-        .to_end(claimed.attempts)
+        .run_to_end(claimed.attempts)
         .await
     {
         tracing::warn!(task.id = %id, "the task is held by another worker; this run ends without a trace");
@@ -101,7 +102,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn to_end(self, attempts: Vec<Attempt>) -> Result<(), Lost> {
+    async fn run_to_end(self, attempts: Vec<Attempt>) -> Result<(), Lost> {
         let started = Instant::now();
         let begin = if self.task.crashes > 0 {
             Begin::AfterCrash
@@ -292,6 +293,7 @@ impl<'a> Run<'a> {
             part: attempt.part,
             upstream_model: attempt.upstream_model.clone(),
             blobs: self.engine.0.blobs.clone(),
+            previews: self.engine.0.watchers.previews(&self.task.id),
         }
     }
 
@@ -351,11 +353,18 @@ impl<'a> Run<'a> {
                     self.persist(|| store.note_upstream_id(&self.hold, attempt.number, &id))
                         .await?;
                 }
+                Ok(Event::Preview(preview)) => {
+                    let is_late = images.iter().any(|one| one.index == preview.index);
+                    if wanted.contains(&preview.index) && !is_late {
+                        self.show(Live::Preview(Arc::new(preview)));
+                    }
+                }
                 Ok(Event::Image(image)) => {
                     // An image too many, or the same one twice, is dropped with its blob.
                     if wanted.contains(&image.index)
                         && !images.iter().any(|one| one.index == image.index)
                     {
+                        self.show(Live::Image(Arc::new(shown(&image))));
                         images.push(image);
                     }
                 }
@@ -366,6 +375,10 @@ impl<'a> Run<'a> {
         Ok(Err(ProviderError::unknown(
             "the upstream's answer broke off",
         )))
+    }
+
+    fn show(&self, live: Live) {
+        self.engine.0.watchers.show(&self.task.id, live);
     }
 
     /// Stores the end of a call while the task goes on.
@@ -513,6 +526,14 @@ impl<'a> Run<'a> {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
+    }
+}
+
+fn shown(image: &Image) -> Shown {
+    Shown {
+        index: image.index,
+        picture: image.blob.picture().clone(),
+        revised_prompt: image.revised_prompt.clone(),
     }
 }
 

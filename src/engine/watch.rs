@@ -1,10 +1,16 @@
 //! Watching a task: waiting, leaving and coming back are the same thing.
 
 use crate::error::Error;
-use crate::types::{Task, TaskId};
+use crate::provider::Preview;
+use crate::types::{Picture, Task, TaskId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+
+/// How many live events a slow watcher may lag behind before the oldest are dropped for it. Previews are whole small
+/// files in memory, so this bounds what a stalled reader can hold; finished images are never lost, they are read from
+/// the task in the end.
+const LAG: usize = 4;
 
 /// How far a task is, as those who watch it see it.
 #[derive(Clone, Debug)]
@@ -17,29 +23,85 @@ pub enum Progress {
     Stuck(Error),
 }
 
+/// Something to show before the end.
+#[derive(Clone, Debug)]
+pub enum Live {
+    /// An unfinished image.
+    Preview(Arc<Preview>),
+    /// A finished image: stored, not settled.
+    Image(Arc<Shown>),
+}
+
+/// A finished image as it can be shown before the task has ended.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Which of the task's images, from 0.
+    pub index: u32,
+    /// The picture.
+    pub picture: Picture,
+    /// The prompt as the model changed it.
+    pub revised_prompt: Option<String>,
+}
+
+/// One watcher's two ends.
+pub(super) struct Watch {
+    pub(super) progress: watch::Receiver<Progress>,
+    pub(super) live: broadcast::Receiver<Live>,
+}
+
+struct Watched {
+    progress: watch::Sender<Progress>,
+    live: broadcast::Sender<Live>,
+    previews: u32,
+}
+
 /// Everybody who watches a task of this process.
 #[derive(Default)]
-pub(super) struct Watchers(Mutex<HashMap<TaskId, watch::Sender<Progress>>>);
+pub(super) struct Watchers(Mutex<HashMap<TaskId, Watched>>);
 
 impl Watchers {
-    /// Opens a task for watching.
-    pub(super) fn open(&self, task: &TaskId) -> watch::Receiver<Progress> {
-        let (sender, receiver) = watch::channel(Progress::Running);
-        self.lock().insert(task.clone(), sender);
-        receiver
+    /// Opens a task for watching; `previews` of each image are wanted.
+    pub(super) fn open(&self, task: &TaskId, previews: u32) -> Watch {
+        let (progress, progress_seen) = watch::channel(Progress::Running);
+        let (live, live_seen) = broadcast::channel(LAG);
+        self.lock().insert(
+            task.clone(),
+            Watched {
+                progress,
+                live,
+                previews,
+            },
+        );
+        Watch {
+            progress: progress_seen,
+            live: live_seen,
+        }
+    }
+
+    /// How many previews of each image somebody wants to see.
+    pub(super) fn previews(&self, task: &TaskId) -> u32 {
+        self.lock().get(task).map_or(0, |watched| watched.previews)
+    }
+
+    /// Shows something to everybody who keeps up.
+    pub(super) fn show(&self, task: &TaskId, live: Live) {
+        if let Some(watched) = self.lock().get(task) {
+            // Nobody watches: nothing is shown.
+            let _ = watched.live.send(live);
+        }
     }
 
     /// Tells everybody why it does not go on.
     pub(super) fn stuck(&self, task: &TaskId, why: Error) {
-        if let Some(sender) = self.lock().get(task) {
-            sender.send_replace(Progress::Stuck(why));
+        if let Some(watched) = self.lock().get(task) {
+            watched.progress.send_replace(Progress::Stuck(why));
         }
     }
 
     /// Tells everybody how it ended, and forgets it.
     pub(super) fn ended(&self, task: Arc<Task>) {
-        if let Some(sender) = self.lock().remove(&task.id) {
-            sender.send_replace(Progress::Ended(task));
+        if let Some(watched) = self.lock().remove(&task.id) {
+            watched.progress.send_replace(Progress::Ended(task));
         }
     }
 
@@ -48,7 +110,7 @@ impl Watchers {
         self.lock().remove(task);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TaskId, watch::Sender<Progress>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TaskId, Watched>> {
         // A panic elsewhere cannot leave a map half-changed: each use is one call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

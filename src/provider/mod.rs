@@ -10,8 +10,9 @@ pub mod sketch;
 use crate::blob::{Blobs, StagedBlob};
 use crate::config::ProviderSettings;
 use crate::types::{
-    AttemptEnd, AttemptNumber, FailKind, Failure, Part, Request, TaskId, UpstreamId, Usage,
+    AttemptEnd, AttemptNumber, FailKind, Failure, Format, Part, Request, TaskId, UpstreamId, Usage,
 };
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct Call {
     pub upstream_model: String,
     /// Where the images go.
     pub blobs: Blobs,
+    /// How many unfinished previews of each image somebody wants to see; zero where nobody watches.
+    pub previews: u32,
 }
 
 /// What a provider reports.
@@ -69,10 +72,29 @@ pub struct Call {
 pub enum Event {
     /// The upstream took the job and calls it this. Stored at once, so that a restart can resume it.
     Accepted(UpstreamId),
+    /// An unfinished image, for whoever watches. It is never stored.
+    Preview(Preview),
     /// A finished image, staged.
     Image(Image),
     /// The call is over.
     Done(Usage),
+}
+
+/// An unfinished image.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// Which of the task's images, from 0.
+    pub index: u32,
+    /// Which of that image's previews, from 0.
+    pub number: u32,
+    /// The file.
+    pub bytes: Bytes,
+    /// Its format.
+    pub format: Format,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
 }
 
 /// A finished image.

@@ -2,7 +2,7 @@
 //!
 //! [`Store`] is the only door to the rows: each method is one transaction, durable when it returns. Nothing above
 //! this module knows SQL, and nothing in it knows a status code, a dialect, a model or a price. Two stores are
-//! written by hand (SQLite now, PostgreSQL next) and one conformance suite ([`conformance`]) runs on both.
+//! written by hand (SQLite now, PostgreSQL next) and one conformance suite (`conformance`) runs on both.
 //!
 //! Money moves in here and nowhere else: [`Store::admit`] holds, [`Store::settle`] captures and releases, and
 //! [`ledger`] says which rows each of them writes.
@@ -204,7 +204,10 @@ pub struct SpendWindow {
     pub cap: Money,
 }
 
-/// A task that starts in the transaction that accepts it. Its fence is 1.
+/// The fence of a task that starts in the transaction that accepts it: nobody has held it before.
+pub const FIRST_FENCE: i64 = 1;
+
+/// A task that starts in the transaction that accepts it. Its worker holds it with [`FIRST_FENCE`].
 #[derive(Clone, Debug)]
 pub struct Start {
     /// Who holds it.

@@ -429,6 +429,8 @@ fn with_a_server_on_the_folder_pictures_come_through_it() {
     through(&["gen", "fox", "-o", "fox.png"]).exits(0);
     assert_eq!(size_of(&elsewhere.work().join("fox.png")), (1024, 1024));
     assert!(through(&["models"]).exits(0).out().contains("gpt-image-2"));
+    let dry = ["gen", "fox", "--dry-run", "-n", "2"];
+    assert!(through(&dry).exits(0).out().contains("0.106000"));
     assert!(through(&["balance"]).exits(0).out().contains("unlimited"));
     let task = made["task"].as_str().expect("an id");
     assert!(
@@ -719,7 +721,6 @@ fn ctrl_c_ends_with_130_and_the_next_command_takes_the_task_up() {
         .ok()
         .and_then(rustix::process::Pid::from_raw);
     let pid = pid.expect("a process");
-    std::thread::sleep(Duration::from_millis(200));
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     let mut words = String::new();

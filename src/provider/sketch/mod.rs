@@ -9,7 +9,7 @@ pub mod encode;
 pub mod size;
 
 use super::replay::not_stored;
-use super::{Call, Event, EventStream, Image, Provider, ProviderError, Traits, Verdict};
+use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, Traits, Verdict};
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
 use crate::types::{FailKind, Request, Usage};
@@ -19,7 +19,7 @@ use draw::Scene;
 use encode::Format;
 use futures::StreamExt;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 /// Its name in catalogue targets.
 pub const NAME: &str = "sketch";
@@ -48,17 +48,35 @@ impl SketchProvider {
         Ok(Self::default())
     }
 
-    /// Draws and stores one image of the call.
-    async fn image(self, job: Arc<Job>, call: Call, index: u32) -> Result<Event, ProviderError> {
+    /// Draws and stores one image of the call; its previews come before it.
+    fn image(self, job: Arc<Job>, call: Call, index: u32) -> EventStream {
+        let (previews, seen) = mpsc::unbounded_channel();
+        let previews = PreviewSink {
+            wanted: call.previews,
+            sink: previews,
+        };
+        let seen = futures::stream::unfold(seen, async |mut seen| Some((seen.recv().await?, seen)));
+        let finished = futures::stream::once(self.finish(job, call, index, previews));
+        futures::stream::select(seen.map(|preview| Ok(Event::Preview(preview))), finished).boxed()
+    }
+
+    async fn finish(
+        self,
+        job: Arc<Job>,
+        call: Call,
+        index: u32,
+        previews: PreviewSink,
+    ) -> Result<Event, ProviderError> {
         if job
             .directives
             .partial
             .is_some_and(|(delivered, _)| index >= delivered)
         {
+            let message = "asked to leave this image out";
             return Err(ProviderError::new(
                 Verdict::Failed,
                 FailKind::Upstream,
-                "asked to leave this image out",
+                message,
             ));
         }
         let _thread = self
@@ -66,10 +84,7 @@ impl SketchProvider {
             .acquire()
             .await
             .map_err(|_| broken("the drawing pool is closed"))?;
-        let drawing = {
-            let job = Arc::clone(&job);
-            tokio::task::spawn_blocking(move || job.draw(index))
-        };
+        let drawing = tokio::task::spawn_blocking(move || job.draw(index, &previews));
         let (bytes, understood) = drawing
             .await
             .map_err(|error| broken(&error.to_string()))??;
@@ -84,6 +99,51 @@ impl SketchProvider {
             blob,
             revised_prompt: Some(understood),
         }))
+    }
+}
+
+/// Where a drawing thread shows its stages.
+struct PreviewSink {
+    wanted: u32,
+    sink: mpsc::UnboundedSender<Preview>,
+}
+
+/// How many stages every composition shows at least before its end.
+const STAGES: u32 = 3;
+
+impl PreviewSink {
+    /// Shows the stages that `wanted` previews fall on, the later ones if not all: 1 of 3 is the last.
+    fn show(&self, job: &Job, index: u32, stage: u32, picture: &draw::Picture) {
+        let Some(number) = (stage + self.wanted).checked_sub(STAGES) else {
+            return;
+        };
+        if number >= self.wanted || stage >= STAGES {
+            return;
+        }
+        let Ok(bytes) = encode::encode(picture, job.format, job.compression) else {
+            return;
+        };
+        let format = job.format.into();
+        let (width, height) = (picture.width(), picture.height());
+        // Nobody listens any more: nothing is shown.
+        let _ = self.sink.send(Preview {
+            index,
+            number,
+            bytes: bytes.into(),
+            format,
+            width,
+            height,
+        });
+    }
+}
+
+impl From<Format> for crate::types::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Png => Self::Png,
+            Format::Jpeg => Self::Jpeg,
+            Format::Webp => Self::Webp,
+        }
     }
 }
 
@@ -110,15 +170,13 @@ impl Provider for SketchProvider {
             .flat_map(|begun| match begun {
                 Err(error) => futures::stream::once(std::future::ready(Err(error))).boxed(),
                 Ok((provider, job, call)) => {
-                    let at_once = provider.pool.available_permits().max(1);
                     let part = call.part;
                     futures::stream::iter(part.first..part.first + part.count)
-                        .map(move |index| {
+                        .flat_map_unordered(None, move |index| {
                             provider
                                 .clone()
                                 .image(Arc::clone(&job), call.clone(), index)
                         })
-                        .buffered(at_once)
                         .chain(futures::stream::once(async {
                             Ok(Event::Done(Usage::default()))
                         }))
@@ -203,7 +261,7 @@ impl Job {
     }
 
     /// The file, and one line on what was understood.
-    fn draw(&self, index: u32) -> Result<(Bytes, String), ProviderError> {
+    fn draw(&self, index: u32, previews: &PreviewSink) -> Result<(Bytes, String), ProviderError> {
         let scene = Scene {
             prompt: &self.prompt,
             width: self.width,
@@ -212,7 +270,9 @@ impl Job {
             index,
             transparent: self.transparent,
         };
-        let picture = draw::draw(&scene, &mut |_, _| {});
+        let picture = draw::draw(&scene, &mut |stage, picture| {
+            previews.show(self, index, stage, picture);
+        });
         let bytes = encode::encode(&picture, self.format, self.compression)
             .map_err(|error| broken(&error.to_string()))?;
         Ok((bytes.into(), draw::understood(&scene)))

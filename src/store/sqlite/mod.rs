@@ -1,8 +1,8 @@
 //! Rows in one SQLite file: the store of an installation that is one process.
 //!
 //! Each method of [`Store`] is a plain function over a connection, in the file of its resource, and reads as the
-//! statements it makes, in order. [`writer`] runs those that write, one after the other on one thread, with shared
-//! commits; [`readers`] run the others beside it. A second process (an administration command) may write to the
+//! statements it makes, in order. `writer.rs` runs those that write, one after the other on one thread, with shared
+//! commits; `readers.rs` runs the others beside it. A second process (an administration command) may write to the
 //! same file in short transactions: SQLite's own lock orders the two.
 
 mod accounts;

@@ -4,12 +4,9 @@ use super::money::{Transfer, count_spend, transfer};
 use super::rows::{all, columns, execute, first, insert, json};
 use super::{assets, attempts};
 use crate::store::ledger::Kind;
-use crate::store::{Admission, Claimed, QueueDepth, Result, StoreError, TaskHold};
+use crate::store::{Admission, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold};
 use crate::types::{AccountId, KeyId, Millis, Money, Task, TaskId, TaskState};
 use rusqlite::{Connection, params};
-
-/// The fence of a task that nobody has held yet. Every claim adds one, a start at once is the first.
-const NEVER_HELD: i64 = 0;
 
 /// Accepts a task: its row, what it reads, its hold, and the intents of its first attempts.
 pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<()> {
@@ -55,8 +52,8 @@ fn check_room(tx: &Connection, key: &KeyId, most: u32) -> Result<()> {
 fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
     check_payer(tx, admission)?;
     let (state, fence, started_at) = match &admission.start {
-        Some(_) => (TaskState::Processing, NEVER_HELD + 1, Some(admission.at.0)),
-        None => (TaskState::Pending, NEVER_HELD, None),
+        Some(_) => (TaskState::Processing, FIRST_FENCE, Some(admission.at.0)),
+        None => (TaskState::Pending, FIRST_FENCE - 1, None),
     };
     insert(
         tx,

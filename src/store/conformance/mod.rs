@@ -1,0 +1,89 @@
+//! The suite that every store passes, so that the engine need not know which one it has.
+//!
+//! A case is an async function over an empty store. [`run`] opens a new store for each.
+
+mod accounts;
+mod admit;
+mod assets;
+mod audit;
+pub(crate) mod fixtures;
+mod keys;
+pub mod model;
+mod settle;
+mod tasks;
+
+use crate::store::Store;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+
+/// A case and its name.
+type Case = (&'static str, fn(Arc<dyn Store>) -> BoxFuture<'static, ()>);
+
+/// Names each case once.
+macro_rules! cases {
+    ($($module:ident: $($case:ident)+;)+) => {
+        &[$($((
+            concat!(stringify!($module), "::", stringify!($case)),
+            |store| Box::pin($module::$case(store)),
+        ),)+)+]
+    };
+}
+
+const CASES: &[Case] = cases! {
+    accounts:
+        an_account_is_found_by_name_and_by_id
+        a_name_is_taken_once
+        accounts_are_listed_by_name_with_their_balances
+        a_top_up_counts_once_for_each_reference
+        a_balance_never_wraps
+        the_generation_moves_with_accounts_and_keys;
+    keys:
+        a_key_is_found_by_its_secret_with_its_account
+        keys_are_stored_all_or_none
+        keys_are_listed_newest_first
+        revoking_twice_keeps_the_first_time
+        imported_secrets_are_told_apart;
+    admit:
+        a_task_reads_back_as_it_was_admitted
+        a_refused_admission_leaves_nothing
+        an_unlimited_account_pays_without_end
+        a_credit_line_is_used_to_its_end
+        a_key_spends_its_cap_and_no_more
+        what_is_released_may_be_spent_again
+        too_many_waiting_tasks_are_refused
+        many_at_once_never_overdraw;
+    tasks:
+        a_task_is_shown_to_its_account_alone
+        the_oldest_of_a_lane_are_claimed_first
+        a_waiting_task_is_claimed_once
+        a_dead_workers_tasks_are_taken_over
+        attempts_are_written_as_intents
+        every_write_checks_the_fence
+        the_queue_is_counted_by_lane;
+    settle:
+        a_completed_task_pays_for_what_was_delivered
+        a_failed_task_is_free
+        a_task_is_settled_once
+        more_than_the_hold_is_never_captured
+        parts_end_one_by_one
+        an_unknown_outcome_is_the_operators_loss
+        a_waiting_task_is_cancelled
+        a_running_task_is_not_cancelled
+        cancel_and_claim_never_both_win;
+    assets:
+        a_result_is_found_by_its_name
+        blobs_of_results_and_of_unfinished_inputs_are_needed
+        expired_results_are_listed_until_their_blobs_are_gone
+        a_strangers_asset_is_refused;
+    audit:
+        an_empty_store_is_clean
+        the_books_say_what_happened;
+};
+
+/// Runs every case on a store of its own.
+pub async fn run(open: impl AsyncFn() -> Arc<dyn Store>) {
+    for (name, case) in CASES {
+        eprintln!("case {name}");
+        case(open().await).await;
+    }
+}

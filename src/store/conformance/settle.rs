@@ -1,0 +1,270 @@
+//! The end of a task and its money.
+
+use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent};
+use crate::store::{Admission, EndedAttempt, Settlement, Start, Store, StoreError};
+use crate::types::{AttemptState, FailKind, Failure, Millis, Money, Task, TaskEnd, TaskState};
+use futures::future::{join, join_all};
+use std::sync::Arc;
+
+pub async fn a_completed_task_pays_for_what_was_delivered(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let hold = customer.start(cents(12)).await;
+    let before = customer.task(&hold.task).await;
+    let mut settlement = customer.completed(&hold.task, cents(8));
+    settlement.attempts[0].cost = cents(5);
+    // Later images may be reported first; they come back by index.
+    settlement.assets.insert(0, customer.asset(&hold.task, 1));
+    let settled = store.settle(&hold, settlement.clone()).await.unwrap();
+    let mut assets = settlement.assets.clone();
+    assets.reverse();
+    let expected = Task {
+        state: TaskState::Completed,
+        completed_at: Some(settlement.at),
+        captured: cents(8),
+        usage: settlement.usage,
+        upstream_ms: 8400,
+        assets,
+        ..before
+    };
+    assert_eq!(settled, expected);
+    assert_eq!(customer.task(&hold.task).await, expected);
+    assert_eq!(customer.balance().await, balance(cents(92), Money::ZERO));
+    let attempts = store.list_attempts(&hold.task).await.unwrap();
+    assert_eq!(attempts[0].state, AttemptState::Succeeded);
+    let audit = store.audit().await.unwrap();
+    assert_eq!((audit.captured, audit.held), (cents(8), Money::ZERO));
+    assert!(audit.is_clean(), "{audit:?}");
+}
+
+pub async fn a_failed_task_is_free(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    for kind in FailKind::ALL {
+        let hold = customer.start(cents(12)).await;
+        let settlement = failed(kind);
+        let settled = store.settle(&hold, settlement.clone()).await.unwrap();
+        assert_eq!(settled.state, TaskState::Failed);
+        assert_eq!(TaskEnd::Failed(settled.failure.unwrap()), settlement.end);
+        assert_eq!(settled.captured, Money::ZERO);
+    }
+    assert_eq!(customer.balance().await, balance(cents(100), Money::ZERO));
+
+    let hold = customer.start(cents(12)).await;
+    let dear = Settlement {
+        captured: cents(1),
+        ..failed(FailKind::Upstream)
+    };
+    let refused = store.settle(&hold, dear).await;
+    assert!(
+        matches!(refused, Err(StoreError::Backend(_))),
+        "{refused:?}"
+    );
+    assert_eq!(customer.balance().await, balance(cents(88), cents(12)));
+    assert!(store.audit().await.unwrap().is_clean());
+}
+
+pub async fn a_task_is_settled_once(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let hold = customer.start(cents(12)).await;
+    let settlements =
+        (0..8).map(|_| store.settle(&hold, customer.completed(&hold.task, cents(12))));
+    let outcomes = join_all(settlements).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    for refused in outcomes.into_iter().filter_map(Result::err) {
+        assert!(matches!(refused, StoreError::Fenced), "{refused:?}");
+    }
+    assert_eq!(customer.task(&hold.task).await.assets.len(), 1);
+    assert_eq!(customer.balance().await, balance(cents(88), Money::ZERO));
+}
+
+pub async fn more_than_the_hold_is_never_captured(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let hold = customer.start(cents(12)).await;
+    for captured in [
+        cents(12).plus(Money::from_micros(1)).unwrap(),
+        cents(-1),
+        Money::from_micros(i64::MIN),
+    ] {
+        let refused = store
+            .settle(&hold, customer.completed(&hold.task, captured))
+            .await;
+        assert!(
+            matches!(refused, Err(StoreError::Backend(_))),
+            "{refused:?}"
+        );
+    }
+    // Nothing of the refused ones is left: not even the end of the attempt or the asset.
+    assert_eq!(customer.task(&hold.task).await.state, TaskState::Processing);
+    assert_eq!(store.list_attempts(&hold.task).await.unwrap(), [intent(0)]);
+    store
+        .settle(&hold, customer.completed(&hold.task, cents(12)))
+        .await
+        .unwrap();
+    assert_eq!(customer.balance().await, balance(cents(88), Money::ZERO));
+    assert!(store.audit().await.unwrap().is_clean());
+}
+
+pub async fn parts_end_one_by_one(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let admission = Admission {
+        start: Some(Start {
+            worker: WORKER.to_owned(),
+            attempts: vec![intent(0), intent(1)],
+        }),
+        ..customer.waiting(cents(20))
+    };
+    let task = admission.task.clone();
+    store.admit(admission).await.unwrap();
+    let hold = customer.hold_of(&task).await;
+
+    let first = EndedAttempt {
+        cost: cents(4),
+        ..ended(1, AttemptState::Succeeded)
+    };
+    let image = customer.asset(&task, 1);
+    store
+        .end_attempt(&hold, first.clone(), vec![image.clone()])
+        .await
+        .unwrap();
+    let running = customer.task(&task).await;
+    assert_eq!(
+        (running.state, running.assets),
+        (TaskState::Processing, vec![image.clone()])
+    );
+    for wrong in [
+        first,
+        ended(7, AttemptState::Failed),
+        ended(0, AttemptState::Intent),
+    ] {
+        let refused = store.end_attempt(&hold, wrong, Vec::new()).await;
+        assert!(
+            matches!(refused, Err(StoreError::Backend(_))),
+            "{refused:?}"
+        );
+    }
+    let refused = Failure::new(FailKind::Rejected, "the upstream takes no seed");
+    let second = EndedAttempt {
+        failure: Some(refused.clone()),
+        ..ended(0, AttemptState::Failed)
+    };
+    let settlement = Settlement {
+        attempts: vec![second],
+        ..customer.completed(&task, cents(10))
+    };
+    let settled = store.settle(&hold, settlement).await.unwrap();
+    let attempts = store.list_attempts(&task).await.unwrap();
+    let failures: Vec<_> = attempts.iter().map(|one| one.failure.clone()).collect();
+    assert_eq!(failures, [Some(refused), None]);
+    let indices: Vec<u32> = settled.assets.iter().map(|asset| asset.index).collect();
+    assert_eq!(indices, [0, 1]);
+    assert_eq!(settled.assets[1], image);
+    let audit = store.audit().await.unwrap();
+    assert!(audit.is_clean(), "{audit:?}");
+}
+
+pub async fn an_unknown_outcome_is_the_operators_loss(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let hold = customer.start(cents(12)).await;
+    let settlement = Settlement {
+        attempts: vec![EndedAttempt {
+            loss: cents(4),
+            ..ended(0, AttemptState::Unknown)
+        }],
+        ..failed(FailKind::OutcomeUnknown)
+    };
+    store.settle(&hold, settlement).await.unwrap();
+    let audit = store.audit().await.unwrap();
+    assert_eq!(
+        (audit.operator_loss, audit.captured),
+        (cents(4), Money::ZERO)
+    );
+    assert!(audit.is_clean(), "{audit:?}");
+    assert_eq!(customer.balance().await, balance(cents(100), Money::ZERO));
+}
+
+pub async fn a_waiting_task_is_cancelled(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let admission = customer.waiting(cents(12));
+    let task = admission.task.clone();
+    store.admit(admission).await.unwrap();
+    let at = Millis(NOW.0 + 77);
+    let cancelled = store
+        .cancel(&customer.account.id, &task, at)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (cancelled.state, cancelled.completed_at),
+        (TaskState::Failed, Some(at))
+    );
+    assert_eq!(
+        cancelled.failure.as_ref().unwrap().kind,
+        FailKind::Cancelled
+    );
+    assert_eq!(customer.balance().await, balance(cents(100), Money::ZERO));
+    // Again: as it is, and nothing is given back twice.
+    let again = store
+        .cancel(&customer.account.id, &task, NOW)
+        .await
+        .unwrap();
+    assert_eq!(again, Some(cancelled));
+    assert!(
+        store
+            .claim("openai", WORKER, 9, NOW)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(customer.balance().await, balance(cents(100), Money::ZERO));
+}
+
+pub async fn a_running_task_is_not_cancelled(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let hold = customer.start(cents(12)).await;
+    let running = customer.task(&hold.task).await;
+    let unchanged = store
+        .cancel(&customer.account.id, &hold.task, NOW)
+        .await
+        .unwrap();
+    assert_eq!(unchanged, Some(running));
+    let settled = store
+        .settle(&hold, customer.completed(&hold.task, cents(12)))
+        .await
+        .unwrap();
+    let unchanged = store
+        .cancel(&customer.account.id, &hold.task, NOW)
+        .await
+        .unwrap();
+    assert_eq!(unchanged, Some(settled));
+}
+
+pub async fn cancel_and_claim_never_both_win(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(1000)).await;
+    for round in 0..20 {
+        let admission = customer.waiting(cents(5));
+        let task = admission.task.clone();
+        store.admit(admission).await.unwrap();
+        let cancel = store.cancel(&customer.account.id, &task, NOW);
+        let claim = store.claim("openai", WORKER, 1, NOW);
+        let (cancelled, claimed) = if round % 2 == 0 {
+            join(cancel, claim).await
+        } else {
+            let (claimed, cancelled) = join(claim, cancel).await;
+            (cancelled, claimed)
+        };
+        let cancelled = cancelled.unwrap().unwrap().state == TaskState::Failed;
+        assert_ne!(cancelled, !claimed.unwrap().is_empty());
+    }
+    let held = customer.balance().await.held;
+    let running: u64 = store
+        .queue()
+        .await
+        .unwrap()
+        .iter()
+        .map(|lane| lane.processing)
+        .sum();
+    assert_eq!(
+        held,
+        cents(5).times(u32::try_from(running).unwrap()).unwrap()
+    );
+    assert!(store.audit().await.unwrap().is_clean());
+}

@@ -1,0 +1,255 @@
+//! Tasks in the hands of workers.
+
+use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent};
+use crate::store::{Admission, QueueDepth, Start, Store, StoreError, TaskHold};
+use crate::types::{AttemptState, FailKind, Millis, Money, TaskId, TaskState, UpstreamId};
+use futures::future::join_all;
+use std::sync::Arc;
+
+pub async fn a_task_is_shown_to_its_account_alone(store: Arc<dyn Store>) {
+    let owner = Customer::prepaid(&store, cents(10)).await;
+    let stranger = Customer::prepaid(&store, cents(10)).await;
+    let admission = owner.waiting(cents(1));
+    let task = admission.task.clone();
+    store.admit(admission).await.unwrap();
+    let seen = store.find_task(&stranger.account.id, &task).await.unwrap();
+    assert_eq!(seen, None);
+    let cancelled = store
+        .cancel(&stranger.account.id, &task, NOW)
+        .await
+        .unwrap();
+    assert_eq!(cancelled, None);
+    assert_eq!(owner.task(&task).await.state, TaskState::Pending);
+    let none = store
+        .find_task(&owner.account.id, &TaskId::new())
+        .await
+        .unwrap();
+    assert_eq!(none, None);
+}
+
+pub async fn the_oldest_of_a_lane_are_claimed_first(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let mut admitted = Vec::new();
+    for (lane, age) in [
+        ("openai", 1),
+        ("openai", 3),
+        ("test", 4),
+        ("openai", 2),
+        ("openai", 2),
+    ] {
+        let admission = Admission {
+            lane: lane.to_owned(),
+            at: Millis(NOW.0 - age),
+            ..customer.waiting(cents(1))
+        };
+        admitted.push(admission.task.clone());
+        store.admit(admission).await.unwrap();
+    }
+    let claim = async |most| -> Vec<TaskId> {
+        let claimed = store.claim("openai", WORKER, most, NOW).await.unwrap();
+        assert!(claimed.iter().all(|one| {
+            one.task.state == TaskState::Processing
+                && one.task.fence == 1
+                && one.task.started_at == Some(NOW)
+                && one.attempts.is_empty()
+        }));
+        claimed.into_iter().map(|one| one.task.id).collect()
+    };
+    assert_eq!(claim(0).await, []);
+    assert_eq!(
+        claim(3).await,
+        [1, 3, 4].map(|index: usize| admitted[index].clone())
+    );
+    assert_eq!(claim(3).await, [admitted[0].clone()]);
+    assert_eq!(claim(3).await, []);
+    let claimed = store.claim("nobody's", WORKER, 9, NOW).await.unwrap();
+    assert!(claimed.is_empty());
+}
+
+pub async fn a_waiting_task_is_claimed_once(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    for _ in 0..20 {
+        store.admit(customer.waiting(cents(1))).await.unwrap();
+    }
+    let workers: Vec<String> = (0..8).map(|n| format!("worker-{n}")).collect();
+    let claims = workers
+        .iter()
+        .map(|worker| store.claim("openai", worker, 4, NOW));
+    let mut claimed: Vec<TaskId> = join_all(claims)
+        .await
+        .into_iter()
+        .flat_map(|claim| claim.unwrap())
+        .map(|one| one.task.id)
+        .collect();
+    assert_eq!(claimed.len(), 20);
+    claimed.sort();
+    claimed.dedup();
+    assert_eq!(claimed.len(), 20);
+}
+
+pub async fn a_dead_workers_tasks_are_taken_over(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let old = customer.start(cents(5)).await;
+    let upstream_id = UpstreamId("job-1".to_owned());
+    store.note_upstream_id(&old, 0, &upstream_id).await.unwrap();
+    let done = customer.start(cents(5)).await;
+    store
+        .settle(&done, failed(FailKind::Upstream))
+        .await
+        .unwrap();
+    store.admit(customer.waiting(cents(5))).await.unwrap();
+
+    let taken = store.recover("worker-2").await.unwrap();
+    assert_eq!(taken.len(), 1);
+    let task = &taken[0].task;
+    assert_eq!(
+        (&task.id, task.fence, task.crashes),
+        (&old.task, old.fence + 1, 1)
+    );
+    assert_eq!(
+        (task.state, task.started_at),
+        (TaskState::Processing, Some(NOW))
+    );
+    assert_eq!(taken[0].attempts.len(), 1);
+    assert_eq!(taken[0].attempts[0].upstream_id, Some(upstream_id));
+    // It holds them now: there is nothing more to take over, until it dies itself.
+    assert!(store.recover("worker-2").await.unwrap().is_empty());
+    let again = store.recover("worker-3").await.unwrap();
+    assert_eq!(again[0].task.crashes, 2);
+
+    let refused = store
+        .settle(&old, customer.completed(&old.task, cents(5)))
+        .await;
+    assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+    let new = customer.hold_of(&old.task).await;
+    store
+        .settle(&new, customer.completed(&old.task, cents(5)))
+        .await
+        .unwrap();
+    assert_eq!(customer.balance().await, balance(cents(90), cents(5)));
+}
+
+pub async fn attempts_are_written_as_intents(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let admission = Admission {
+        start: Some(Start {
+            worker: WORKER.to_owned(),
+            attempts: vec![intent(0), intent(1)],
+        }),
+        ..customer.waiting(cents(5))
+    };
+    let task = admission.task.clone();
+    store.admit(admission).await.unwrap();
+    let hold = customer.hold_of(&task).await;
+    store.begin_attempts(&hold, vec![intent(2)]).await.unwrap();
+    let again = store
+        .begin_attempts(&hold, vec![intent(3), intent(2)])
+        .await;
+    assert!(matches!(again, Err(StoreError::Exists(_))), "{again:?}");
+    let mut over = intent(4);
+    over.state = AttemptState::Succeeded;
+    let refused = store.begin_attempts(&hold, vec![over]).await;
+    assert!(
+        matches!(refused, Err(StoreError::Backend(_))),
+        "{refused:?}"
+    );
+
+    let id = UpstreamId("job \u{2116} 7".to_owned());
+    store.note_upstream_id(&hold, 1, &id).await.unwrap();
+    let none = store.note_upstream_id(&hold, 9, &id).await;
+    assert!(matches!(none, Err(StoreError::NotFound(_))), "{none:?}");
+    let mut second = intent(1);
+    second.upstream_id = Some(id);
+    let stored = store.list_attempts(&task).await.unwrap();
+    assert_eq!(stored, [intent(0), second, intent(2)]);
+}
+
+pub async fn every_write_checks_the_fence(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let held = customer.start(cents(5)).await;
+    let finished = customer.start(cents(5)).await;
+    store
+        .settle(&finished, failed(FailKind::Upstream))
+        .await
+        .unwrap();
+    let waiting = customer.waiting(cents(5));
+    store.admit(waiting.clone()).await.unwrap();
+    let before = store.audit().await.unwrap();
+    for stale in [
+        TaskHold {
+            fence: held.fence - 1,
+            ..held.clone()
+        },
+        TaskHold {
+            fence: held.fence + 1,
+            ..held.clone()
+        },
+        finished,
+        TaskHold {
+            task: waiting.task,
+            fence: 0,
+        },
+        TaskHold {
+            task: TaskId::new(),
+            fence: 1,
+        },
+    ] {
+        let id = UpstreamId("job".to_owned());
+        let refusals = [
+            store.begin_attempts(&stale, vec![intent(7)]).await,
+            store.note_upstream_id(&stale, 0, &id).await,
+            store
+                .end_attempt(&stale, ended(0, AttemptState::Failed), Vec::new())
+                .await,
+            store
+                .settle(&stale, customer.completed(&stale.task, cents(5)))
+                .await
+                .map(|_| ()),
+        ];
+        for refused in refusals {
+            assert!(
+                matches!(refused, Err(StoreError::Fenced)),
+                "{stale:?}: {refused:?}"
+            );
+        }
+    }
+    assert_eq!(store.list_attempts(&held.task).await.unwrap(), [intent(0)]);
+    assert_eq!(store.audit().await.unwrap(), before);
+}
+
+pub async fn the_queue_is_counted_by_lane(store: Arc<dyn Store>) {
+    assert_eq!(store.queue().await.unwrap(), []);
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let in_lane = |lane: &str, admission| Admission {
+        lane: lane.to_owned(),
+        ..admission
+    };
+    store
+        .admit(in_lane("test", customer.waiting(Money::ZERO)))
+        .await
+        .unwrap();
+    store
+        .admit(in_lane("test", customer.waiting(Money::ZERO)))
+        .await
+        .unwrap();
+    store
+        .admit(in_lane("fal", customer.starting(cents(1))))
+        .await
+        .unwrap();
+    store
+        .admit(in_lane("test", customer.starting(Money::ZERO)))
+        .await
+        .unwrap();
+    let done = customer.start(cents(1)).await;
+    store
+        .settle(&done, failed(FailKind::Upstream))
+        .await
+        .unwrap();
+    let depth = |lane: &str, pending, processing| QueueDepth {
+        lane: lane.to_owned(),
+        pending,
+        processing,
+    };
+    let queue = store.queue().await.unwrap();
+    assert_eq!(queue, [depth("fal", 0, 1), depth("test", 2, 1)]);
+}
