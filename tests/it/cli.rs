@@ -311,6 +311,10 @@ fn mistakes_are_told_all_at_once_with_a_guess_at_what_was_meant() {
     place
         .run(&["gen", "fox", "-p", "response_format=url"])
         .exits(2);
+    place
+        .run(&["gen", "fox", "-p", "\u{1b}[31mred=1"])
+        .exits(2)
+        .says(&["[31mred"]);
     place.run(&["generat", "fox"]).exits(2).says(&["generate"]);
     place
         .run(&["models", "show", "sketsh"])
@@ -628,6 +632,43 @@ fn accounts_and_credits_add_up() {
             .out()
             .contains("the books are in order")
     );
+}
+
+#[test]
+fn an_audit_that_finds_something_says_what_and_fails() {
+    let place = Place::new();
+    place.run(&["accounts", "create", "team"]).exits(0);
+    place.run(&["credits", "grant", "team", "10"]).exits(0);
+    let rows = rusqlite::Connection::open(place.data().join("pinhole.db")).expect("the rows");
+    let tampered = rows.execute("UPDATE accounts SET available = available + 1", []);
+    assert_eq!(tampered.ok(), Some(1));
+    place
+        .run(&["ledger", "check"])
+        .exits(1)
+        .says(&["not in order", "10.000001 available"]);
+    let json = place.run(&["ledger", "check", "--json"]).exits(1);
+    let audit: Value = serde_json::from_slice(&json.stdout).expect("stdout is JSON all the same");
+    assert_eq!(audit["clean"], false);
+}
+
+#[test]
+fn two_commands_at_once_take_turns_on_a_folder() {
+    let place = Place::new();
+    let run = |prompt: &str| {
+        place
+            .run(&["gen", prompt, "-m", "sketch", "--size", "64x64"])
+            .exits(0)
+            .out()
+    };
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| run("one [pinhole:delay=1s]"));
+        let second = scope.spawn(|| run("two"));
+        (
+            first.join().expect("it ran"),
+            second.join().expect("it ran"),
+        )
+    });
+    assert_ne!(first, second);
 }
 
 #[test]
