@@ -113,8 +113,20 @@ pub(super) async fn quote(
 
 /// The reply of a task that has ended.
 fn answer(api: &Api, dialect: &'static dyn Dialect, task: &Task) -> Response {
+    let now = api.0.engine.now();
+    let gone = task
+        .assets
+        .iter()
+        .any(|asset| asset.expires_at.is_some_and(|at| at <= now));
     match &task.failure {
         Some(failure) => Refusal::new(dialect, Error::from(failure)).into_response(),
+        None if gone => {
+            let error = Error::new(
+                Kind::Gone,
+                "the results of this task were deleted when their time was over",
+            );
+            Refusal::new(dialect, error).into_response()
+        }
         None => send(dialect.encode(task), api.0.engine.blobs()),
     }
 }
@@ -212,6 +224,7 @@ async fn accept(
 ) -> Result<Accepted, Error> {
     let draft = read(headers, body, dialect).await?;
     let origin = Origin {
+        idempotency: idempotency(headers, "/v1/images/generations", &draft)?,
         public_url: public_url(api, headers),
         reject_adaptation: rejects_adaptation(headers)?,
     };
@@ -261,6 +274,29 @@ fn rejects_adaptation(headers: &HeaderMap) -> Result<bool, Error> {
             "the header `x-pinhole-params` is `adapt` or `reject`",
         )),
     }
+}
+
+/// The client's `Idempotency-Key` with a hash of what must be the same in a repetition: path and draft.
+fn idempotency(
+    headers: &HeaderMap,
+    path: &str,
+    draft: &Draft,
+) -> Result<Option<(String, [u8; 32])>, Error> {
+    let Some(key) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()))
+        .ok_or_else(|| {
+            Error::new(
+                Kind::InvalidBody,
+                "an `Idempotency-Key` has 1 to 255 visible ASCII characters",
+            )
+        })?;
+    let fingerprint = blake3::hash(format!("{path}\n{}", draft.canonical()).as_bytes());
+    Ok(Some((key.to_owned(), *fingerprint.as_bytes())))
 }
 
 /// Where this client can fetch its results: as configured, else as it reached us.

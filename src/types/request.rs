@@ -29,6 +29,16 @@ impl Draft {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// A text that is the same for drafts that ask for the same, whatever the order and spelling of their fields.
+    pub fn canonical(&self) -> String {
+        let fields: BTreeMap<&str, &Value> = self
+            .fields
+            .iter()
+            .map(|field| (field.name.as_str(), &field.value))
+            .collect();
+        serde_json::to_string(&fields).unwrap_or_default()
+    }
+
     /// Adds a field that the client spelt exactly as we do.
     pub fn push(&mut self, name: &str, value: Value) {
         self.fields.push(Field {

@@ -80,6 +80,7 @@ pub(super) async fn generate(
     let engine = app.engine();
     let listen = || format!("http://{}", settings.listen);
     let origin = Origin {
+        idempotency: None,
         public_url: settings.public_url.clone().unwrap_or_else(listen),
         reject_adaptation: false,
     };
