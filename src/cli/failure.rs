@@ -127,7 +127,9 @@ impl Told {
             text += &format!("\n  {label:<4} {line}");
             label = "";
         }
-        text
+        // Some of the words come from a server, and from whoever named a parameter.
+        let lines: Vec<String> = text.lines().map(super::out::plain).collect();
+        lines.join("\n")
     }
 }
 

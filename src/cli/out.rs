@@ -92,7 +92,7 @@ pub(super) fn pairs(pairs: &[(&str, String)]) -> Outcome {
 }
 
 /// Names are the users' own words: whatever would steer a terminal becomes visible.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|letter| {
             if letter.is_control() {

@@ -311,6 +311,10 @@ fn mistakes_are_told_all_at_once_with_a_guess_at_what_was_meant() {
     place
         .run(&["gen", "fox", "-p", "response_format=url"])
         .exits(2);
+    place
+        .run(&["gen", "fox", "-p", "\u{1b}[31mred=1"])
+        .exits(2)
+        .says(&["[31mred"]);
     place.run(&["generat", "fox"]).exits(2).says(&["generate"]);
     place
         .run(&["models", "show", "sketsh"])
@@ -429,6 +433,8 @@ fn with_a_server_on_the_folder_pictures_come_through_it() {
     through(&["gen", "fox", "-o", "fox.png"]).exits(0);
     assert_eq!(size_of(&elsewhere.work().join("fox.png")), (1024, 1024));
     assert!(through(&["models"]).exits(0).out().contains("gpt-image-2"));
+    let dry = ["gen", "fox", "--dry-run", "-n", "2"];
+    assert!(through(&dry).exits(0).out().contains("0.106000"));
     assert!(through(&["balance"]).exits(0).out().contains("unlimited"));
     let task = made["task"].as_str().expect("an id");
     assert!(
@@ -629,6 +635,43 @@ fn accounts_and_credits_add_up() {
 }
 
 #[test]
+fn an_audit_that_finds_something_says_what_and_fails() {
+    let place = Place::new();
+    place.run(&["accounts", "create", "team"]).exits(0);
+    place.run(&["credits", "grant", "team", "10"]).exits(0);
+    let rows = rusqlite::Connection::open(place.data().join("pinhole.db")).expect("the rows");
+    let tampered = rows.execute("UPDATE accounts SET available = available + 1", []);
+    assert_eq!(tampered.ok(), Some(1));
+    place
+        .run(&["ledger", "check"])
+        .exits(1)
+        .says(&["not in order", "10.000001 available"]);
+    let json = place.run(&["ledger", "check", "--json"]).exits(1);
+    let audit: Value = serde_json::from_slice(&json.stdout).expect("stdout is JSON all the same");
+    assert_eq!(audit["clean"], false);
+}
+
+#[test]
+fn two_commands_at_once_take_turns_on_a_folder() {
+    let place = Place::new();
+    let run = |prompt: &str| {
+        place
+            .run(&["gen", prompt, "-m", "sketch", "--size", "64x64"])
+            .exits(0)
+            .out()
+    };
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| run("one [pinhole:delay=1s]"));
+        let second = scope.spawn(|| run("two"));
+        (
+            first.join().expect("it ran"),
+            second.join().expect("it ran"),
+        )
+    });
+    assert_ne!(first, second);
+}
+
+#[test]
 fn the_default_configuration_is_accepted_and_shown_without_secrets() {
     let place = Place::new();
     let file = place.run(&["config", "init"]).exits(0).out();
@@ -719,7 +762,6 @@ fn ctrl_c_ends_with_130_and_the_next_command_takes_the_task_up() {
         .ok()
         .and_then(rustix::process::Pid::from_raw);
     let pid = pid.expect("a process");
-    std::thread::sleep(Duration::from_millis(200));
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     let mut words = String::new();

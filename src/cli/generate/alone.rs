@@ -1,7 +1,7 @@
 //! Alone on the data folder: the engine without a listener, on the same path that HTTP takes.
 
 use super::save::Destination;
-use super::{Made, body, find, headline, interrupt, interrupted, saved_elsewhere};
+use super::{Interrupts, Made, body, find, headline, interrupted, saved_elsewhere};
 use crate::app::{App, StartError};
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::out;
@@ -74,6 +74,7 @@ pub(super) async fn generate(
     settings: &Settings,
     request: &Value,
     destination: &Destination,
+    interrupts: &mut Interrupts,
 ) -> Outcome<Made> {
     let caller = sign_in(app, settings).await?;
     let engine = app.engine();
@@ -98,9 +99,9 @@ pub(super) async fn generate(
     } else {
         accepted.quote.total
     };
-    headline(engine.catalogue(), request, is_test, Some(estimate));
+    headline(&accepted.request, is_test, Some(estimate));
     let (quote, adapted) = (accepted.quote.total, accepted.adapted.clone());
-    let task = wait(app, accepted).await?;
+    let task = wait(app, accepted, interrupts).await?;
     if let Some(failure) = &task.failure {
         return Err(Failure::from(Error::from(failure)).why(format!("task {}", task.id)));
     }
@@ -131,7 +132,7 @@ pub(super) async fn generate(
 
 /// Ends the engine. An earlier command's tasks, taken up at the start, may still run: they are waited for, and whoever
 /// does not want to wait leaves them to the next start.
-pub(super) async fn close(app: &App) {
+pub(super) async fn close(app: &App, interrupts: &mut Interrupts) {
     let closing = async {
         tokio::select! {
             () = app.close() => return,
@@ -145,17 +146,17 @@ pub(super) async fn close(app: &App) {
     tokio::select! {
         () = closing => {}
         // Returning would wait for what still runs.
-        () = interrupt() => std::process::exit(Exit::Interrupted as i32),
+        () = interrupts.next() => std::process::exit(Exit::Interrupted as i32),
     }
 }
 
 /// Waits for the end. An interrupted live task is waited for all the same: its upstream may be at work and paid; a
 /// second Ctrl-C ends that too. A test task costs nothing and is taken up by the next start.
-async fn wait(app: &App, accepted: Accepted) -> Outcome<Arc<Task>> {
+async fn wait(app: &App, accepted: Accepted, interrupts: &mut Interrupts) -> Outcome<Arc<Task>> {
     let (id, mode) = (accepted.task.clone(), accepted.mode);
     let stopped = tokio::select! {
         ended = accepted.wait(LONGEST_WAIT) => return Ok(ended?),
-        () = interrupt() => interrupted(
+        () = interrupts.next() => interrupted(
             format!("the task {id} was accepted"),
             format!("`pinhole task get {id}` tells how it ended; whatever runs next here takes it up"),
         ),
@@ -164,7 +165,7 @@ async fn wait(app: &App, accepted: Accepted) -> Outcome<Arc<Task>> {
         out::note(
             "  Interrupted: the upstream may be at work, so its answer is waited for. Ctrl-C again ends now.",
         );
-        tokio::select! { () = app.close() => {}, () = interrupt() => {} }
+        tokio::select! { () = app.close() => {}, () = interrupts.next() => {} }
     }
     // Returning would wait for what still runs, which is not what Ctrl-C asks for.
     std::process::exit(stopped.tell() as i32);

@@ -40,9 +40,9 @@ pub(super) fn of(command: &Generate) -> Outcome<Value> {
         .flatten()
         .chain(command.parameters.iter().cloned())
     {
-        if name == "response_format" {
-            return Err(Failure::usage("`response_format` has no meaning here")
-                .why("this command fetches the pictures and saves them itself")
+        if let "response_format" | "stream" | "stream_options" | "partial_images" = name.as_str() {
+            return Err(Failure::usage(format!("`{name}` has no meaning here"))
+                .why("this command waits for the pictures and saves them itself")
                 .fix("leave it out; -o says where they go"));
         }
         if body.insert(name.clone(), value).is_some() {

@@ -1,7 +1,7 @@
 //! Through a server: the same body over HTTP, the pictures fetched from `/files/`.
 
 use super::save::Destination;
-use super::{Made, headline, interrupt, interrupted, saved_elsewhere};
+use super::{Interrupts, Made, check, headline, interrupted, saved_elsewhere};
 use crate::catalogue::Catalogue;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::models::unknown;
@@ -18,9 +18,10 @@ pub(super) async fn generate(
     body: &Value,
     destination: &Destination,
 ) -> Outcome<Made> {
+    let mut interrupts = Interrupts::listen();
     tokio::select! {
         made = Box::pin(call(url, settings, body, destination)) => made,
-        () = interrupt() => Err(interrupted(
+        () = interrupts.next() => Err(interrupted(
             "the server goes on with what it has accepted, and charges for what it makes",
             "the pictures are kept there; its history shows the task",
         )),
@@ -36,8 +37,10 @@ async fn call(
     let key = place::key(&settings.data);
     let is_test = key.as_ref().is_some_and(place::Key::is_test);
     // What it will cost is the server's to say; a test costs nothing anywhere.
-    if let Ok(catalogue) = Catalogue::load(settings.catalogue.as_deref()) {
-        headline(&catalogue, body, is_test, is_test.then_some(Money::ZERO));
+    if let Ok(catalogue) = Catalogue::load(settings.catalogue.as_deref())
+        && let Ok(checked) = check(&catalogue, body)
+    {
+        headline(&checked.request, is_test, is_test.then_some(Money::ZERO));
     }
     let server = Server::new(url, key)?;
     let mut request = body.clone();

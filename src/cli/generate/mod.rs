@@ -3,6 +3,7 @@
 mod alone;
 mod body;
 mod http;
+mod price;
 mod save;
 
 use super::failure::{Exit, Failure, Outcome};
@@ -11,7 +12,7 @@ use super::{block_on, models, out, start_logs};
 use crate::catalogue::{self, Catalogue, Checked, Rules};
 use crate::config::{LogFormat, Origin, Settings};
 use crate::error::Error;
-use crate::types::{Account, Money, Quote};
+use crate::types::{Money, Request};
 use alone::Opened;
 use clap::Args;
 use save::{Destination, Saved};
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Args)]
 pub(super) struct Generate {
@@ -64,7 +66,7 @@ impl Generate {
     pub(super) fn run(&self, place: &Place) -> Outcome {
         let body = body::of(self)?;
         if self.dry_run {
-            return self.dry_run(place, &body);
+            return price::show(place, &body, self.json);
         }
         let destination = Destination::of(self.output.as_deref(), &body, self.json)?;
         let settings = quiet_settings(place)?;
@@ -80,9 +82,11 @@ impl Generate {
         }
         match alone::open(settings).await? {
             Opened::Alone(app) => {
-                let made = alone::generate(&app, settings, body, destination).await;
+                let mut interrupts = Interrupts::listen();
+                let made =
+                    alone::generate(&app, settings, body, destination, &mut interrupts).await;
                 let shown = made.and_then(|made| self.show(&made, started.elapsed()));
-                alone::close(&app).await;
+                alone::close(&app, &mut interrupts).await;
                 shown
             }
             Opened::Server(address) => {
@@ -146,51 +150,6 @@ impl Generate {
             "images": images,
         })
     }
-
-    /// Checks and prices as the engine would, without opening it.
-    fn dry_run(&self, place: &Place, body: &Value) -> Outcome {
-        let catalogue = models::catalogue(place)?;
-        let checked = check(&catalogue, body)?;
-        let model = find(&catalogue, body)?;
-        let key = place::key(&place.load()?.settings.data);
-        let markup = payer(place, key.as_ref())?.map_or(0, |account| account.markup_basis_points);
-        let price = catalogue::quote(model, &checked.request, markup);
-        let is_test = key.as_ref().is_some_and(place::Key::is_test);
-        if self.json {
-            return out::json(&json!({
-                "request": body,
-                "price": price.map(|quote| json!({"unit": quote.unit, "total": quote.total})),
-                "currency": "USD",
-                "test": is_test,
-                "adapted": checked.adapted,
-            }));
-        }
-        out::print(&format!("POST /v1/images/generations\n{body:#}"))?;
-        out::print(&price_words(price, checked.request.n()))?;
-        if is_test {
-            out::note(
-                "The key at hand is a test key: with it, the picture is drawn by Pinhole and costs nothing.",
-            );
-        }
-        Ok(())
-    }
-}
-
-fn price_words(price: Option<Quote>, n: u32) -> String {
-    match price {
-        None => "Price  not set: only test keys can call this model".to_owned(),
-        Some(quote) if n == 1 => format!("Price  {} USD", quote.total),
-        Some(quote) => format!("Price  {} USD  ({n} × {})", quote.total, quote.unit),
-    }
-}
-
-/// The account that a key spends from, as far as this machine knows.
-fn payer(place: &Place, key: Option<&place::Key>) -> Outcome<Option<Account>> {
-    let (Some(key), Ok(store)) = (key, place.rows()) else {
-        return Ok(None);
-    };
-    let found = block_on(async { Ok(store.find_key(&key.secret.hash()).await?) })?;
-    Ok(found.map(|(_, account)| account))
 }
 
 fn find<'a>(catalogue: &'a Catalogue, body: &Value) -> Outcome<&'a catalogue::Model> {
@@ -213,12 +172,7 @@ fn check(catalogue: &Catalogue, body: &Value) -> Outcome<Checked> {
 }
 
 /// `gpt-image-2 (test) · 1024x1024 · medium · est. $0.0000`
-fn headline(catalogue: &Catalogue, body: &Value, is_test: bool, estimate: Option<Money>) {
-    let Ok(checked) = check(catalogue, body) else {
-        // Whoever runs the call refuses it in better words.
-        return;
-    };
-    let request = &checked.request;
+fn headline(request: &Request, is_test: bool, estimate: Option<Money>) {
     let mode = if is_test { " (test)" } else { "" };
     let count = (request.n() > 1).then(|| format!("{} pictures", request.n()));
     let text = |name: &str| request.text(name).map(str::to_owned);
@@ -247,10 +201,23 @@ fn quiet_settings(place: &Place) -> Outcome<Settings> {
     Ok(settings)
 }
 
-/// Resolves at Ctrl-C; never if signals cannot be received.
-async fn interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+/// Ctrl-C, from the moment this is made.
+struct Interrupts(Option<Signal>);
+
+impl Interrupts {
+    fn listen() -> Self {
+        Self(signal(SignalKind::interrupt()).ok())
+    }
+
+    /// Resolves at the next one; never if signals cannot be received.
+    async fn next(&mut self) {
+        let came = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if came.is_none() {
+            std::future::pending().await
+        }
     }
 }
 

@@ -234,16 +234,24 @@ fn next_free(folder: &Path, format: &str) -> std::io::Result<PathBuf> {
 
 /// A file keeps the name that was asked for; a wrong ending is worth a word.
 fn warn_of_extension(path: &Path, format: &str) {
-    let Some(extension) = path.extension().and_then(|extension| extension.to_str()) else {
-        return;
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let extension = extension.map(str::to_ascii_lowercase);
+    let named = match extension.as_deref() {
+        Some("jpg") => "jpeg",
+        Some(other) => other,
+        None => return,
     };
-    let extension = extension.to_ascii_lowercase();
-    if extension != format && !(extension == "jpg" && format == "jpeg") {
-        out::note(&format!(
-            "  Note: {} holds a {format} picture; `-p output_format={extension}` asks for another",
-            path.display()
-        ));
+    if named == format {
+        return;
     }
+    let hint = match named {
+        "png" | "jpeg" | "webp" => format!("; `-p output_format={named}` asks for the other"),
+        _ => String::new(),
+    };
+    out::note(&format!(
+        "  Note: {} holds a {format} picture{hint}",
+        path.display()
+    ));
 }
 
 #[cfg(test)]
