@@ -6,6 +6,7 @@
 mod serve;
 
 use crate::config::{Flags, LogFormat, Settings};
+use crate::failpoint;
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ impl Place {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    failpoint::arm();
     let cli = Cli::parse();
     // One cryptography for the whole process; a second call would only find it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
