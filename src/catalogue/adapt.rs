@@ -25,7 +25,11 @@ impl<'a> Check<'a> {
             return Ok(());
         }
         if self.rules.reject_adaptation {
-            let not = if value.is_string() { "" } else { ", not as text" };
+            let not = if value.is_string() {
+                ""
+            } else {
+                ", not as text"
+            };
             let message = format!("{} must be written as {value}{not}", name(&field.path));
             return Err(fault(&field.path, "invalid_type", message));
         }
@@ -84,7 +88,10 @@ impl<'a> Check<'a> {
     pub(super) fn keep_system_prompt(&mut self, at: usize, field: &Field) -> Result<(), Fault> {
         self.says_the_same(at, field)?;
         let text = read_text(Span::default(), &field.path, &field.value)?;
-        self.system_prompt = text.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        self.system_prompt = text
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned);
         Ok(())
     }
 

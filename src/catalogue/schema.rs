@@ -160,7 +160,12 @@ impl<'a> Check<'a> {
     }
 
     /// One parameter may be sent twice, under two names or in two places: images are joined, other values must agree.
-    pub(super) fn store(&mut self, field: &Field, parameter: &Parameter, value: Value) -> Result<(), Fault> {
+    pub(super) fn store(
+        &mut self,
+        field: &Field,
+        parameter: &Parameter,
+        value: Value,
+    ) -> Result<(), Fault> {
         let Some(earlier) = self.values.remove(&parameter.name) else {
             self.values.insert(parameter.name.clone(), value);
             return Ok(());

@@ -109,7 +109,10 @@ impl Gathered {
         if let Some(kind) = part.get("type")
             && kind != key
         {
-            return Err(invalid(&format!("{path}.type"), &format!("`{key}`, as what stands beside it")));
+            return Err(invalid(
+                &format!("{path}.type"),
+                &format!("`{key}`, as what stands beside it"),
+            ));
         }
         let path = format!("{path}.{key}");
         match (key.as_str(), value.as_str()) {
@@ -132,7 +135,8 @@ impl Gathered {
     fn image(&mut self, path: String, value: &Value) {
         if let Some(detail) = value.get("detail").filter(|it| !it.is_null()) {
             let path = format!("{path}.detail");
-            self.fields.push(field("image_detail", path, detail.clone()));
+            self.fields
+                .push(field("image_detail", path, detail.clone()));
         }
         self.fields.push(field("image", path, value.clone()));
     }
@@ -144,7 +148,9 @@ fn object(path: &str, value: &Value, known: &[&str]) -> Result<Map<String, Value
         return Err(invalid(path, "a JSON object"));
     };
     let given = object.iter().filter(|(_, value)| !value.is_null());
-    let given: Map<String, Value> = given.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let given: Map<String, Value> = given
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     match given.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(given),
         Some(key) => {
@@ -152,7 +158,10 @@ fn object(path: &str, value: &Value, known: &[&str]) -> Result<Map<String, Value
             Err(Fault {
                 param: format!("{path}.{key}"),
                 code: "unknown_parameter",
-                message: format!("`{path}.{key}` is not read here; there are {}", known.join(", ")),
+                message: format!(
+                    "`{path}.{key}` is not read here; there are {}",
+                    known.join(", ")
+                ),
             })
         }
     }

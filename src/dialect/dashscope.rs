@@ -9,10 +9,7 @@ use crate::types::Field;
 use serde_json::Value;
 
 /// What the messages say, and every other entry of `input` and `parameters` under its own name.
-pub(super) fn read(
-    input: Value,
-    parameters: Option<Value>,
-) -> Result<(Said, Vec<Field>), Fault> {
+pub(super) fn read(input: Value, parameters: Option<Value>) -> Result<(Said, Vec<Field>), Fault> {
     let mut said = Said::default();
     let mut fields = Vec::new();
     for (at, object) in [("input", Some(input)), ("parameters", parameters)] {

@@ -19,7 +19,12 @@ pub(super) fn decode(body: &[u8]) -> Result<Draft, Error> {
         .any(|(name, value)| name == "prompt" && !value.is_null());
     let prompt = said.prompt.filter(|_| !has_prompt);
     let mut draft = Draft {
-        fields: said.fields.into_iter().chain(prompt).chain(fields).collect(),
+        fields: said
+            .fields
+            .into_iter()
+            .chain(prompt)
+            .chain(fields)
+            .collect(),
     };
     for (name, value) in top {
         draft.push(&name, value);

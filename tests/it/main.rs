@@ -1,3 +1,4 @@
 //! Tests from outside, in one binary: linking is what integration tests spend their build time on.
 
 mod architecture;
+mod shapes;
