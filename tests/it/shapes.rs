@@ -40,6 +40,11 @@ impl Service {
         let listening = app.listen().await.expect("a free port");
         let address = listening.address().expect("an address");
         let (key, stop) = (app.test_key().reveal().to_owned(), app.stop_token());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the test itself waits for the application"
+        )]
+        let serving = tokio::spawn(app.serve(listening));
         Self {
             generations: format!("http://{address}/v1/images/generations"),
             key,
@@ -48,7 +53,7 @@ impl Service {
                 .build()
                 .expect("a client"),
             stop,
-            serving: tokio::spawn(app.serve(listening)),
+            serving,
             _folder: folder,
         }
     }
