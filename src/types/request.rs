@@ -19,7 +19,8 @@ pub struct Field {
 /// A decoded call that nobody has checked yet. Dialects make it; only the schema check takes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
-    /// Everything that was sent, at most one field a name.
+    /// Everything that was sent. A name stands twice if two places of the body may say it; images are then joined,
+    /// and other values must agree.
     pub fields: Vec<Field>,
 }
 
