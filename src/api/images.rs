@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::engine::{Accepted, Origin};
 use crate::error::{Error, Kind};
-use crate::intake;
+use crate::intake::{self, Fields};
 use crate::types::{Caller, Mode, Quote, Task, TaskId, TaskState};
 use axum::body::Body;
 use axum::extract::State;
@@ -17,6 +17,22 @@ use std::time::{Duration, Instant};
 
 /// How long a synchronous call waits: below the 600 s after which OpenAI's SDKs give up and call again.
 const LONGEST_WAIT: Duration = Duration::from_secs(570);
+
+/// Where the flat shape may hold pictures, in every way that `catalogue::value` reads one.
+const IMAGE_FIELDS: Fields = Fields(&[
+    "$.image",
+    "$.image.url",
+    "$.image.image_url",
+    "$.image.image_url.url",
+    "$.images",
+    "$.images.url",
+    "$.images.image_url",
+    "$.images.image_url.url",
+    "$.mask",
+    "$.mask.url",
+    "$.mask.image_url",
+    "$.mask.image_url.url",
+]);
 
 /// `POST /v1/images/generations`
 pub(super) async fn generate(
@@ -59,7 +75,8 @@ async fn accept(
     dialect: &dyn Dialect,
 ) -> Result<Accepted, Error> {
     expect_json(headers)?;
-    let intake = intake::read_json(body.into_data_stream()).await?;
+    let blobs = api.0.engine.blobs();
+    let intake = intake::read_json(body.into_data_stream(), blobs, IMAGE_FIELDS).await?;
     let draft = dialect.decode(&intake)?;
     let origin = Origin {
         public_url: public_url(api, headers),
