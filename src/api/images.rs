@@ -1,24 +1,27 @@
-//! `/v1/images/generations` and `/v1/quote`.
+//! `/v1/images/*` and `/v1/quote`.
 
+use super::marks::Marks;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::find_task;
-use super::{Api, stream};
+use super::{Api, body, stream};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
-use crate::engine::{Accepted, Origin};
+use crate::engine::{Accepted, Ask};
 use crate::error::{Error, Kind};
-use crate::intake;
-use crate::types::{Caller, Draft, Millis, Mode, Quote, Task, TaskId, TaskState};
+use crate::types::{Caller, Millis, Operation, Task, TaskId, TaskState};
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// How long a synchronous call waits: below the 600 s after which OpenAI's SDKs give up and call again.
 const LONGEST_WAIT: Duration = Duration::from_secs(570);
+
+const GENERATIONS: &str = "/v1/images/generations";
+const EDITS: &str = "/v1/images/edits";
 
 /// `POST /v1/images/generations`
 pub(super) async fn generate(
@@ -28,8 +31,49 @@ pub(super) async fn generate(
     body: Body,
 ) -> Response {
     let received = Instant::now();
+    let ask = body::read_json(&api, &headers, body, &Flat).await;
+    run(&api, &caller, &headers, ask, GENERATIONS, received).await
+}
+
+/// `POST /v1/images/edits`: a form, as OpenAI's SDKs send it, or JSON.
+pub(super) async fn edit(
+    State(api): State<Api>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let received = Instant::now();
+    let ask = match body::boundary(&headers) {
+        Some(boundary) => body::read_form(&api, &boundary, body, &Flat).await,
+        None => body::read_json(&api, &headers, body, &Flat).await,
+    };
+    let ask = ask.map(|ask| Ask { operation: Some(Operation::Edit), ..ask });
+    run(&api, &caller, &headers, ask, EDITS, received).await
+}
+
+/// `POST /v1/images/variations`: gone where it came from, and told so.
+pub(super) async fn variations(_caller: Caller) -> Response {
+    let message = "variations were removed from OpenAI's API and are not offered here; \
+                   POST /v1/images/edits with the image and a prompt makes one";
+    Refusal::new(&Flat, Error::new(Kind::NotFound, message)).into_response()
+}
+
+/// Accepts what was read, then waits, streams or leaves, as the client wishes.
+async fn run(
+    api: &Api,
+    caller: &Caller,
+    headers: &HeaderMap,
+    ask: Result<Ask, Error>,
+    path: &str,
+    received: Instant,
+) -> Response {
     let dialect: &'static dyn Dialect = &Flat;
-    let accepted = match accept(&api, &caller, &headers, body, dialect).await {
+    let accepted = async {
+        let ask = ask?;
+        let origin = body::origin(api, headers, path, &ask)?;
+        api.0.engine.generate(caller, ask, origin).await
+    };
+    let accepted = match accepted.await {
         Ok(accepted) => accepted,
         Err(error) => return Refusal::new(dialect, error).into_response(),
     };
@@ -41,16 +85,16 @@ pub(super) async fn generate(
     );
     let mut marks = Marks::of(&accepted);
     if accepted.stream {
-        return stream::respond(&api, dialect, accepted, marks, received).await;
+        return stream::respond(api, dialect, accepted, marks, received).await;
     }
     let pending = Pending::of(&accepted);
-    let patience = Patience::of(&headers);
+    let patience = Patience::of(headers);
     let mut response = match accepted.wait(patience.limit).await {
         Err(error) if error.kind == Kind::StillRunning && patience.then_accept => pending.answer(),
         Err(error) => Refusal::new(dialect, error).into_response(),
         Ok(task) => {
             marks.settled(&task, received.elapsed());
-            answer(&api, dialect, &task)
+            answer(api, dialect, &task)
         }
     };
     marks.write(response.headers_mut());
@@ -92,8 +136,8 @@ pub(super) async fn quote(
     body: Body,
 ) -> Response {
     let quoted = async {
-        let draft = read(&headers, body, &Flat).await?;
-        api.0.engine.quote(&caller, draft)
+        let ask = body::read_json(&api, &headers, body, &Flat).await?;
+        api.0.engine.quote(&caller, ask)
     };
     match quoted.await {
         Err(error) => Refusal::new(&Flat, error).into_response(),
@@ -215,169 +259,6 @@ impl Pending {
     }
 }
 
-async fn accept(
-    api: &Api,
-    caller: &Caller,
-    headers: &HeaderMap,
-    body: Body,
-    dialect: &dyn Dialect,
-) -> Result<Accepted, Error> {
-    let draft = read(headers, body, dialect).await?;
-    let origin = Origin {
-        idempotency: idempotency(headers, "/v1/images/generations", &draft)?,
-        public_url: public_url(api, headers),
-        reject_adaptation: rejects_adaptation(headers)?,
-    };
-    api.0.engine.generate(caller, draft, origin).await
-}
-
-async fn read(headers: &HeaderMap, body: Body, dialect: &dyn Dialect) -> Result<Draft, Error> {
-    expect_json(headers)?;
-    let intake = intake::read_json(body.into_data_stream()).await?;
-    dialect.decode(&intake)
-}
-
-/// A body of another type is refused; one without a type is taken for JSON, as many clients leave it out.
-fn expect_json(headers: &HeaderMap) -> Result<(), Error> {
-    let Some(given) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let given = given
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    let is_json = given.eq_ignore_ascii_case("application/json")
-        || given.to_ascii_lowercase().ends_with("+json");
-    // curl's default for `-d`; refusing it would help nobody.
-    if is_json
-        || given.is_empty()
-        || given.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-    {
-        return Ok(());
-    }
-    let given: String = given.chars().take(60).collect();
-    Err(Error::new(
-        Kind::UnsupportedMediaType,
-        format!("this endpoint reads `application/json`, got `{given}`"),
-    ))
-}
-
-fn rejects_adaptation(headers: &HeaderMap) -> Result<bool, Error> {
-    match headers.get("x-pinhole-params").map(HeaderValue::as_bytes) {
-        None | Some(b"adapt") => Ok(false),
-        Some(b"reject") => Ok(true),
-        Some(_) => Err(Error::new(
-            Kind::InvalidBody,
-            "the header `x-pinhole-params` is `adapt` or `reject`",
-        )),
-    }
-}
-
-/// The client's `Idempotency-Key` with a hash of what must be the same in a repetition: path and draft.
-fn idempotency(
-    headers: &HeaderMap,
-    path: &str,
-    draft: &Draft,
-) -> Result<Option<(String, [u8; 32])>, Error> {
-    let Some(key) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let key = key
-        .to_str()
-        .ok()
-        .filter(|key| (1..=255).contains(&key.len()))
-        .ok_or_else(|| {
-            Error::new(
-                Kind::InvalidBody,
-                "an `Idempotency-Key` has 1 to 255 visible ASCII characters",
-            )
-        })?;
-    let fingerprint = blake3::hash(format!("{path}\n{}", draft.canonical()).as_bytes());
-    Ok(Some((key.to_owned(), *fingerprint.as_bytes())))
-}
-
-/// Where this client can fetch its results: as configured, else as it reached us.
-pub(super) fn public_url(api: &Api, headers: &HeaderMap) -> String {
-    if let Some(url) = &api.0.settings.public_url {
-        return url.trim_end_matches('/').to_owned();
-    }
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.map_or_else(|| api.0.settings.listen.to_string(), str::to_owned);
-    format!("http://{host}")
-}
-
-/// What the headers of every admitted call say.
-pub(super) struct Marks {
-    task: TaskId,
-    mode: Mode,
-    quote: Quote,
-    adapted: Vec<String>,
-    cost: Option<String>,
-    overhead_ms: Option<u64>,
-}
-
-impl Marks {
-    fn of(accepted: &Accepted) -> Self {
-        Self {
-            task: accepted.task.clone(),
-            mode: accepted.mode,
-            quote: accepted.quote,
-            adapted: accepted.adapted.clone(),
-            cost: None,
-            overhead_ms: None,
-        }
-    }
-
-    fn of_task(task: &Task) -> Self {
-        Self {
-            task: task.id.clone(),
-            mode: task.mode,
-            quote: task.quote,
-            adapted: Vec::new(),
-            cost: None,
-            overhead_ms: None,
-        }
-    }
-
-    /// Adds what is known at the end.
-    pub(super) fn settled(&mut self, task: &Task, elapsed: Duration) {
-        self.cost = Some(task.captured.to_string());
-        self.overhead_ms = Some(overhead_ms(task, elapsed));
-    }
-
-    pub(super) fn write(self, headers: &mut HeaderMap) {
-        let mut set = |name: &'static str, value: Option<String>| {
-            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        };
-        set("x-pinhole-task-id", Some(self.task.to_string()));
-        set("x-pinhole-quote", Some(self.quote.total.to_string()));
-        set(
-            "x-pinhole-mode",
-            (self.mode == Mode::Test).then(|| "test".to_owned()),
-        );
-        set(
-            "x-pinhole-adapted",
-            (!self.adapted.is_empty()).then(|| self.adapted.join(", ")),
-        );
-        set("x-pinhole-cost", self.cost);
-        set(
-            "x-pinhole-overhead-ms",
-            self.overhead_ms.map(|ms| ms.to_string()),
-        );
-    }
-}
-
-/// Our own time: all of it but what was spent waiting for upstreams.
-pub(super) fn overhead_ms(task: &Task, elapsed: Duration) -> u64 {
-    let upstream = Duration::from_millis(u64::try_from(task.upstream_ms).unwrap_or(0));
-    u64::try_from(elapsed.saturating_sub(upstream).as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,7 +270,7 @@ mod tests {
             for value in prefer {
                 headers.append("prefer", value.parse().unwrap());
             }
-            let patience = Patience::of(&headers);
+            let patience = Patience::of(headers);
             assert_eq!(
                 (patience.limit.as_secs(), patience.then_accept),
                 (seconds, then_accept),

@@ -1,5 +1,6 @@
 //! Accepting a task: check, price, route, then one transaction.
 
+use super::inputs::Inputs;
 use super::lane::{Lane, Slot};
 use super::route::Route;
 use super::watch::{Live, Progress, Shown, Watch};
@@ -7,12 +8,13 @@ use super::{Engine, refusal, run, storage_full};
 use crate::catalogue::{self, Checked, Model, Rules, Status};
 use crate::error::{Error, Fault, Kind};
 use crate::failpoint::failpoint;
+use crate::intake::Intake;
 use crate::provider::Preview;
 use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    Caller, Draft, Millis, Mode, Money, Quote, Request, Scope, SpendCap, SpendPeriod, Task, TaskId,
+    Caller, Draft, Millis, Mode, Money, Operation, Quote, Request, Scope, SpendCap, SpendPeriod, Task, TaskId,
     TaskState, Usage,
 };
 use std::sync::Arc;
@@ -21,6 +23,19 @@ use tokio::sync::{broadcast, oneshot, watch};
 
 /// How long an idempotency key is remembered.
 const KEEP_IDEMPOTENCY_KEYS: Duration = Duration::from_secs(24 * 3600);
+
+/// What a client asks for: a decoded body and the pictures that came with it.
+#[derive(Debug, Default)]
+pub struct Ask {
+    /// The decoded body.
+    pub draft: Draft,
+    /// Where its pictures are; what the request does not claim is deleted.
+    pub intake: Intake,
+    /// The body was a form, whose values are all texts.
+    pub untyped_body: bool,
+    /// What the path asks for, where it says so.
+    pub operation: Option<Operation>,
+}
 
 /// How a request reached us, as far as its task must remember.
 #[derive(Clone, Debug)]
@@ -127,23 +142,27 @@ impl Engine {
     pub async fn generate(
         &self,
         caller: &Caller,
-        draft: Draft,
+        mut ask: Ask,
         origin: Origin,
     ) -> Result<Accepted, Error> {
         self.may_admit(caller)?;
-        let (model, checked) = self.check(caller, draft, origin.reject_adaptation)?;
+        let mut intake = std::mem::take(&mut ask.intake);
+        let (model, mut checked) = self.check(caller, ask, origin.reject_adaptation)?;
         refuse_what_is_not_built(&checked)?;
         let mode = caller.key.mode;
         let quote = self.price(caller, &model, &checked)?;
         let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
             .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
         self.guard_space()?;
-        self.admit(caller, checked, quote, route, origin).await
+        let inputs = self.inputs(&checked, &mut intake, mode, &origin.public_url).await?;
+        checked.request = inputs.put_into(checked.request);
+        checked.adapted.extend(inputs.adapted());
+        self.admit(caller, checked, inputs, quote, route, origin).await
     }
 
     /// What a request would cost at this moment: checked and priced like a real one, and not run.
-    pub fn quote(&self, caller: &Caller, draft: Draft) -> Result<Quoted, Error> {
-        let (model, checked) = self.check(caller, draft, false)?;
+    pub fn quote(&self, caller: &Caller, ask: Ask) -> Result<Quoted, Error> {
+        let (model, checked) = self.check(caller, ask, false)?;
         let quote = self.price(caller, &model, &checked)?;
         Ok(Quoted {
             model: model.id.clone(),
@@ -155,20 +174,21 @@ impl Engine {
     fn check(
         &self,
         caller: &Caller,
-        draft: Draft,
+        ask: Ask,
         reject_adaptation: bool,
     ) -> Result<(Arc<Model>, Checked), Error> {
-        let model = self.model_for(caller, &draft)?;
+        let model = self.model_for(caller, &ask.draft)?;
         let rules = Rules {
             reject_adaptation,
+            untyped_body: ask.untyped_body,
+            operation: ask.operation,
             default_response_format: caller
                 .key
                 .limits
                 .default_response_format
                 .unwrap_or_default(),
-            ..Rules::default()
         };
-        let checked = catalogue::check(&model, draft, &rules).map_err(Error::faults)?;
+        let checked = catalogue::check(&model, ask.draft, &rules).map_err(Error::faults)?;
         Ok((model, checked))
     }
 
@@ -298,6 +318,7 @@ impl Engine {
         &self,
         caller: &Caller,
         checked: Checked,
+        inputs: Inputs,
         quote: Quote,
         route: Route,
         origin: Origin,
@@ -325,7 +346,7 @@ impl Engine {
         let (reply, admitted) = oneshot::channel();
         let engine = self.clone();
         self.0.tracker.spawn(async move {
-            engine.admit_and_run(admission, reply, lane, slot).await;
+            engine.admit_and_run(admission, inputs, reply, lane, slot).await;
         });
         match admitted
             .await
@@ -387,6 +408,7 @@ impl Engine {
     async fn admit_and_run(
         &self,
         admission: Admission,
+        inputs: Inputs,
         reply: oneshot::Sender<Result<Admitted, StoreError>>,
         lane: Arc<Lane>,
         slot: Option<Slot>,
@@ -399,6 +421,7 @@ impl Engine {
         let verdict = self.0.store.admit(admission).await;
         let is_new = matches!(verdict, Ok(Admitted::New));
         if is_new {
+            inputs.keep();
             failpoint("admitted");
         } else {
             self.0.watchers.forget(&id);
@@ -510,11 +533,10 @@ fn no_price(model: &Model) -> String {
 }
 
 fn no_provider(model: &Model) -> String {
-    let names: Vec<_> = model
-        .targets
-        .iter()
-        .map(|target| target.provider.as_str())
-        .collect();
+    if model.targets.is_empty() {
+        return format!("no upstream that serves {} is known; a test key draws it without one", model.id);
+    }
+    let names: Vec<_> = model.targets.iter().map(|target| target.provider.as_str()).collect();
     format!(
         "no provider that serves {} is turned on (it can be served by {}); a test key draws it without one",
         model.id,
@@ -551,16 +573,6 @@ fn refuse_what_is_not_built(checked: &Checked) -> Result<(), Error> {
             "callback_url",
             checked.callback_url.is_some(),
             "this version does not call back; poll the task instead",
-        ),
-        (
-            "image",
-            !checked.images.is_empty(),
-            "this version takes no input images yet",
-        ),
-        (
-            "mask",
-            checked.mask.is_some(),
-            "this version takes no masks yet",
         ),
     ];
     let faults: Vec<Fault> = asked

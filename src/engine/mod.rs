@@ -12,6 +12,7 @@
 
 mod admit;
 mod collect;
+mod inputs;
 mod lane;
 #[cfg(test)]
 mod model;
@@ -20,7 +21,7 @@ mod route;
 mod run;
 mod watch;
 
-pub use admit::{Accepted, Origin, Quoted, Seen};
+pub use admit::{Accepted, Ask, Origin, Quoted, Seen};
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;

@@ -160,6 +160,18 @@ impl Request {
         }
     }
 
+    /// For the engine, once it has the pictures that the request only named: they take the place of the names.
+    pub(crate) fn with_inputs(mut self, images: Vec<Picture>, mask: Option<Picture>) -> Self {
+        for name in ["image", "mask"] {
+            self.parameters.remove(name);
+        }
+        Self {
+            images,
+            mask,
+            ..self
+        }
+    }
+
     /// The catalogue's id of the model; aliases are resolved.
     pub fn model(&self) -> &str {
         &self.model

@@ -7,6 +7,7 @@ use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::out;
 use crate::cli::place::{self, Key};
 use crate::config::Settings;
+use crate::engine::Ask;
 use crate::engine::{Accepted, Origin};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Mode, Money, Task};
@@ -84,8 +85,12 @@ pub(super) async fn generate(
         public_url: settings.public_url.clone().unwrap_or_else(listen),
         reject_adaptation: false,
     };
+    let ask = Ask {
+        draft: body::draft(request)?,
+        ..Ask::default()
+    };
     let accepted = engine
-        .generate(&caller, body::draft(request)?, origin)
+        .generate(&caller, ask, origin)
         .await;
     let accepted = accepted.map_err(|error| match error.kind {
         Kind::ModelNotFound => find(engine.catalogue(), request)

@@ -56,10 +56,7 @@ pub(super) fn of(command: &Generate) -> Outcome<Value> {
 
 /// The body, read as HTTP reads it.
 pub(super) fn draft(body: &Value) -> Outcome<Draft> {
-    let intake = Intake {
-        skeleton: Bytes::from(body.to_string()),
-        blobs: Vec::new(),
-    };
+    let intake = Intake::of(Bytes::from(body.to_string()));
     Ok(Flat.decode(&intake)?)
 }
 
