@@ -290,8 +290,7 @@ impl Scanner {
                 Unescaped::Nothing => {}
                 Unescaped::Raw(byte) => self.path.push_key(&[byte]),
                 Unescaped::Char(char) => {
-                    self.path
-                        .push_key(char.encode_utf8(&mut [0; 4]).as_bytes());
+                    self.path.push_key(char.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 Unescaped::Wrong => self.path.push_key("\u{fffd}".as_bytes()),
                 Unescaped::End => {
@@ -530,8 +529,7 @@ fn judge(head: &mut Vec<u8>, byte: u8) -> Verdict {
 /// `data:image/png;base64`
 fn is_base64_head(head: &[u8]) -> bool {
     const ENDING: &[u8] = b";base64";
-    head.len() >= ENDING.len()
-        && head[head.len() - ENDING.len()..].eq_ignore_ascii_case(ENDING)
+    head.len() >= ENDING.len() && head[head.len() - ENDING.len()..].eq_ignore_ascii_case(ENDING)
 }
 
 /// An escape, from behind its backslash.
