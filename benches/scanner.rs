@@ -34,7 +34,10 @@ fn main() {
     let lines = document(&lines.collect::<Vec<_>>().join("\\n"));
     run("the same, in lines of 76", &lines, 41, hash);
     let safe = document(&text.replace('+', "-").replace('/', "_"));
-    run("the same, URL-safe", &safe, 41, hash);
+    run("the same, URL-safe alphabet", &safe, 41, hash);
+    let mixed = text.as_bytes().chunks(76).map(String::from_utf8_lossy);
+    let mixed = document(&mixed.collect::<Vec<_>>().join(" "));
+    run("the same, spaces in it", &mixed, 41, hash);
     store("into the blob store, with fsync", &body);
 }
 

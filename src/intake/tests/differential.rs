@@ -362,6 +362,26 @@ fn what_is_held_does_not_grow_with_the_document() {
     }
 }
 
+/// Each of these would be read again and again, if a kernel that gives up were tried at every step.
+#[test]
+fn texts_that_no_kernel_takes_are_read_in_linear_time() {
+    for unit in [
+        "A ",
+        "AAAA ",
+        "-+",
+        "AAAA-",
+        "AAAA+AAA_",
+        "A\\n",
+        "A\\u0041",
+        "\\/",
+        " ",
+    ] {
+        let value = unit.repeat((4 << 20) / unit.len());
+        let doc = format!(r#"{{"image":"data:;base64,{value}"}}"#);
+        check(doc.as_bytes(), &[]);
+    }
+}
+
 /// A source of choices, so that documents can be written in many ways and still be shrunk.
 struct Dice(u64);
 

@@ -108,7 +108,7 @@ async fn hostile_bodies_are_refused_and_leave_nothing() {
         ),
         (
             "text behind padding",
-            format!(r#"{{"image":"data:;base64,AA==AA=="}}"#),
+            r#"{"image":"data:;base64,AA==AA=="}"#.to_owned(),
             Kind::InvalidBody,
             Some("image"),
         ),
