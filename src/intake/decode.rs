@@ -1,5 +1,6 @@
 //! Base64 text to bytes. Knows no JSON and no field: the scanner hands it runs of text.
 
+use base64_simd::{Base64, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use memchr::memchr2;
 
 /// Decodes whole quads of the standard alphabet from the beginning of `text`, behind what stands in `out`, and says
@@ -12,24 +13,36 @@ pub type Kernel = fn(text: &[u8], out: &mut Vec<u8>) -> usize;
 
 /// The kernel for every processor: one search for the end, then base64-simd, which picks its instructions at run time.
 pub fn portable(text: &[u8], out: &mut Vec<u8>) -> usize {
-    let mut end = memchr2(b'"', b'\\', text).unwrap_or(text.len());
+    run(&STANDARD_NO_PAD, text, out)
+}
+
+/// The same for the URL-safe alphabet.
+pub(super) fn url_safe(text: &[u8], out: &mut Vec<u8>) -> usize {
+    run(&URL_SAFE_NO_PAD, text, out)
+}
+
+fn run(alphabet: &Base64, text: &[u8], out: &mut Vec<u8>) -> usize {
+    let mut end = run_length(text);
     // The padding that ends a text would spoil the whole run.
     while end > 0 && text[end - 1] == b'=' {
         end -= 1;
     }
     let quads = &text[..end & !3];
-    match base64_simd::STANDARD_NO_PAD.decode_append(quads, out) {
+    match alphabet.decode_append(quads, out) {
         Ok(()) => quads.len(),
         Err(_) => 0,
     }
 }
 
+/// How much stands before the next quote or backslash.
+pub(super) fn run_length(text: &[u8]) -> usize {
+    memchr2(b'"', b'\\', text).unwrap_or(text.len())
+}
+
 /// Decodes what is left when the quads are done: no, two or three characters. `false` if the bits behind the last
 /// byte are not zero, which no encoder writes: the text was cut off.
 pub(super) fn tail(text: &[u8], out: &mut Vec<u8>) -> bool {
-    base64_simd::STANDARD_NO_PAD
-        .decode_append(text, out)
-        .is_ok()
+    STANDARD_NO_PAD.decode_append(text, out).is_ok()
 }
 
 /// What a byte is to base64.

@@ -387,7 +387,8 @@ impl Parts {
 
 impl Head {
     fn parse(lines: &[u8]) -> Result<Self, &'static str> {
-        let lines = std::str::from_utf8(lines).map_err(|_| "the headers of a part are not UTF-8")?;
+        let lines =
+            std::str::from_utf8(lines).map_err(|_| "the headers of a part are not UTF-8")?;
         let header = |wanted: &str| {
             let mut headers = lines.split("\r\n").filter_map(|line| line.split_once(':'));
             let found = headers.find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));

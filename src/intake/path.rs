@@ -93,8 +93,7 @@ impl Path {
     pub(super) fn push_key(&mut self, bytes: &[u8]) {
         let start = self.levels.last().map_or(0, |level| level.start);
         let room = (MAX_KEY_BYTES + 1).saturating_sub(self.keys.len() - start);
-        self.keys
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.keys.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     /// Whether a value here may be a picture.
@@ -124,7 +123,10 @@ impl std::fmt::Display for Path {
     /// As clients write it: `images[1].image_url`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (k, level) in self.levels.iter().enumerate() {
-            let end = self.levels.get(k + 1).map_or(self.keys.len(), |it| it.start);
+            let end = self
+                .levels
+                .get(k + 1)
+                .map_or(self.keys.len(), |it| it.start);
             match level.kind {
                 Kind::List { index } => write!(f, "[{index}]")?,
                 Kind::Object { .. } => {

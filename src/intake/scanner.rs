@@ -154,8 +154,19 @@ struct Blob {
     /// Characters that are not decoded yet, clean.
     gathered: Vec<u8>,
     pads: u8,
-    /// The kernel cannot read this text: it is of the other alphabet, or has white space in it.
-    unclean: bool,
+    text: Text,
+}
+
+/// What is known of a picture's text. It only ever goes down this list, so that no run is tried more than twice.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Text {
+    /// So far all is of the standard alphabet.
+    #[default]
+    Standard,
+    /// So is all of the URL-safe one from here on.
+    UrlSafe,
+    /// It is mixed, or there is white space in it: it must be cleaned first.
+    Unclean,
 }
 
 impl Scanner {
@@ -290,8 +301,7 @@ impl Scanner {
                 Unescaped::Nothing => {}
                 Unescaped::Raw(byte) => self.path.push_key(&[byte]),
                 Unescaped::Char(char) => {
-                    self.path
-                        .push_key(char.encode_utf8(&mut [0; 4]).as_bytes());
+                    self.path.push_key(char.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 Unescaped::Wrong => self.path.push_key("\u{fffd}".as_bytes()),
                 Unescaped::End => {
@@ -383,23 +393,37 @@ impl Scanner {
             return Ok((0, Some(self.block()?)));
         }
         let window = &window[..window.len().min(room)];
-        if self.escape.is_none() && self.blob.is_aligned() {
-            let read = (self.kernel)(window, &mut self.blob.out);
+        if self.escape.is_some() {
+            return self.characters(window);
+        }
+        if self.blob.is_aligned() {
+            let read = self.blob.decode(window, self.kernel);
             if read > 0 {
                 return Ok((read, None));
             }
-            // It took nothing although it could have: something further on is in its way, and would be again and
-            // again. So the rest of this text is cleaned first.
-            let could = window.len() >= 4
-                && window[..4]
-                    .iter()
-                    .all(|&byte| class(byte) == Class::Symbol(byte));
-            self.blob.unclean = could;
+        }
+        if self.blob.text == Text::Unclean {
+            let run = &window[..decode::run_length(window)];
+            if !run.is_empty() {
+                return self.unclean_run(run);
+            }
         }
         self.characters(window)
     }
 
-    /// Reads character by character, at least to the next one where the kernel can take over.
+    /// Cleans a run that has neither quote nor backslash in it.
+    fn unclean_run(&mut self, run: &[u8]) -> Result<(usize, Option<Step>), ScanError> {
+        for (k, &byte) in run.iter().enumerate() {
+            let at = self.offset + k as u64;
+            if byte < b' ' {
+                return Err(self.error(Cause::NotBase64, at));
+            }
+            self.character(byte, at)?;
+        }
+        Ok((run.len(), None))
+    }
+
+    /// Reads character by character to where one of the faster ways can take over.
     fn characters(&mut self, window: &[u8]) -> Result<(usize, Option<Step>), ScanError> {
         for (k, &byte) in window.iter().enumerate() {
             let at = self.offset + k as u64;
@@ -412,7 +436,8 @@ impl Scanner {
                     return Err(self.error(Cause::NotBase64, at));
                 }
             }
-            if self.escape.is_none() && self.blob.is_aligned() {
+            let is_unclean = self.blob.text == Text::Unclean;
+            if self.escape.is_none() && (is_unclean || self.blob.is_aligned()) {
                 return Ok((k + 1, None));
             }
         }
@@ -464,14 +489,31 @@ impl Blob {
         (BLOCK_BYTES - self.out.len()) / 3 * 4 - self.gathered.len()
     }
 
-    /// Whether the kernel can go on from here.
+    /// Whether a kernel can go on from here.
     fn is_aligned(&self) -> bool {
-        !self.unclean && self.gathered.is_empty() && self.pads == 0
+        self.text != Text::Unclean && self.gathered.is_empty() && self.pads == 0
+    }
+
+    /// Decodes the beginning of a window, as far as a kernel takes it.
+    fn decode(&mut self, window: &[u8], kernel: Kernel) -> usize {
+        // What is shorter, or has its end or an escape right here, says nothing about the rest.
+        let is_telling = decode::run_length(&window[..window.len().min(4)]) == 4;
+        let (read, next) = match self.text {
+            Text::Standard => (kernel(window, &mut self.out), Text::UrlSafe),
+            _ => (decode::url_safe(window, &mut self.out), Text::Unclean),
+        };
+        if read == 0 && is_telling {
+            self.text = next;
+        }
+        read
     }
 
     fn push(&mut self, symbol: u8) {
         self.gathered.push(symbol);
-        let enough = if self.unclean { GATHER_CHARACTERS } else { 4 };
+        let enough = match self.text {
+            Text::Unclean => GATHER_CHARACTERS,
+            Text::Standard | Text::UrlSafe => 4,
+        };
         if self.gathered.len() >= enough {
             self.flush();
         }
@@ -530,8 +572,7 @@ fn judge(head: &mut Vec<u8>, byte: u8) -> Verdict {
 /// `data:image/png;base64`
 fn is_base64_head(head: &[u8]) -> bool {
     const ENDING: &[u8] = b";base64";
-    head.len() >= ENDING.len()
-        && head[head.len() - ENDING.len()..].eq_ignore_ascii_case(ENDING)
+    head.len() >= ENDING.len() && head[head.len() - ENDING.len()..].eq_ignore_ascii_case(ENDING)
 }
 
 /// An escape, from behind its backslash.

@@ -67,12 +67,7 @@ fn of_scan(error: ScanError) -> Error {
 
 fn of_blob(path: String, error: BlobError) -> Error {
     match error {
-        BlobError::NotAnImage(why) => at(
-            Kind::InvalidBody,
-            path,
-            "invalid_image",
-            why.to_string(),
-        ),
+        BlobError::NotAnImage(why) => at(Kind::InvalidBody, path, "invalid_image", why.to_string()),
         BlobError::TooLarge(limit) => at(
             Kind::TooLarge,
             path,
