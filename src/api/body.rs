@@ -128,9 +128,15 @@ fn idempotency(
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()));
     let key = key.ok_or_else(|| {
-        Error::new(Kind::InvalidBody, "an `Idempotency-Key` has 1 to 255 visible ASCII characters")
+        Error::new(
+            Kind::InvalidBody,
+            "an `Idempotency-Key` has 1 to 255 visible ASCII characters",
+        )
     })?;
     let asked = ask.intake.with_hashes(&ask.draft.canonical());
     let fingerprint = blake3::hash(format!("{path}\n{asked}").as_bytes());

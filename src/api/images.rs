@@ -47,7 +47,10 @@ pub(super) async fn edit(
         Some(boundary) => body::read_form(&api, &boundary, body, &Flat).await,
         None => body::read_json(&api, &headers, body, &Flat).await,
     };
-    let ask = ask.map(|ask| Ask { operation: Some(Operation::Edit), ..ask });
+    let ask = ask.map(|ask| Ask {
+        operation: Some(Operation::Edit),
+        ..ask
+    });
     run(&api, &caller, &headers, ask, EDITS, received).await
 }
 
@@ -270,7 +273,7 @@ mod tests {
             for value in prefer {
                 headers.append("prefer", value.parse().unwrap());
             }
-            let patience = Patience::of(headers);
+            let patience = Patience::of(&headers);
             assert_eq!(
                 (patience.limit.as_secs(), patience.then_accept),
                 (seconds, then_accept),

@@ -14,8 +14,8 @@ use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    Caller, Draft, Millis, Mode, Money, Operation, Quote, Request, Scope, SpendCap, SpendPeriod, Task, TaskId,
-    TaskState, Usage,
+    Caller, Draft, Millis, Mode, Money, Operation, Quote, Request, Scope, SpendCap, SpendPeriod,
+    Task, TaskId, TaskState, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,10 +154,13 @@ impl Engine {
         let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
             .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
         self.guard_space()?;
-        let inputs = self.inputs(&checked, &mut intake, mode, &origin.public_url).await?;
+        let inputs = self
+            .inputs(&checked, &mut intake, mode, &origin.public_url)
+            .await?;
         checked.request = inputs.put_into(checked.request);
         checked.adapted.extend(inputs.adapted());
-        self.admit(caller, checked, inputs, quote, route, origin).await
+        self.admit(caller, checked, inputs, quote, route, origin)
+            .await
     }
 
     /// What a request would cost at this moment: checked and priced like a real one, and not run.
@@ -346,7 +349,9 @@ impl Engine {
         let (reply, admitted) = oneshot::channel();
         let engine = self.clone();
         self.0.tracker.spawn(async move {
-            engine.admit_and_run(admission, inputs, reply, lane, slot).await;
+            engine
+                .admit_and_run(admission, inputs, reply, lane, slot)
+                .await;
         });
         match admitted
             .await
@@ -534,9 +539,16 @@ fn no_price(model: &Model) -> String {
 
 fn no_provider(model: &Model) -> String {
     if model.targets.is_empty() {
-        return format!("no upstream that serves {} is known; a test key draws it without one", model.id);
+        return format!(
+            "no upstream that serves {} is known; a test key draws it without one",
+            model.id
+        );
     }
-    let names: Vec<_> = model.targets.iter().map(|target| target.provider.as_str()).collect();
+    let names: Vec<_> = model
+        .targets
+        .iter()
+        .map(|target| target.provider.as_str())
+        .collect();
     format!(
         "no provider that serves {} is turned on (it can be served by {}); a test key draws it without one",
         model.id,
@@ -568,13 +580,11 @@ fn model_id(draft: &Draft) -> Result<&str, Error> {
 
 /// What the schema knows and this version does not do yet is refused by name, never dropped.
 fn refuse_what_is_not_built(checked: &Checked) -> Result<(), Error> {
-    let asked = [
-        (
-            "callback_url",
-            checked.callback_url.is_some(),
-            "this version does not call back; poll the task instead",
-        ),
-    ];
+    let asked = [(
+        "callback_url",
+        checked.callback_url.is_some(),
+        "this version does not call back; poll the task instead",
+    )];
     let faults: Vec<Fault> = asked
         .into_iter()
         .filter(|(_, asked, _)| *asked)

@@ -37,8 +37,15 @@ impl Held {
 impl Inputs {
     /// The request with its pictures.
     pub(super) fn put_into(&self, request: Request) -> Request {
-        let images = self.images.iter().map(|held| held.picture().clone()).collect();
-        request.with_inputs(images, self.mask.as_ref().map(|held| held.picture().clone()))
+        let images = self
+            .images
+            .iter()
+            .map(|held| held.picture().clone())
+            .collect();
+        request.with_inputs(
+            images,
+            self.mask.as_ref().map(|held| held.picture().clone()),
+        )
     }
 
     /// What was done in place of fetching, for `x-pinhole-adapted`.
@@ -65,7 +72,9 @@ impl Inputs {
         if (w, h) == (mask_w, mask_h) {
             return Ok(());
         }
-        let message = format!("`mask` must have the size of the first image, {w}x{h}; it has {mask_w}x{mask_h}");
+        let message = format!(
+            "`mask` must have the size of the first image, {w}x{h}; it has {mask_w}x{mask_h}"
+        );
         Err(fault("mask", "wrong_size", message))
     }
 }
@@ -81,11 +90,29 @@ impl Engine {
     ) -> Result<Inputs, Error> {
         let mut inputs = Inputs::default();
         for input in &checked.images {
-            let held = self.find_input("image", input, intake, mode, public_url, &mut inputs.stood_in).await?;
+            let held = self
+                .find_input(
+                    "image",
+                    input,
+                    intake,
+                    mode,
+                    public_url,
+                    &mut inputs.stood_in,
+                )
+                .await?;
             inputs.images.push(held);
         }
         if let Some(input) = &checked.mask {
-            let held = self.find_input("mask", input, intake, mode, public_url, &mut inputs.stood_in).await?;
+            let held = self
+                .find_input(
+                    "mask",
+                    input,
+                    intake,
+                    mode,
+                    public_url,
+                    &mut inputs.stood_in,
+                )
+                .await?;
             inputs.mask = Some(held);
         }
         inputs.check_mask()?;
@@ -104,7 +131,11 @@ impl Engine {
         let link = match input {
             ImageInput::Link(link) => link,
             ImageInput::File(_) => {
-                return Err(fault(param, "not_supported", "this version has no uploaded files; send the image itself"));
+                return Err(fault(
+                    param,
+                    "not_supported",
+                    "this version has no uploaded files; send the image itself",
+                ));
             }
         };
         if let Some(blob) = intake.take(link) {
@@ -129,7 +160,13 @@ impl Engine {
     async fn stored_result(&self, param: &str, id: &AssetId) -> Result<Picture, Error> {
         let found = self.0.store.find_asset(id).await.map_err(super::refusal)?;
         let alive = found.filter(|asset| asset.expires_at.is_none_or(|at| at > self.now()));
-        let gone = || fault(param, "not_found", "there is no stored result at this URL any more");
+        let gone = || {
+            fault(
+                param,
+                "not_found",
+                "there is no stored result at this URL any more",
+            )
+        };
         alive.map(|asset| asset.picture).ok_or_else(gone)
     }
 
@@ -155,5 +192,9 @@ fn own_asset(link: &str, public_url: &str) -> Option<AssetId> {
 }
 
 fn fault(param: &str, code: &'static str, message: impl Into<String>) -> Error {
-    Error::faults(vec![Fault { param: param.to_owned(), code, message: message.into() }])
+    Error::faults(vec![Fault {
+        param: param.to_owned(),
+        code,
+        message: message.into(),
+    }])
 }

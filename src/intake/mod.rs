@@ -76,10 +76,14 @@ impl Intake {
             return text.to_owned();
         };
         // The last one first: the handle of picture 1 is the beginning of that of picture 12.
-        self.blobs.iter().enumerate().rev().fold(text.to_owned(), |text, (number, blob)| match blob {
-            Some(blob) => text.replace(&mark.handle(number), &blob.picture().hash),
-            None => text,
-        })
+        self.blobs
+            .iter()
+            .enumerate()
+            .rev()
+            .fold(text.to_owned(), |text, (number, blob)| match blob {
+                Some(blob) => text.replace(&mark.handle(number), &blob.picture().hash),
+                None => text,
+            })
     }
 
     fn number(&self, handle: &str) -> Option<usize> {

@@ -89,9 +89,7 @@ pub(super) async fn generate(
         draft: body::draft(request)?,
         ..Ask::default()
     };
-    let accepted = engine
-        .generate(&caller, ask, origin)
-        .await;
+    let accepted = engine.generate(&caller, ask, origin).await;
     let accepted = accepted.map_err(|error| match error.kind {
         Kind::ModelNotFound => find(engine.catalogue(), request)
             .err()

@@ -38,7 +38,9 @@ pub fn lay_into(drawn: &Picture, image: &[u8], mask: Option<&[u8]>) -> Result<Pi
 
 /// Decodes under limits and cuts to the size of the drawing. An image that has that size already is not resampled.
 fn fitted(bytes: &[u8], drawn: &Picture) -> Result<RgbaImage, EditError> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(image::ImageError::IoError)?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(DECODE_BYTES);
     reader.limits(limits);
@@ -53,11 +55,21 @@ fn fitted(bytes: &[u8], drawn: &Picture) -> Result<RgbaImage, EditError> {
 /// How much of the drawing shows at each pixel, of 255: zero wherever the mask is opaque, rising inwards from its edge.
 fn weights(mask: &RgbaImage) -> Vec<u32> {
     let (width, height) = (mask.width() as usize, mask.height() as usize);
-    let holes: Vec<u32> = mask.pixels().map(|pixel| 255 - u32::from(pixel.0[3])).collect();
+    let holes: Vec<u32> = mask
+        .pixels()
+        .map(|pixel| 255 - u32::from(pixel.0[3]))
+        .collect();
     let radius = (width.min(height) / 64).max(1);
     let across = blurred(&holes, width, radius);
-    let down = transposed(&blurred(&transposed(&across, width), height, radius), height);
-    holes.iter().zip(down).map(|(&hole, near)| hole.min(near.saturating_sub(127) * 2)).collect()
+    let down = transposed(
+        &blurred(&transposed(&across, width), height, radius),
+        height,
+    );
+    holes
+        .iter()
+        .zip(down)
+        .map(|(&hole, near)| hole.min(near.saturating_sub(127) * 2))
+        .collect()
 }
 
 /// Each row's running mean over `radius` pixels to either side; beyond the border the last pixel goes on.
@@ -77,7 +89,9 @@ fn blurred(values: &[u32], width: usize, radius: usize) -> Vec<u32> {
 
 fn transposed(values: &[u32], width: usize) -> Vec<u32> {
     let height = values.len() / width;
-    (0..width).flat_map(|x| (0..height).map(move |y| values[y * width + x])).collect()
+    (0..width)
+        .flat_map(|x| (0..height).map(move |y| values[y * width + x]))
+        .collect()
 }
 
 /// Moves colours so that their mean and spread are those of another picture.
@@ -95,7 +109,10 @@ struct Spread {
 
 impl Tint {
     fn between(drawn: &[u8], input: &[u8]) -> Self {
-        Self { from: [0, 1, 2].map(|channel| spread(drawn, channel)), to: [0, 1, 2].map(|channel| spread(input, channel)) }
+        Self {
+            from: [0, 1, 2].map(|channel| spread(drawn, channel)),
+            to: [0, 1, 2].map(|channel| spread(input, channel)),
+        }
     }
 
     fn of(&self, pixel: &[u8; 4]) -> [u8; 4] {
@@ -111,11 +128,20 @@ impl Tint {
 }
 
 fn spread(pixels: &[u8], channel: usize) -> Spread {
-    let values = || pixels.as_chunks::<4>().0.iter().map(|pixel| i64::from(pixel[channel]));
+    let values = || {
+        pixels
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|pixel| i64::from(pixel[channel]))
+    };
     let count = i64::try_from(pixels.len() / 4).unwrap_or(1).max(1);
     let mean = values().sum::<i64>() / count;
     let width = values().map(|value| (value - mean).abs()).sum::<i64>() / count;
-    Spread { mean, width: width.max(1) }
+    Spread {
+        mean,
+        width: width.max(1),
+    }
 }
 
 /// `weight` of 255 parts of the drawing over the input.
@@ -123,7 +149,11 @@ fn mix(input: &[u8; 4], drawn: &[u8; 4], weight: u32) -> [u8; 4] {
     // A see-through drawing shows as much less of itself.
     let weight = weight * u32::from(drawn[3]) / 255;
     [0, 1, 2, 3].map(|channel| {
-        let top = if channel == 3 { 255 } else { u32::from(drawn[channel]) };
+        let top = if channel == 3 {
+            255
+        } else {
+            u32::from(drawn[channel])
+        };
         let sum = u32::from(input[channel]) * (255 - weight) + top * weight;
         u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX)
     })
@@ -137,7 +167,9 @@ mod tests {
 
     fn png(image: RgbaImage) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
-        DynamicImage::from(image).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        DynamicImage::from(image)
+            .write_to(&mut bytes, ImageFormat::Png)
+            .unwrap();
         bytes.into_inner()
     }
 
@@ -149,7 +181,14 @@ mod tests {
     }
 
     fn drawn(width: u32, height: u32) -> Picture {
-        let scene = Scene { prompt: "a lake at dusk", width, height, seed: 1, index: 0, transparent: false };
+        let scene = Scene {
+            prompt: "a lake at dusk",
+            width,
+            height,
+            seed: 1,
+            index: 0,
+            transparent: false,
+        };
         draw(&scene, &mut |_, _| {})
     }
 
@@ -157,7 +196,9 @@ mod tests {
     fn outside_the_mask_nothing_changes_and_inside_everything_does() {
         let input = noise(128, 96);
         let in_hole = |x: u32, y: u32| (32..96).contains(&x) && (24..72).contains(&y);
-        let mask = RgbaImage::from_fn(128, 96, |x, y| Rgba([0, 0, 0, if in_hole(x, y) { 0 } else { 255 }]));
+        let mask = RgbaImage::from_fn(128, 96, |x, y| {
+            Rgba([0, 0, 0, if in_hole(x, y) { 0 } else { 255 }])
+        });
         let result = lay_into(&drawn(128, 96), &png(input.clone()), Some(&png(mask))).unwrap();
         let pixels = result.rgba().as_chunks::<4>().0;
         let mut changed = 0;
@@ -174,7 +215,13 @@ mod tests {
     fn without_a_mask_the_input_shines_through() {
         let plain = RgbaImage::from_pixel(64, 64, Rgba([250, 10, 10, 255]));
         let result = lay_into(&drawn(64, 64), &png(plain), None).unwrap();
-        let red = result.rgba().as_chunks::<4>().0.iter().filter(|pixel| pixel[0] > pixel[2]).count();
+        let red = result
+            .rgba()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .filter(|pixel| pixel[0] > pixel[2])
+            .count();
         assert!(red > 64 * 64 * 9 / 10, "{red} pixels are red");
     }
 
@@ -185,7 +232,12 @@ mod tests {
         assert!(lay_into(&drawn(16, 16), b"\x89PNG\r\n\x1a\n and nothing more", None).is_err());
         for (width, height) in [(1, 1), (1, 50), (50, 1)] {
             let mask = RgbaImage::new(width, height);
-            lay_into(&drawn(width, height), &png(noise(width, height)), Some(&png(mask))).unwrap();
+            lay_into(
+                &drawn(width, height),
+                &png(noise(width, height)),
+                Some(&png(mask)),
+            )
+            .unwrap();
         }
     }
 }

@@ -11,9 +11,9 @@ pub mod size;
 
 use super::replay::not_stored;
 use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, Traits, Verdict};
+use crate::blob::BlobError;
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
-use crate::blob::BlobError;
 use crate::types::{FailKind, Picture, Usage};
 use bytes::{Bytes, BytesMut};
 use directive::{Directives, Fail};
@@ -315,7 +315,11 @@ impl Input {
 
 async fn read(call: &Call, picture: &Picture) -> Result<Bytes, ProviderError> {
     let unreadable = |error: BlobError| broken(&format!("an input image cannot be read: {error}"));
-    let blocks = call.blobs.read(&picture.blob, 0..picture.bytes).await.map_err(unreadable)?;
+    let blocks = call
+        .blobs
+        .read(&picture.blob, 0..picture.bytes)
+        .await
+        .map_err(unreadable)?;
     let whole = blocks.try_fold(BytesMut::new(), |mut whole, block| async move {
         whole.extend_from_slice(&block);
         Ok(whole)
@@ -325,9 +329,18 @@ async fn read(call: &Call, picture: &Picture) -> Result<Bytes, ProviderError> {
 
 /// A picture that stands for one at a URL which a test key does not fetch. `None` if it cannot be drawn.
 pub fn stand_in(url: &str) -> Option<Bytes> {
-    let scene = Scene { prompt: url, width: 512, height: 512, seed: 0, index: 0, transparent: false };
+    let scene = Scene {
+        prompt: url,
+        width: 512,
+        height: 512,
+        seed: 0,
+        index: 0,
+        transparent: false,
+    };
     let picture = draw::draw(&scene, &mut |_, _| {});
-    encode::encode(&picture, Format::Png, 100).ok().map(Bytes::from)
+    encode::encode(&picture, Format::Png, 100)
+        .ok()
+        .map(Bytes::from)
 }
 
 /// Some models call the tier `quality`, and some mean something else by that word.
