@@ -287,7 +287,12 @@ impl From<&Failure> for Error {
             FailKind::StorageFull => Kind::StorageFull,
             FailKind::Internal => Kind::Internal,
         };
-        Self::new(kind, failure.message.clone())
+        let error = Self::new(kind, failure.message.clone());
+        match failure.kind {
+            // Nothing was sent, so coming back is safe; a 503 without a time would leave it to the client's guess.
+            FailKind::Unavailable => error.retry_after(Duration::from_secs(5)),
+            _ => error,
+        }
     }
 }
 
