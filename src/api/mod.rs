@@ -5,6 +5,7 @@ mod auth;
 mod files;
 mod images;
 mod models;
+mod name;
 mod ops;
 mod reply;
 mod router;

@@ -1,11 +1,12 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`.
 
 use super::Api;
+use super::name::Name;
 use super::reply::{Refusal, json_response};
 use crate::catalogue::{self, Model};
 use crate::dialect::flat::Flat;
 use crate::types::Caller;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -46,11 +47,7 @@ pub(super) async fn list(
 }
 
 /// `GET /v1/models/{id}`; an id may contain slashes.
-pub(super) async fn show(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Response {
+pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name) -> Response {
     match api.0.engine.catalogue().find(&id) {
         Some(model) => {
             let reason = api.0.engine.unavailable(&caller, model);
