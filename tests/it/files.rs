@@ -170,3 +170,25 @@ async fn a_configured_public_url_stands_in_every_link() {
     assert_eq!(app.nobody().get(path).await.body, bytes);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn blobs_that_no_row_names_are_collected_and_no_others() {
+    let app = TestApp::start().await;
+    let (link, bytes) = picture(&app).await;
+    let left_behind = app.engine().blobs().put(crate::app::small_png().into()).await;
+    drop(left_behind.expect("room").keep());
+    let blobs = app.setup().file("data").join("blobs");
+    assert_eq!(crate::server::files_below(&blobs).len(), 2);
+    let day = Duration::from_secs(24 * 3600);
+    assert_eq!(app.engine().collect(day).await.orphans, 0, "somebody may still work on it");
+    // A file's time has a grain; a moment later it is older than nothing.
+    let collected = crate::app::until("it is collected", async || {
+        let collected = app.engine().collect(Duration::ZERO).await;
+        (collected.orphans > 0).then_some(collected)
+    })
+    .await;
+    assert_eq!((collected.expired, collected.orphans), (0, 1));
+    assert_eq!(crate::server::files_below(&blobs).len(), 1);
+    assert_eq!(app.nobody().get(&link).await.body, bytes);
+    app.finish().await;
+}

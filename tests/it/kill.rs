@@ -85,10 +85,7 @@ impl std::fmt::Display for Count {
 /// Waits at most two seconds from now until no task waits or runs.
 async fn all_ended(rows: &Connection, restarted: Instant) {
     loop {
-        let open: i64 = number(
-            rows,
-            "SELECT count(*) FROM tasks WHERE state IN ('pending', 'processing')",
-        );
+        let open = open_tasks(rows);
         if open == 0 {
             return;
         }
@@ -99,6 +96,13 @@ async fn all_ended(rows: &Connection, restarted: Instant) {
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+fn open_tasks(rows: &Connection) -> i64 {
+    number(
+        rows,
+        "SELECT count(*) FROM tasks WHERE state IN ('pending', 'processing')",
+    )
 }
 
 fn number(rows: &Connection, sql: &str) -> i64 {
@@ -164,6 +168,15 @@ async fn audit(site: &Site, server: &Server, holder: &Holder, seen: &Seen, credi
            OR hold <> (SELECT coalesce(sum(amount), 0) FROM transfers WHERE subject = tasks.id AND kind IN ('capture', 'release'))
            OR captured <> (SELECT coalesce(sum(amount), 0) FROM transfers WHERE subject = tasks.id AND kind = 'capture')",
     );
+    none(
+        &rows,
+        "attempts whose cost or loss is not what the upstream may bill",
+        "SELECT task || '/' || number FROM attempts WHERE
+           cost <> CASE state WHEN 'succeeded' THEN unit_cost * images ELSE 0 END
+           OR loss <> CASE state WHEN 'unknown' THEN unit_cost * images ELSE 0 END
+           OR loss <> (SELECT coalesce(sum(amount), 0) FROM transfers
+                       WHERE kind = 'loss' AND subject = task || '/' || number)",
+    );
     let charged = number(
         &rows,
         "SELECT coalesce(sum(quote_unit), 0) FROM tasks JOIN assets ON assets.task = tasks.id",
@@ -221,7 +234,11 @@ fn check_calls(rows: &Connection, calls: &[(String, i64)]) {
         .expect("rows");
     let mut parts = HashSet::new();
     for call in calls {
-        let (first, _) = attempts.get(call).expect("a call has an intent");
+        let (first, state) = attempts.get(call).expect("a call has an intent");
+        assert!(
+            state == "succeeded" || state == "unknown",
+            "{call:?} reached the upstream and is booked as {state}"
+        );
         assert!(
             parts.insert((&call.0, first)),
             "image {first} of {} was asked for twice",
@@ -315,6 +332,36 @@ async fn a_paid_call_survives_a_kill_at_each_step() {
 #[tokio::test]
 async fn a_drawing_survives_a_kill_at_each_step() {
     kill_at_each_step("drawn").await;
+}
+
+/// A second kill while the first one's tasks are taken up: what gave up once must not be sent by the next start.
+#[tokio::test]
+async fn a_recovery_that_is_killed_is_taken_up_again() {
+    for model in ["paid", "drawn"] {
+        let site = Site::new(Duration::from_millis(20));
+        let holder = site.customer("100.00").await;
+        let mut seen = Seen::default();
+        for (seed, kills) in [1, 2, 3].into_iter().enumerate() {
+            let mut server = site.start(&format!("sent={}*off->return", seed + 2)).await;
+            ask(&server, &holder, model, &mut seen).await;
+            let died = server.death(Duration::from_secs(10)).await;
+            assert!(died.is_some(), "{}", site.log_text());
+            let mut killed = 0;
+            // The first task that a start brings to its end is its last; without one it would live.
+            while killed < kills && open_tasks(&site.rows()) > 0 {
+                killed += 1;
+                let mut server = site.spawn("settled=return", &[]);
+                let died = server.death(Duration::from_secs(10)).await;
+                assert!(died.is_some(), "{}", site.log_text());
+            }
+            let restarted = Instant::now();
+            let server = site.start("").await;
+            all_ended(&site.rows(), restarted).await;
+            let count = audit(&site, &server, &holder, &seen, 100_000_000).await;
+            eprintln!("killed, and {killed} times more while {model} recovered: {count}");
+            server.kill();
+        }
+    }
 }
 
 #[tokio::test]

@@ -81,28 +81,8 @@ impl Site {
 
     /// As [`Site::start`], with more arguments.
     pub async fn start_with(&self, failpoints: &str, arguments: &[&str]) -> Server {
-        // It says where it listens in this file; what a dead one said must not be believed.
-        let lock = self.data().join("engine.lock");
-        let _ = std::fs::remove_file(&lock);
-        let log = File::options().create(true).append(true).open(self.log());
-        let log = log.expect("a log");
-        let child = Command::new(env!("CARGO_BIN_EXE_pinhole"))
-            .arg("serve")
-            .arg("--config")
-            .arg(self.file("pinhole.toml"))
-            .arg("--data")
-            .arg(self.data())
-            .args(arguments)
-            .env_clear()
-            .env("FAILPOINTS", failpoints)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn();
-        let mut server = Server {
-            child: child.expect("the program starts"),
-            url: String::new(),
-        };
+        let mut server = self.spawn(failpoints, arguments);
+        let lock = self.lock();
         let started = Instant::now();
         while server.url.is_empty() {
             if let Ok(text) = std::fs::read_to_string(&lock)
@@ -120,6 +100,35 @@ impl Site {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         server
+    }
+
+    /// Starts the program; it may die before it listens.
+    pub fn spawn(&self, failpoints: &str, arguments: &[&str]) -> Server {
+        // It says where it listens in this file; what a dead one said must not be believed.
+        let _ = std::fs::remove_file(self.lock());
+        let log = File::options().create(true).append(true).open(self.log());
+        let log = log.expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_pinhole"))
+            .arg("serve")
+            .arg("--config")
+            .arg(self.file("pinhole.toml"))
+            .arg("--data")
+            .arg(self.data())
+            .args(arguments)
+            .env_clear()
+            .env("FAILPOINTS", failpoints)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn();
+        Server {
+            child: child.expect("the program starts"),
+            url: String::new(),
+        }
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.data().join("engine.lock")
     }
 
     pub fn log(&self) -> PathBuf {

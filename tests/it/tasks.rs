@@ -275,6 +275,8 @@ async fn a_drain_does_not_keep_those_waiting_whose_task_waits_for_the_next_start
 #[tokio::test]
 async fn a_second_engine_on_the_same_folder_is_told_where_the_first_one_listens() {
     let app = TestApp::start().await;
+    // Once it answers, it has said where it listens.
+    app.nobody().get("/readyz").await.ok();
     let folder = app.setup().file("data");
     let twin = Setup::new().set(|settings| settings.data = folder);
     match twin.try_start().await.map(|app| app.url.clone()) {
