@@ -223,6 +223,8 @@ pub struct Error {
     pub faults: Vec<Fault>,
     /// When to come back, for the kinds where that helps.
     pub retry_after: Option<Duration>,
+    /// A task was accepted and goes on: the same call again would make, and charge, a second one.
+    pub task_goes_on: bool,
 }
 
 impl Error {
@@ -233,6 +235,7 @@ impl Error {
             message: message.into(),
             faults: Vec::new(),
             retry_after: None,
+            task_goes_on: false,
         }
     }
 
@@ -260,6 +263,15 @@ impl Error {
     pub fn retry_after(self, wait: Duration) -> Self {
         Self {
             retry_after: Some(wait),
+            ..self
+        }
+    }
+
+    /// The same error for somebody whose task was accepted and goes on.
+    pub fn while_the_task_goes_on(self) -> Self {
+        Self {
+            retry_after: None,
+            task_goes_on: true,
             ..self
         }
     }
