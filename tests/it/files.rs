@@ -175,12 +175,20 @@ async fn a_configured_public_url_stands_in_every_link() {
 async fn blobs_that_no_row_names_are_collected_and_no_others() {
     let app = TestApp::start().await;
     let (link, bytes) = picture(&app).await;
-    let left_behind = app.engine().blobs().put(crate::app::small_png().into()).await;
+    let left_behind = app
+        .engine()
+        .blobs()
+        .put(crate::app::small_png().into())
+        .await;
     drop(left_behind.expect("room").keep());
     let blobs = app.setup().file("data").join("blobs");
     assert_eq!(crate::server::files_below(&blobs).len(), 2);
     let day = Duration::from_secs(24 * 3600);
-    assert_eq!(app.engine().collect(day).await.orphans, 0, "somebody may still work on it");
+    assert_eq!(
+        app.engine().collect(day).await.orphans,
+        0,
+        "somebody may still work on it"
+    );
     // A file's time has a grain; a moment later it is older than nothing.
     let collected = crate::app::until("it is collected", async || {
         let collected = app.engine().collect(Duration::ZERO).await;
