@@ -165,6 +165,7 @@ impl App {
         if !self.engine.idle(self.settings.drain).await {
             tracing::warn!("some tasks did not end in time; the next start takes them up");
         }
+        self.engine.dismiss_watchers();
     }
 
     /// Notices keys and accounts that another process changed.

@@ -231,6 +231,8 @@ pub struct Error {
     pub faults: Vec<Fault>,
     /// When to come back, for the kinds where that helps.
     pub retry_after: Option<Duration>,
+    /// A task was accepted and goes on: the same call again would make, and charge, a second one.
+    pub task_goes_on: bool,
 }
 
 impl Error {
@@ -241,6 +243,7 @@ impl Error {
             message: message.into(),
             faults: Vec::new(),
             retry_after: None,
+            task_goes_on: false,
         }
     }
 
@@ -272,6 +275,15 @@ impl Error {
         }
     }
 
+    /// The same error for somebody whose task was accepted and goes on.
+    pub fn while_the_task_goes_on(self) -> Self {
+        Self {
+            retry_after: None,
+            task_goes_on: true,
+            ..self
+        }
+    }
+
     /// The first faulty path, if a parameter is at fault.
     pub fn param(&self) -> Option<&str> {
         self.faults
@@ -295,7 +307,12 @@ impl From<&Failure> for Error {
             FailKind::StorageFull => Kind::StorageFull,
             FailKind::Internal => Kind::Internal,
         };
-        Self::new(kind, failure.message.clone())
+        let error = Self::new(kind, failure.message.clone());
+        match failure.kind {
+            // Nothing was sent, so coming back is safe; a 503 without a time would leave it to the client's guess.
+            FailKind::Unavailable => error.retry_after(Duration::from_secs(5)),
+            _ => error,
+        }
     }
 }
 

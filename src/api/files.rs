@@ -1,13 +1,14 @@
 //! `GET /files/{asset}`: stored results. The name is unguessable and is the permission.
 
 use super::Api;
+use super::name::Name;
 use super::reply::Refusal;
 use crate::blob::BlobError;
 use crate::dialect::flat::Flat;
 use crate::error::{Error, Kind};
 use crate::types::{Asset, AssetId};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
@@ -18,11 +19,7 @@ use axum::response::{IntoResponse, Response};
 use std::ops::Range;
 
 /// `GET /files/{asset}`, with or without the format as an extension.
-pub(super) async fn show(
-    State(api): State<Api>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn show(State(api): State<Api>, Name(name): Name, headers: HeaderMap) -> Response {
     match find(&api, &name).await {
         Ok(asset) => answer(&api, &asset, &headers)
             .await

@@ -1,6 +1,7 @@
 //! `/v1/images/*` and `/v1/quote`.
 
 use super::marks::Marks;
+use super::name::Name;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::find_task;
 use super::{Api, body, stream};
@@ -10,7 +11,7 @@ use crate::engine::{Accepted, Ask};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Millis, Operation, Task, TaskId, TaskState};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -105,11 +106,7 @@ async fn run(
 }
 
 /// `GET /v1/images/generations/{task_id}`: what the POST answered or would have answered.
-pub(super) async fn show(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Response {
+pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name) -> Response {
     let task = match find_task(&api, &caller, &id).await {
         Ok(task) => task,
         Err(error) => return Refusal::new(&Flat, error).into_response(),

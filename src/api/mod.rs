@@ -7,6 +7,7 @@ mod files;
 mod images;
 mod marks;
 mod models;
+mod name;
 mod ops;
 mod reply;
 mod router;

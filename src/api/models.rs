@@ -1,11 +1,14 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`.
 
 use super::Api;
+use super::name::Name;
 use super::reply::{Refusal, json_response};
 use crate::catalogue::{self, Model};
 use crate::dialect::flat::Flat;
+use crate::error::{Error, Fault};
 use crate::types::Caller;
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -23,12 +26,23 @@ pub(super) struct Ask {
     all: bool,
 }
 
+fn not_a_query() -> Error {
+    Error::faults(vec![Fault {
+        param: "all".to_owned(),
+        code: "invalid_type",
+        message: "the query takes `all=true` or `all=false` and nothing else".to_owned(),
+    }])
+}
+
 /// `GET /v1/models`: what this key can call now.
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Query(ask): Query<Ask>,
+    ask: Result<Query<Ask>, QueryRejection>,
 ) -> Response {
+    let Ok(Query(ask)) = ask else {
+        return Refusal::new(&Flat, not_a_query()).into_response();
+    };
     let engine = &api.0.engine;
     let data: Vec<Value> = engine
         .catalogue()
@@ -46,11 +60,7 @@ pub(super) async fn list(
 }
 
 /// `GET /v1/models/{id}`; an id may contain slashes.
-pub(super) async fn show(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Response {
+pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name) -> Response {
     match api.0.engine.catalogue().find(&id) {
         Some(model) => {
             let reason = api.0.engine.unavailable(&caller, model);

@@ -52,8 +52,9 @@ impl IntoResponse for Refusal {
         if let Some(wait) = self.error.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
-        if matches!(self.error.kind, Kind::OutcomeUnknown | Kind::StillRunning) {
-            // OpenAI's SDKs retry every 5xx unless this header says no; these two must not be repeated.
+        let final_kind = matches!(self.error.kind, Kind::OutcomeUnknown | Kind::StillRunning);
+        if final_kind || self.error.task_goes_on {
+            // OpenAI's SDKs retry every 5xx unless this header says no; these must not be repeated.
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         response

@@ -1,22 +1,19 @@
 //! `GET /api/v1/tasks/{id}`.
 
 use super::Api;
+use super::name::Name;
 use super::reply::{Refusal, send};
 use crate::dialect::Dialect;
 use crate::dialect::task::TaskShape;
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Task, TaskId};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 
 /// `GET /api/v1/tasks/{id}`: one task of the caller's account, in any state.
-pub(super) async fn show(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Response {
+pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name) -> Response {
     match find_task(&api, &caller, &id).await {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
         Ok(task) => {

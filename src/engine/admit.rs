@@ -129,7 +129,7 @@ async fn ended(progress: &mut watch::Receiver<Progress>) -> Result<Arc<Task>, Er
     }
 }
 
-fn still_running(task: &TaskId) -> Error {
+pub(super) fn still_running(task: &TaskId) -> Error {
     Error::new(
         Kind::StillRunning,
         format!("the task goes on; fetch it later at /v1/images/generations/{task}"),

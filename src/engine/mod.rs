@@ -136,6 +136,11 @@ impl Engine {
         self.0.stop.cancel();
     }
 
+    /// Lets those go who wait for a task that will not end in this process: it goes on at the next start.
+    pub fn dismiss_watchers(&self) {
+        self.0.watchers.dismiss(admit::still_running);
+    }
+
     /// Whether new tasks are refused because the process is about to end.
     pub fn is_draining(&self) -> bool {
         self.0.draining.load(Ordering::Relaxed)

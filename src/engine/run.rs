@@ -4,17 +4,17 @@
 //! another target may be asked is decided by [`AttemptEnd::next`] alone. Every write carries the task's fence; one
 //! that is refused ends the run, because then somebody else holds the task.
 
+use super::Engine;
 use super::lane::Slot;
 use super::route::Route;
 use super::watch::{Live, Shown};
-use super::{Engine, storage_full};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::provider::{Call, Event, EventStream, Image, ProviderError, Verdict};
 use crate::store::{Claimed, EndedAttempt, Settlement, StoreError, TaskHold};
 use crate::types::{
     Asset, AssetId, Attempt, AttemptEnd, AttemptState, FailKind, Failure, Mode, Money, Next,
-    Recovery, Task, TaskEnd, UpstreamId, Usage, after_crash,
+    Recovery, Task, TaskEnd, TaskId, UpstreamId, Usage, after_crash,
 };
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
@@ -65,7 +65,8 @@ pub(super) async fn run(engine: &Engine, claimed: Claimed, slot: Slot) {
         .await
     {
         tracing::warn!(task.id = %id, "the task is held by another worker; this run ends without a trace");
-        engine.0.watchers.stuck(&id, Error::internal());
+        let why = Error::internal().while_the_task_goes_on();
+        engine.0.watchers.stuck(&id, why);
         engine.0.watchers.forget(&id);
     }
     drop(slot);
@@ -515,11 +516,11 @@ impl<'a> Run<'a> {
                 Err(StoreError::Fenced) => return Err(Lost),
                 Err(error) => {
                     tracing::error!(task.id = %self.task.id, %error, "the task cannot be written; trying again");
-                    let why = if matches!(error, StoreError::Full) {
-                        storage_full()
-                    } else {
-                        Error::internal()
+                    let why = match error {
+                        StoreError::Full => stuck_on_a_full_disk(&self.task.id),
+                        _ => Error::internal(),
                     };
+                    let why = why.while_the_task_goes_on();
                     self.engine.0.watchers.stuck(&self.task.id, why);
                 }
             }
@@ -535,6 +536,15 @@ fn shown(image: &Image) -> Shown {
         picture: image.blob.picture().clone(),
         revised_prompt: image.revised_prompt.clone(),
     }
+}
+
+fn stuck_on_a_full_disk(task: &TaskId) -> Error {
+    Error::new(
+        Kind::StorageFull,
+        format!(
+            "the disk is full; the task ends when there is room: fetch it later at /api/v1/tasks/{task}"
+        ),
+    )
 }
 
 fn not_sent(kind: FailKind, message: &str) -> ProviderError {

@@ -117,6 +117,13 @@ impl Watchers {
         }
     }
 
+    /// Tells everybody whose task has not ended this instead, in words about that task.
+    pub(super) fn dismiss(&self, why: impl Fn(&TaskId) -> Error) {
+        for (task, watched) in self.lock().iter() {
+            watched.progress.send_replace(Progress::Stuck(why(task)));
+        }
+    }
+
     /// Forgets a task that was never accepted.
     pub(super) fn forget(&self, task: &TaskId) {
         self.lock().remove(task);

@@ -69,18 +69,6 @@ impl SketchProvider {
         index: u32,
         previews: PreviewSink,
     ) -> Result<Event, ProviderError> {
-        if job
-            .directives
-            .partial
-            .is_some_and(|(delivered, _)| index >= delivered)
-        {
-            let message = "asked to leave this image out";
-            return Err(ProviderError::new(
-                Verdict::Failed,
-                FailKind::Upstream,
-                message,
-            ));
-        }
         let _thread = self
             .pool
             .acquire()
@@ -173,15 +161,28 @@ impl Provider for SketchProvider {
                 Err(error) => futures::stream::once(std::future::ready(Err(error))).boxed(),
                 Ok((provider, job, call)) => {
                     let part = call.part;
-                    futures::stream::iter(part.first..part.first + part.count)
+                    let all = part.first + part.count;
+                    let drawn = job
+                        .directives
+                        .partial
+                        .map_or(all, |(most, _)| all.min(most));
+                    // What is left out fails after all that is delivered: an error is the end of a call.
+                    let end = if drawn < all {
+                        Err(ProviderError::new(
+                            Verdict::Failed,
+                            FailKind::Upstream,
+                            "asked to leave images out",
+                        ))
+                    } else {
+                        Ok(Event::Done(Usage::default()))
+                    };
+                    futures::stream::iter(part.first..drawn)
                         .flat_map_unordered(None, move |index| {
                             provider
                                 .clone()
                                 .image(Arc::clone(&job), call.clone(), index)
                         })
-                        .chain(futures::stream::once(async {
-                            Ok(Event::Done(Usage::default()))
-                        }))
+                        .chain(futures::stream::once(std::future::ready(end)))
                         .boxed()
                 }
             })

@@ -1,0 +1,464 @@
+//! The program is killed with SIGKILL, at every step of a call and at random, and started again. Afterwards an auditor
+//! with SQL of its own looks at everything that was promised: nothing lost, nothing sent twice, every charge right.
+
+use crate::client::{Holder, Reply};
+use crate::images::small_with;
+use crate::server::{Server, Site};
+use futures::stream::{FuturesUnordered, StreamExt};
+use rusqlite::Connection;
+use serde_json::json;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// The places where the program can be made to die, in the order of a call.
+const STEPS: [&str; 5] = ["admitted", "intent", "sent", "blob", "settled"];
+
+/// Requests before each kill; the images of one.
+const REQUESTS: u32 = 6;
+
+/// What clients saw.
+#[derive(Default)]
+struct Seen {
+    requests: usize,
+    /// Tasks that were answered as completed.
+    completed: HashSet<String>,
+    /// Every task that a reply named.
+    named: HashSet<String>,
+}
+
+impl Seen {
+    fn note(&mut self, reply: Option<Reply>) {
+        let Some(reply) = reply else { return };
+        let task = reply.header("x-pinhole-task-id").to_owned();
+        assert!(
+            !task.is_empty(),
+            "refused: {} {}",
+            reply.status,
+            reply.text()
+        );
+        if reply.status == 200 {
+            reply.pictures();
+            self.completed.insert(task.clone());
+        }
+        self.named.insert(task);
+    }
+}
+
+/// Sends requests for 1, 2, 1, 2 … images of a model at once, and takes what comes back.
+async fn ask(server: &Server, holder: &Holder, model: &str, seen: &mut Seen) {
+    let client = server.client(holder);
+    let mut replies: FuturesUnordered<_> = (0..REQUESTS)
+        .map(|k| {
+            client.try_generate(small_with(
+                &format!("boat {k}"),
+                json!({"model": model, "n": 1 + k % 2}),
+            ))
+        })
+        .collect();
+    seen.requests += REQUESTS as usize;
+    while let Some(reply) = replies.next().await {
+        seen.note(reply);
+    }
+}
+
+/// What the auditor counted.
+#[derive(Default)]
+struct Count {
+    tasks: usize,
+    completed: usize,
+    failed: usize,
+    images: usize,
+    calls: usize,
+    orphans: usize,
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} tasks ({} completed, {} failed), {} images, {} paid calls, {} blobs without a row",
+            self.tasks, self.completed, self.failed, self.images, self.calls, self.orphans
+        )
+    }
+}
+
+/// Waits at most two seconds from now until no task waits or runs.
+async fn all_ended(rows: &Connection, restarted: Instant) {
+    loop {
+        let open = open_tasks(rows);
+        if open == 0 {
+            return;
+        }
+        let waited = restarted.elapsed();
+        assert!(
+            waited < Duration::from_secs(2),
+            "{open} tasks are not over {waited:?} after the restart"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn open_tasks(rows: &Connection) -> i64 {
+    number(
+        rows,
+        "SELECT count(*) FROM tasks WHERE state IN ('pending', 'processing')",
+    )
+}
+
+fn number(rows: &Connection, sql: &str) -> i64 {
+    rows.query_row(sql, [], |row| row.get(0)).expect(sql)
+}
+
+fn none(rows: &Connection, wrong: &str, sql: &str) {
+    let found: Vec<String> = rows
+        .prepare(sql)
+        .expect(sql)
+        .query_map([], |row| row.get(0))
+        .expect(sql)
+        .collect::<Result<_, _>>()
+        .expect(sql);
+    assert!(found.is_empty(), "{wrong}: {found:?}");
+}
+
+/// Looks at rows, files, the upstream's log and the replies.
+async fn audit(site: &Site, server: &Server, holder: &Holder, seen: &Seen, credits: i64) -> Count {
+    let rows = site.rows();
+    let ids = |sql: &str| -> HashSet<String> {
+        let mut statement = rows.prepare(sql).expect(sql);
+        let ids = statement.query_map([], |row| row.get(0)).expect(sql);
+        ids.collect::<Result<_, _>>().expect(sql)
+    };
+    let tasks = ids("SELECT id FROM tasks");
+    let completed = ids("SELECT id FROM tasks WHERE state = 'completed'");
+    assert!(tasks.len() <= seen.requests, "more tasks than requests");
+    assert!(
+        seen.named.is_subset(&tasks),
+        "a task that a client was told of is lost"
+    );
+    assert!(
+        seen.completed.is_subset(&completed),
+        "a task that was delivered is not completed"
+    );
+
+    none(
+        &rows,
+        "attempts that did not end",
+        "SELECT task FROM attempts WHERE state = 'intent'",
+    );
+    none(
+        &rows,
+        "tasks not charged by the image",
+        "SELECT id FROM tasks WHERE captured <> quote_unit * (SELECT count(*) FROM assets WHERE task = tasks.id)",
+    );
+    none(
+        &rows,
+        "completed without an image, or failed with one",
+        "SELECT id FROM tasks WHERE (state = 'completed') <> EXISTS (SELECT 1 FROM assets WHERE task = tasks.id)",
+    );
+    none(
+        &rows,
+        "images twice",
+        "SELECT task FROM assets GROUP BY task, image_index HAVING count(*) > 1",
+    );
+    none(
+        &rows,
+        "holds that are not the quote, or not resolved exactly once",
+        "SELECT id FROM tasks WHERE hold <> quote_total
+           OR hold <> (SELECT coalesce(sum(amount), 0) FROM transfers WHERE subject = tasks.id AND kind = 'hold')
+           OR hold <> (SELECT coalesce(sum(amount), 0) FROM transfers WHERE subject = tasks.id AND kind IN ('capture', 'release'))
+           OR captured <> (SELECT coalesce(sum(amount), 0) FROM transfers WHERE subject = tasks.id AND kind = 'capture')",
+    );
+    none(
+        &rows,
+        "attempts whose cost or loss is not what the upstream may bill",
+        "SELECT task || '/' || number FROM attempts WHERE
+           cost <> CASE state WHEN 'succeeded' THEN unit_cost * images ELSE 0 END
+           OR loss <> CASE state WHEN 'unknown' THEN unit_cost * images ELSE 0 END
+           OR loss <> (SELECT coalesce(sum(amount), 0) FROM transfers
+                       WHERE kind = 'loss' AND subject = task || '/' || number)",
+    );
+    let charged = number(
+        &rows,
+        "SELECT coalesce(sum(quote_unit), 0) FROM tasks JOIN assets ON assets.task = tasks.id",
+    );
+    let (available, held): (i64, i64) = rows
+        .query_row(
+            "SELECT available, held FROM accounts WHERE id = ?1",
+            [holder.account.as_str()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .expect("the account");
+    assert_eq!(
+        (available, held),
+        (credits - charged, 0),
+        "credits {credits}, charged {charged}"
+    );
+    assert_eq!(
+        number(
+            &rows,
+            "SELECT sum(amount) FROM (SELECT amount FROM transfers UNION ALL SELECT -amount FROM transfers)"
+        ),
+        0
+    );
+
+    let calls = site.calls();
+    check_calls(&rows, &calls);
+    let (images, orphans) = check_files(site, server, &rows).await;
+    let store = pinhole::app::open_store(&site.data()).expect("the store opens");
+    crate::app::check_books(&*store).await;
+    Count {
+        tasks: tasks.len(),
+        completed: completed.len(),
+        failed: tasks.len() - completed.len(),
+        images,
+        calls: calls.len(),
+        orphans,
+    }
+}
+
+/// No call without an intent, none twice, none for the same image twice; no paid success without a call.
+fn check_calls(rows: &Connection, calls: &[(String, i64)]) {
+    let unique: HashSet<_> = calls.iter().collect();
+    assert_eq!(unique.len(), calls.len(), "a call was made twice");
+    let mut statement = rows
+        .prepare(
+            "SELECT task, number, first_image, state FROM attempts WHERE provider = 'rehearsal'",
+        )
+        .expect("the schema");
+    let attempts = statement.query_map([], |row| {
+        Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)))
+    });
+    let attempts: HashMap<(String, i64), (i64, String)> = attempts
+        .expect("rows")
+        .collect::<Result<_, _>>()
+        .expect("rows");
+    let mut parts = HashSet::new();
+    for call in calls {
+        let (first, state) = attempts.get(call).expect("a call has an intent");
+        assert!(
+            state == "succeeded" || state == "unknown",
+            "{call:?} reached the upstream and is booked as {state}"
+        );
+        assert!(
+            parts.insert((&call.0, first)),
+            "image {first} of {} was asked for twice",
+            call.0
+        );
+    }
+    for (attempt, (_, state)) in &attempts {
+        assert!(
+            state != "succeeded" || unique.contains(attempt),
+            "{attempt:?} succeeded without a call"
+        );
+    }
+}
+
+/// Every row's blob is there, whole, and served; blobs without a row may be left.
+async fn check_files(site: &Site, server: &Server, rows: &Connection) -> (usize, usize) {
+    let mut statement = rows
+        .prepare("SELECT id, format, blob, hash FROM assets")
+        .expect("the schema");
+    let assets: Vec<(String, String, String, String)> = statement
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .expect("rows")
+        .collect::<Result<_, _>>()
+        .expect("rows");
+    let nobody = crate::client::Client::new(&server.url, None);
+    let mut named = HashSet::new();
+    for (id, format, blob, hash) in &assets {
+        let path = site.data().join(blob);
+        let bytes =
+            std::fs::read(&path).unwrap_or_else(|error| panic!("{id} lacks its blob: {error}"));
+        assert_eq!(
+            blake3::hash(&bytes).to_hex().as_str(),
+            hash,
+            "{id} on the disk"
+        );
+        let served = nobody.get(&format!("/files/{id}.{format}")).await;
+        assert_eq!(
+            (served.status, &served.body[..]),
+            (200, &bytes[..]),
+            "{id} over HTTP"
+        );
+        assert!(named.insert(path), "two rows name {blob}");
+    }
+    let all = crate::server::files_below(&site.data().join("blobs"));
+    (
+        assets.len(),
+        all.iter().filter(|path| !named.contains(*path)).count(),
+    )
+}
+
+/// Kills at each step, so many passes in, and audits after each restart.
+async fn kill_at_each_step(model: &str) {
+    for step in STEPS {
+        let site = Site::new(Duration::from_millis(20));
+        let holder = site.customer("100.00").await;
+        let mut seen = Seen::default();
+        let mut last = Count::default();
+        for seed in 0..5 {
+            let failpoints = format!("{step}={seed}*off->return");
+            let mut server = site.start(&failpoints).await;
+            ask(&server, &holder, model, &mut seen).await;
+            let died = server.death(Duration::from_secs(10)).await;
+            assert!(
+                died.is_some(),
+                "{failpoints} was not passed: {}",
+                site.log_text()
+            );
+            let restarted = Instant::now();
+            let server = site.start("").await;
+            all_ended(&site.rows(), restarted).await;
+            last = audit(&site, &server, &holder, &seen, 100_000_000).await;
+            server.kill();
+        }
+        eprintln!(
+            "killed 5 times at `{step}` with {model}: {} requests, {last}",
+            seen.requests
+        );
+        if model == "drawn" {
+            assert_eq!(last.failed, 0, "what costs nothing to repeat completes");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_paid_call_survives_a_kill_at_each_step() {
+    kill_at_each_step("paid").await;
+}
+
+#[tokio::test]
+async fn a_drawing_survives_a_kill_at_each_step() {
+    kill_at_each_step("drawn").await;
+}
+
+/// A second kill while the first one's tasks are taken up: what gave up once must not be sent by the next start.
+#[tokio::test]
+async fn a_recovery_that_is_killed_is_taken_up_again() {
+    for model in ["paid", "drawn"] {
+        let site = Site::new(Duration::from_millis(20));
+        let holder = site.customer("100.00").await;
+        let mut seen = Seen::default();
+        for (seed, kills) in [1, 2, 3].into_iter().enumerate() {
+            let mut server = site.start(&format!("sent={}*off->return", seed + 2)).await;
+            ask(&server, &holder, model, &mut seen).await;
+            let died = server.death(Duration::from_secs(10)).await;
+            assert!(died.is_some(), "{}", site.log_text());
+            let mut killed = 0;
+            // The first task that a start brings to its end is its last; without one it would live.
+            while killed < kills && open_tasks(&site.rows()) > 0 {
+                killed += 1;
+                let mut server = site.spawn("settled=return", &[]);
+                let died = server.death(Duration::from_secs(10)).await;
+                assert!(died.is_some(), "{}", site.log_text());
+            }
+            let restarted = Instant::now();
+            let server = site.start("").await;
+            all_ended(&site.rows(), restarted).await;
+            let count = audit(&site, &server, &holder, &seen, 100_000_000).await;
+            eprintln!("killed, and {killed} times more while {model} recovered: {count}");
+            server.kill();
+        }
+    }
+}
+
+#[tokio::test]
+async fn sixty_requests_survive_ten_kills_at_random() {
+    let site = Site::new(Duration::from_millis(60));
+    let holder = site.customer("100.00").await;
+    let mut seen = Seen::default();
+    let mut random = 0x9e37_79b9_u64;
+    let mut server = site.start("").await;
+    for round in 0..10 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let model = if round % 3 == 2 { "drawn" } else { "paid" };
+        let after = Duration::from_millis(random % 250);
+        {
+            let asking = ask(&server, &holder, model, &mut seen);
+            // What is answered before the kill is noted; the rest breaks off with the process.
+            let pid = server.pid();
+            let killing = async {
+                tokio::time::sleep(after).await;
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
+            };
+            tokio::join!(asking, killing);
+        }
+        server
+            .death(Duration::from_secs(10))
+            .await
+            .expect("it was killed");
+        server = site.start("").await;
+    }
+    all_ended(&site.rows(), Instant::now()).await;
+    let count = audit(&site, &server, &holder, &seen, 100_000_000).await;
+    eprintln!(
+        "killed 10 times at random: {} requests, {} answered, {count}",
+        seen.requests,
+        seen.named.len()
+    );
+    assert!(count.tasks > 0);
+    assert!(server.terminate().await.success());
+}
+
+#[tokio::test]
+async fn neither_prompts_nor_keys_nor_pictures_stand_in_the_log() {
+    let site = Site::new(Duration::ZERO);
+    let holder = site.customer("1.00").await;
+    let server = site.start_with("", &["--set", "log=debug"]).await;
+    let client = server.client(&holder);
+    let prompt = "zwölf Boxkämpfer jagen Viktor quer";
+    let mut picture = String::new();
+    for (model, prompt, status) in [
+        ("paid", prompt.to_owned(), 200),
+        ("drawn", prompt.to_owned(), 200),
+        ("drawn", format!("{prompt} [pinhole:fail=upstream]"), 502),
+        ("no-such-model", prompt.to_owned(), 404),
+    ] {
+        let reply = client
+            .generate(small_with(&prompt, json!({"model": model})))
+            .await;
+        assert_eq!(reply.status, status, "{}", reply.text());
+        if status == 200 {
+            picture = reply.json()["data"][0]["b64_json"]
+                .as_str()
+                .expect("base64")[..60]
+                .to_owned();
+            assert!(
+                site.log_text().contains(reply.task_id().as_str()),
+                "the log follows tasks"
+            );
+        }
+    }
+    client
+        .generate_raw(
+            Some("application/json"),
+            format!("{{\"prompt\":\"{prompt}\",}}"),
+        )
+        .await
+        .refused(400, "invalid_body");
+    let wrong = crate::client::Client::new(&server.url, Some("sk-wrong-key-of-somebody"));
+    wrong
+        .get("/v1/models")
+        .await
+        .refused(401, "invalid_api_key");
+    assert!(server.terminate().await.success());
+    let log = site.log_text();
+    assert!(log.contains("DEBUG"), "it is a log at this level");
+    let test_key =
+        std::fs::read_to_string(site.data().join("test-key")).expect("the first test key");
+    for secret in [
+        holder.secret.reveal(),
+        test_key.trim(),
+        "sk-wrong-key",
+        "Boxkämpfer",
+        "jagen",
+        &picture,
+    ] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret}");
+    }
+}
