@@ -17,7 +17,7 @@ pub(super) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Response {
-    match find(&api, &caller, &id).await {
+    match find_task(&api, &caller, &id).await {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
         Ok(task) => {
             let mut response = send(TaskShape.encode(&task), api.0.engine.blobs());
@@ -30,7 +30,7 @@ pub(super) async fn show(
 }
 
 /// Another account's task answers as one that never was.
-async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Task, Error> {
+pub(super) async fn find_task(api: &Api, caller: &Caller, id: &str) -> Result<Task, Error> {
     let unknown = || Error::new(Kind::TaskNotFound, "there is no such task");
     let id = TaskId::parse(id).ok_or_else(unknown)?;
     let found = api

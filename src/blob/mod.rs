@@ -197,16 +197,18 @@ async fn read_block(
     at: u64,
     length: u64,
 ) -> Result<(std::fs::File, Bytes), BlobError> {
+    // The buffer comes from the caller's thread and is freed there or on its like: memory that the blocking threads
+    // allocate and others free stays with a thread that may never run again.
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(READ_BLOCK_BYTES)];
     let read = move || {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(READ_BLOCK_BYTES)];
         file.seek(SeekFrom::Start(at))?;
         file.read_exact(&mut bytes)?;
         Ok::<_, std::io::Error>((file, Bytes::from(bytes)))
     };
-    let read = tokio::task::spawn_blocking(read)
+    tokio::task::spawn_blocking(read)
         .await
-        .map_err(|error| BlobError::Backend(error.to_string()))?;
-    read.map_err(|error| BlobError::Backend(error.to_string()))
+        .map_err(|error| BlobError::Backend(error.to_string()))?
+        .map_err(|error| BlobError::Backend(error.to_string()))
 }
 
 /// Deletes blobs whose [`StagedBlob`] was dropped without being kept. Ends with the last handle to the store.

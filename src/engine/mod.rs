@@ -20,7 +20,7 @@ mod route;
 mod run;
 mod watch;
 
-pub use admit::{Accepted, Origin, Seen};
+pub use admit::{Accepted, Origin, Quoted, Seen};
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
@@ -190,6 +190,10 @@ fn refusal(error: StoreError) -> Error {
             format!("{waiting} tasks of this key are waiting; let some finish first"),
         )
         .retry_after(Duration::from_secs(5)),
+        StoreError::KeyReused => Error::new(
+            Kind::IdempotencyKeyReused,
+            "this Idempotency-Key was sent before with another request; use a new key for a new request",
+        ),
         StoreError::Full => storage_full(),
         StoreError::Exists(_)
         | StoreError::NotFound(_)

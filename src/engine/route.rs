@@ -100,15 +100,10 @@ fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) ->
     let Some(model) = catalogue.find(request.model()) else {
         return Vec::new();
     };
-    let mut targets: Vec<_> = model
-        .targets
-        .iter()
-        .filter(|target| target.operations.contains(&request.operation()))
-        .filter(|target| providers.find(&target.provider).is_some())
-        .collect();
-    targets.sort_by_key(|target| target.priority);
-    targets
+    model
+        .targets_for(request.operation())
         .into_iter()
+        .filter(|target| providers.find(&target.provider).is_some())
         .map(|target| Hop {
             provider: target.provider.clone(),
             upstream_model: target.model.clone(),

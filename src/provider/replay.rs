@@ -83,7 +83,10 @@ impl Replay {
             })?;
         }
         failpoint("sent");
-        tokio::time::sleep(self.delay).await;
+        // The timer's grain is a millisecond, also for a sleep of none.
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
         Ok(())
     }
 }

@@ -30,6 +30,16 @@ impl Draft {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// A text that is the same for drafts that ask for the same, whatever the order and spelling of their fields. What
+    /// stands under one name keeps its order: the first image is not the second.
+    pub fn canonical(&self) -> String {
+        let mut fields: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for field in &self.fields {
+            fields.entry(&field.name).or_default().push(&field.value);
+        }
+        serde_json::to_string(&fields).unwrap_or_default()
+    }
+
     /// Adds a field that the client spelt exactly as we do.
     pub fn push(&mut self, name: &str, value: Value) {
         self.fields.push(Field {

@@ -1,3 +1,5 @@
+//! Accounts, and credits that are added.
+
 use super::fixtures::{Customer, NOW, balance, cents, secret};
 use crate::store::{Store, StoreError, new_account, new_key};
 use crate::types::account::KeyLimits;

@@ -1,3 +1,5 @@
+//! Stored results and the blobs that are still needed.
+
 use super::fixtures::{Customer, NOW, cents, failed, picture, request};
 use crate::store::{Admission, Store, StoreError};
 use crate::types::{Asset, AssetId, BlobKey, FailKind, Millis, TaskState};

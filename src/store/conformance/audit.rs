@@ -1,3 +1,5 @@
+//! What the audit counts; what it finds is tested by each store, behind its back.
+
 use super::fixtures::{Customer, cents};
 use crate::store::Store;
 use crate::store::ledger::Audit;

@@ -1,3 +1,5 @@
+//! API keys.
+
 use super::fixtures::{Customer, NOW, cents, secret};
 use crate::store::{Store, StoreError, new_key};
 use crate::types::account::KeyLimits;

@@ -2,9 +2,8 @@
 //!
 //! A case is an async function over an empty store. [`run`] opens a new store for each.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
-
 mod accounts;
+mod admit;
 mod assets;
 mod audit;
 pub(crate) mod fixtures;
@@ -44,9 +43,8 @@ const CASES: &[Case] = cases! {
         keys_are_listed_newest_first
         revoking_twice_keeps_the_first_time
         imported_secrets_are_told_apart;
-    tasks:
+    admit:
         a_task_reads_back_as_it_was_admitted
-        a_task_is_shown_to_its_account_alone
         a_refused_admission_leaves_nothing
         an_unlimited_account_pays_without_end
         a_credit_line_is_used_to_its_end
@@ -54,6 +52,10 @@ const CASES: &[Case] = cases! {
         what_is_released_may_be_spent_again
         too_many_waiting_tasks_are_refused
         many_at_once_never_overdraw
+        a_repeated_key_stands_for_the_first_task
+        a_key_is_per_account_and_mode_and_expires;
+    tasks:
+        a_task_is_shown_to_its_account_alone
         the_oldest_of_a_lane_are_claimed_first
         a_waiting_task_is_claimed_once
         a_dead_workers_tasks_are_taken_over

@@ -1,3 +1,5 @@
+//! The end of a task and its money.
+
 use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent};
 use crate::store::{Admission, EndedAttempt, Settlement, Start, Store, StoreError};
 use crate::types::{AttemptState, FailKind, Failure, Millis, Money, Task, TaskEnd, TaskState};

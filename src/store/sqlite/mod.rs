@@ -1,14 +1,15 @@
 //! Rows in one SQLite file: the store of an installation that is one process.
 //!
 //! Each method of [`Store`] is a plain function over a connection, in the file of its resource, and reads as the
-//! statements it makes, in order. [`writer`] runs those that write, one after the other on one thread, with shared
-//! commits; [`readers`] run the others beside it. A second process (an administration command) may write to the
+//! statements it makes, in order. `writer.rs` runs those that write, one after the other on one thread, with shared
+//! commits; `readers.rs` runs the others beside it. A second process (an administration command) may write to the
 //! same file in short transactions: SQLite's own lock orders the two.
 
 mod accounts;
 mod assets;
 mod attempts;
 mod audit;
+mod idempotency;
 mod keys;
 mod money;
 mod open;
@@ -23,7 +24,7 @@ mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Admission, Claimed, EndedAttempt, QueueDepth, Result, SecretHash, Settlement, Store,
+    Admission, Admitted, Claimed, EndedAttempt, QueueDepth, Result, SecretHash, Settlement, Store,
     StoreError, TaskHold,
 };
 use crate::types::{
@@ -134,7 +135,7 @@ impl Store for SqliteStore {
         self.readers.run(accounts::generation).await
     }
 
-    async fn admit(&self, admission: Admission) -> Result<()> {
+    async fn admit(&self, admission: Admission) -> Result<Admitted> {
         self.writer
             .run(move |tx| tasks::admit(tx, &admission))
             .await

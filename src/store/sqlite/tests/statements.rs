@@ -1,0 +1,86 @@
+//! The statements: how they find their rows, how many they write, and what the tables refuse.
+
+use super::{Folder, run_suite};
+use crate::store::Store;
+use crate::store::conformance::fixtures::{Customer, cents};
+use crate::store::sqlite::rows::PREPARED;
+use std::sync::Arc;
+
+#[tokio::test]
+async fn no_statement_scans_what_grows() {
+    run_suite().await;
+    let folder = Folder::new();
+    let _store = folder.open();
+    let beside = folder.beside();
+    // These list all of a table, or count what is not finished, because that is what they are asked.
+    let meant = [
+        "FROM accounts ORDER BY name",
+        "FROM api_keys ORDER BY",
+        "UNION ALL SELECT lane",
+    ];
+    let statements = PREPARED.lock().unwrap().clone();
+    assert!(statements.len() > 40, "{}", statements.len());
+    for sql in statements
+        .iter()
+        .filter(|sql| !meant.iter().any(|part| sql.contains(part)))
+    {
+        let first = sql.split_whitespace().next().unwrap();
+        if !["SELECT", "INSERT", "UPDATE", "DELETE"].contains(&first) {
+            continue;
+        }
+        let mut explained = beside
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let nothing = vec![rusqlite::types::Null; explained.parameter_count()];
+        let steps: Vec<String> = explained
+            .query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail"))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let scans = |step: &String| step.starts_with("SCAN") && step != "SCAN CONSTANT ROW";
+        assert!(!steps.iter().any(scans), "{sql}\n{steps:#?}");
+        let claims = sql.contains("state = 'pending' AND lane");
+        let sorts = |step: &String| step.contains("TEMP B-TREE");
+        assert!(!(claims && steps.iter().any(sorts)), "{sql}\n{steps:#?}");
+    }
+}
+
+#[tokio::test]
+async fn one_image_writes_at_most_twelve_rows() {
+    let folder = Folder::new();
+    let store: Arc<dyn Store> = folder.open();
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let admission = Customer::capped(customer.starting(cents(12)), "total", cents(50));
+    let task = admission.task.clone();
+    let before = store.rows_written();
+    store.admit(admission).await.unwrap();
+    let hold = customer.hold_of(&task).await;
+    let mut settlement = customer.completed(&task, cents(12));
+    settlement.attempts[0].cost = cents(4);
+    store.settle(&hold, settlement).await.unwrap();
+    // admit: task, key_spend, account, hold, attempt; settle: attempt, cost, asset, account, capture, task.
+    assert_eq!(store.rows_written() - before, 11);
+}
+
+#[tokio::test]
+async fn the_ledger_is_append_only_and_finished_tasks_stay() {
+    let folder = Folder::new();
+    let store: Arc<dyn Store> = folder.open();
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let hold = customer.start(cents(12)).await;
+    store
+        .settle(&hold, customer.completed(&hold.task, cents(8)))
+        .await
+        .unwrap();
+    let beside = folder.beside();
+    for (sql, why) in [
+        ("UPDATE transfers SET amount = 1", "append-only"),
+        ("DELETE FROM transfers", "append-only"),
+        ("UPDATE tasks SET state = 'processing'", "keeps its state"),
+        ("UPDATE accounts SET held = -1", "CHECK"),
+        ("UPDATE accounts SET available = 0.5", "REAL"),
+    ] {
+        let error = beside.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains(why), "{sql}: {error}");
+    }
+}
