@@ -71,6 +71,13 @@ pub struct App {
 impl App {
     /// Opens the data folder, takes the engine lock, migrates, recovers. Afterwards the engine runs; nothing listens.
     pub async fn open(settings: Settings) -> Result<Self, StartError> {
+        let providers =
+            Providers::from_settings(&settings.providers).map_err(StartError::Provider)?;
+        Self::open_with(settings, providers).await
+    }
+
+    /// As [`App::open`], with these providers instead of those that the settings name.
+    pub async fn open_with(settings: Settings, providers: Providers) -> Result<Self, StartError> {
         let data = settings.data.clone();
         create_private_folder(&data)?;
         let lock = EngineLock::take(&data)?;
@@ -78,8 +85,6 @@ impl App {
         let blobs = Blobs::local(&data).map_err(|error| data_error(&data, error))?;
         let catalogue = Catalogue::load(settings.catalogue.as_deref())
             .map_err(|error| StartError::Catalogue(error.to_string()))?;
-        let providers =
-            Providers::from_settings(&settings.providers).map_err(StartError::Provider)?;
         let tracker = TaskTracker::new();
         let engine = Engine::new(Parts {
             store: Arc::clone(&store),

@@ -5,6 +5,17 @@
 //! durable) · `intent` (just before a call) · `sent` (the upstream has the call) · `blob` (a result is synced) ·
 //! `settled` (the end is durable, the client has no reply).
 
+/// Reads `FAILPOINTS`. `main` calls it once; without it the variable is never looked at.
+#[cfg(feature = "failpoints")]
+pub fn arm() {
+    // The scenario clears its points when it is dropped; this one lasts as long as the process.
+    std::mem::forget(fail::FailScenario::setup());
+}
+
+/// Nothing, in a build without the feature.
+#[cfg(not(feature = "failpoints"))]
+pub fn arm() {}
+
 /// Dies here if the test says so.
 #[cfg(feature = "failpoints")]
 pub fn failpoint(name: &str) {

@@ -18,6 +18,7 @@ mod serve;
 mod task;
 
 use crate::config::{LogFormat, Settings};
+use crate::failpoint;
 use clap::{Parser, Subcommand};
 use failure::{Failure, Outcome};
 use place::Place;
@@ -69,6 +70,7 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    failpoint::arm();
     let cli = Cli::parse();
     // One cryptography for the whole process; a second call would only find it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();

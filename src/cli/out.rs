@@ -128,34 +128,6 @@ pub(super) fn minute(at: Millis) -> String {
         .to_string()
 }
 
-/// What `name` was probably meant to be.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    if name.chars().count() > 60 {
-        return None;
-    }
-    let ranked = known
-        .into_iter()
-        .map(|known| (distance(&name, &known.to_lowercase()), known));
-    let (steps, known) = ranked.min()?;
-    (steps <= (known.chars().count() / 3).max(1)).then_some(known)
-}
-
-/// How many letters must be added, dropped or changed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let changed = last[j] + usize::from(x != *y);
-            row.push(changed.min(last[j + 1] + 1).min(row[j] + 1));
-        }
-        last = row;
-    }
-    last[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,14 +140,6 @@ mod tests {
         check(1, "$0.000001");
         check(-12_345_670, "-$12.34567");
         check(100_000_000, "$100.0000");
-    }
-
-    #[test]
-    fn guesses_only_what_is_near() {
-        let known = ["gpt-image-2", "sketch"];
-        assert_eq!(nearest("gpt-imag-2", known), Some("gpt-image-2"));
-        assert_eq!(nearest("GPT-Image", known), Some("gpt-image-2"));
-        assert_eq!(nearest("zebra", known), None);
     }
 
     #[test]

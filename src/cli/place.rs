@@ -1,10 +1,10 @@
 //! Where a command works: the folder and the file of its flags, or the server that a variable names.
 
 use super::failure::{Failure, Outcome};
-use super::out;
 use crate::app::{self, DEFAULT_ACCOUNT};
 use crate::config::{Flags, Loaded, Settings, Surroundings};
 use crate::store::{self, Store, StoreError};
+use crate::types::words::nearest;
 use crate::types::{Account, CreditLine, Millis, Secret};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -120,7 +120,7 @@ pub(super) async fn account(store: &dyn Store, name: &str) -> Outcome<Account> {
         } else {
             format!("there are {}", names.join(", "))
         });
-    Err(match out::nearest(name, names) {
+    Err(match nearest(name, names) {
         Some(meant) => failure.fix(format!("did you mean `{meant}`?")),
         None => failure.fix(format!("`pinhole accounts create {name}` makes it")),
     })

@@ -6,8 +6,8 @@
 //!   └──────► pending ─ claim ─┘            recover (at start) ────┘
 //! ```
 //!
-//! [`admit`] checks, prices, routes and writes the task with its hold and the intents of its first calls; [`run`]
-//! makes the calls and [`settle`](run) ends it; [`recover`] does both for what a dead process left. The runner is a
+//! `admit` checks, prices, routes and writes the task with its hold and the intents of its first calls; `run`
+//! makes the calls and settles it; `recover` does both for what a dead process left. The runner is a
 //! tracked task of its own: whoever asked may leave at any moment. This module knows no HTTP and no SQL.
 
 mod admit;

@@ -34,8 +34,8 @@ pub trait Store: Send + Sync {
     async fn list_accounts(&self) -> Result<Vec<(Account, Balance)>>;
     /// What an account has. [`StoreError::NotFound`] if there is none.
     async fn balance(&self, account: &AccountId) -> Result<Balance>;
-    /// Adds credits to an account. `reference` makes it happen once: a second call with the same one changes
-    /// nothing and returns the same balance.
+    /// Adds credits to an account. `reference` makes it happen once: a second call with the same one
+    /// changes nothing and returns the balance; with another account or amount it is [`StoreError::Exists`].
     async fn top_up(
         &self,
         account: &AccountId,

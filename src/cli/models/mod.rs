@@ -8,6 +8,7 @@ use super::remote::Server;
 use super::{block_on, out};
 use crate::app::StartError;
 use crate::catalogue::{self, Catalogue, Model};
+use crate::types::words::nearest;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -114,7 +115,7 @@ fn find<'a>(cards: &'a [Value], id: &str) -> Outcome<&'a Value> {
 pub(super) fn unknown(id: &str, known: &[&str]) -> Failure {
     let failure = Failure::usage(format!("there is no model `{id}`"))
         .why(format!("there are {}", known.join(", ")));
-    match out::nearest(id, known.iter().copied()) {
+    match nearest(id, known.iter().copied()) {
         Some(meant) => failure.fix(format!("did you mean `{meant}`?")),
         None => failure.fix("`pinhole models` says what each can do"),
     }

@@ -144,6 +144,7 @@ async fn carry_out(store: &Arc<dyn Store>, operation: &Operation) -> Outcome {
             StoreError::SpendCap { .. } => "cap",
             StoreError::QueueFull(_) => "queue",
             StoreError::Fenced => "fenced",
+            StoreError::Exists(what) if what.contains("top-up") => "reference",
             StoreError::Backend(what) if what.contains("would capture") => "capture",
             other => panic!("{operation:?}: {other}"),
         })
