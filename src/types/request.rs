@@ -30,7 +30,8 @@ impl Draft {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// A text that is the same for drafts that ask for the same, whatever the order and spelling of their fields.
+    /// A text that is the same for drafts that ask for the same, whatever the order and spelling of their fields. What
+    /// stands under one name keeps its order: the first image is not the second.
     pub fn canonical(&self) -> String {
         let mut fields: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
         for field in &self.fields {
