@@ -231,8 +231,9 @@ pub struct Error {
     pub faults: Vec<Fault>,
     /// When to come back, for the kinds where that helps.
     pub retry_after: Option<Duration>,
-    /// A task was accepted and goes on: the same call again would make, and charge, a second one.
-    pub task_goes_on: bool,
+    /// The same call again would make, and pay for, a second one: a task was accepted and goes on, or its result was made
+    /// and is lost.
+    pub do_not_repeat: bool,
 }
 
 impl Error {
@@ -243,7 +244,7 @@ impl Error {
             message: message.into(),
             faults: Vec::new(),
             retry_after: None,
-            task_goes_on: false,
+            do_not_repeat: false,
         }
     }
 
@@ -279,7 +280,7 @@ impl Error {
     pub fn while_the_task_goes_on(self) -> Self {
         Self {
             retry_after: None,
-            task_goes_on: true,
+            do_not_repeat: true,
             ..self
         }
     }
@@ -311,6 +312,11 @@ impl From<&Failure> for Error {
         match failure.kind {
             // Nothing was sent, so coming back is safe; a 503 without a time would leave it to the client's guess.
             FailKind::Unavailable => error.retry_after(Duration::from_secs(5)),
+            // The upstream may have been paid already.
+            FailKind::StorageFull => Self {
+                do_not_repeat: true,
+                ..error
+            },
             _ => error,
         }
     }

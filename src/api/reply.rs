@@ -53,7 +53,7 @@ impl IntoResponse for Refusal {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         let final_kind = matches!(self.error.kind, Kind::OutcomeUnknown | Kind::StillRunning);
-        if final_kind || self.error.task_goes_on {
+        if final_kind || self.error.do_not_repeat {
             // OpenAI's SDKs retry every 5xx unless this header says no; these must not be repeated.
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }

@@ -160,7 +160,9 @@ impl From<ProviderError> for AttemptEnd {
                 failure,
                 before_work: false,
             },
-            // Whatever made it so: the client must not repeat it, and this kind says that.
+            // A full disk is worth a word of its own. Whatever else made it so: the client must not repeat the call,
+            // and this kind says that.
+            Verdict::Unknown if failure.kind == FailKind::StorageFull => Self::Unknown { failure },
             Verdict::Unknown => Self::Unknown {
                 failure: Failure::new(FailKind::OutcomeUnknown, failure.message),
             },

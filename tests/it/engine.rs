@@ -8,6 +8,7 @@ use pinhole::provider::Verdict;
 use pinhole::types::{AttemptState, FailKind, Part};
 use serde_json::json;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// `paid` costs 0.04; `alpha` (cost 0.01) serves it first, `beta` (cost 0.02) second.
 struct Two {
@@ -193,10 +194,10 @@ async fn an_answer_without_an_image_is_a_failure() {
 #[tokio::test]
 async fn a_panic_of_a_provider_is_ours_and_costs_the_client_nothing() {
     let two = two(Scripted::new(&[Step::Panic]), Scripted::obliging()).await;
-    two.ask(1).await.refused(500, "internal_error");
+    two.ask(1).await.refused(504, "outcome_unknown");
     assert_eq!(two.asked(), (1, 0), "it may have been sent");
     // The next task runs as if nothing had been.
-    two.ask(1).await.refused(500, "internal_error");
+    two.ask(1).await.refused(504, "outcome_unknown");
     two.finish("1.000000", "0.000000", "0.020000").await;
 }
 
@@ -223,10 +224,14 @@ async fn images_too_many_or_twice_are_dropped_and_not_charged() {
 
 #[tokio::test]
 async fn images_that_came_before_a_failure_are_delivered_and_charged() {
-    for end in [
-        Step::Fail(Verdict::Failed, FailKind::Upstream),
-        Step::Fail(Verdict::Unknown, FailKind::OutcomeUnknown),
-        Step::Panic,
+    // What did not come in a call of unknown outcome may be billed all the same.
+    for (end, lost) in [
+        (Step::Fail(Verdict::Failed, FailKind::Upstream), "0.000000"),
+        (
+            Step::Fail(Verdict::Unknown, FailKind::OutcomeUnknown),
+            "0.020000",
+        ),
+        (Step::Panic, "0.020000"),
     ] {
         let two = two_making(
             4,
@@ -237,8 +242,41 @@ async fn images_that_came_before_a_failure_are_delivered_and_charged() {
         let reply = two.ask(4).await;
         assert_eq!(reply.pictures().len(), 2);
         assert_eq!(two.asked(), (1, 0));
-        two.finish("0.920000", "0.080000", "0.000000").await;
+        two.finish("0.920000", "0.080000", lost).await;
     }
+}
+
+#[tokio::test]
+async fn a_task_that_waited_for_its_slot_asks_the_next_target_too() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let alpha = Scripted::bounded(1, move |_| {
+        vec![
+            Step::Wait(Arc::clone(&opened)),
+            Step::Fail(Verdict::NotSent, FailKind::Unavailable),
+        ]
+    });
+    let two = two(alpha, Scripted::obliging()).await;
+    // The first holds the only slot until the gate opens; the second is claimed from the queue.
+    let (first, second, ()) = tokio::join!(two.ask(1), two.ask(1), async {
+        while two
+            .app
+            .store()
+            .queue()
+            .await
+            .expect("rows")
+            .iter()
+            .map(|lane| lane.pending)
+            .sum::<u64>()
+            < 1
+        {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(2);
+    });
+    assert_eq!((first.pictures().len(), second.pictures().len()), (1, 1));
+    assert_eq!(two.asked(), (2, 2));
+    two.finish("0.920000", "0.080000", "0.000000").await;
 }
 
 #[tokio::test]
