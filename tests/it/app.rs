@@ -233,6 +233,11 @@ impl TestApp {
         Client::new(&self.url, Some(key))
     }
 
+    /// The secret of the first test key, for a client of another make.
+    pub fn test_secret(&self) -> &Secret {
+        &self.test_key
+    }
+
     /// The first test key, of the account `default`.
     pub fn test_key(&self) -> Client {
         self.with_key(self.test_key.reveal())

@@ -12,6 +12,7 @@ mod files;
 mod images;
 mod kill;
 mod scripted;
+mod sdks;
 mod server;
 mod shapes;
 mod tasks;

@@ -1,0 +1,43 @@
+// OpenAI's SDK for Node, as its users use it. OPENAI_BASE_URL and OPENAI_API_KEY come from the environment.
+import assert from "node:assert/strict";
+import OpenAI, { toFile } from "openai";
+
+const client = new OpenAI();
+const model = "gpt-image-2";
+const picture = (image) => {
+  const data = Buffer.from(image.b64_json, "base64");
+  assert.equal(data.subarray(1, 4).toString(), "PNG");
+  return data;
+};
+const types = async (stream) => {
+  const seen = [];
+  for await (const event of await stream) seen.push(event.type);
+  return seen;
+};
+
+const ids = [];
+for await (const one of client.models.list()) ids.push(one.id);
+assert.ok(ids.includes(model));
+
+const made = await client.images.generate({ model, prompt: "a lighthouse at dusk", n: 2 });
+const [first, second] = made.data.map(picture);
+assert.notDeepEqual(first, second);
+
+const image = [await toFile(first, "a.png", { type: "image/png" }), await toFile(second, "blob")];
+picture((await client.images.edit({ model, prompt: "night", image })).data[0]);
+picture((await client.images.edit({ model, prompt: "night", image: image[0] })).data[0]);
+
+assert.deepEqual(await types(client.images.generate({ model, prompt: "a lake", stream: true, partial_images: 1 })), [
+  "image_generation.partial_image",
+  "image_generation.completed",
+]);
+assert.deepEqual(await types(client.images.edit({ model, prompt: "a lake", image: image[0], stream: true })), [
+  "image_edit.completed",
+]);
+
+await assert.rejects(client.images.generate({ model, prompt: "x", n: 11 }), { status: 400, param: "n" });
+await assert.rejects(client.images.generate({ model: "nope", prompt: "x" }), { status: 404, code: "model_not_found" });
+await assert.rejects(client.images.generate({ model, prompt: "[pinhole:fail=unknown] x" }), { status: 504 });
+await assert.rejects(new OpenAI({ apiKey: "sk-wrong" }).models.list(), { status: 401, code: "invalid_api_key" });
+
+console.log("passed");

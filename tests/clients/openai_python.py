@@ -1,0 +1,90 @@
+"""OpenAI's SDK for Python, as its users use it. OPENAI_BASE_URL and OPENAI_API_KEY come from the environment."""
+
+import base64
+import os
+import struct
+import zlib
+
+import openai
+
+client = openai.OpenAI()
+MODEL = "gpt-image-2"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def png(width, height, alpha):
+    """A PNG whose pixels are grey, with the opacity that `alpha` gives at each row."""
+    rows = b"".join(b"\0" + bytes([128, 128, 128, alpha(y)]) * width for y in range(height))
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def picture(image):
+    data = base64.b64decode(image.b64_json)
+    assert data.startswith(PNG), data[:16]
+    return data
+
+
+def refused(status, code, **request):
+    try:
+        client.images.generate(**request)
+    except openai.APIStatusError as error:
+        assert (error.status_code, error.code) == (status, code), error
+        return error
+    raise AssertionError(f"{request} was not refused")
+
+
+# list, retrieve
+assert MODEL in [model.id for model in client.models.list()]
+assert client.models.retrieve(MODEL).id == MODEL
+
+# generate
+reply = client.images.generate(model=MODEL, prompt="a lighthouse at dusk", size="1024x1024", quality="low", n=2)
+first, second = map(picture, reply.data)
+assert first != second and reply.size == "1024x1024" and reply.quality == "low" and reply.usage.total_tokens == 0
+reply = client.images.generate(model=MODEL, prompt="a lake", response_format="url", extra_body={"max_cost": "1"})
+assert reply.data[0].url.startswith(os.environ["OPENAI_BASE_URL"].removesuffix("/v1")), reply.data[0].url
+raw = client.images.with_raw_response.generate(model=MODEL, prompt="a lake", style="vivid")
+assert raw.headers["x-pinhole-adapted"] == "style=dropped" and raw.headers["x-pinhole-mode"] == "test"
+
+# edit: one image, several, with a mask
+picture(client.images.edit(model=MODEL, prompt="autumn", image=("a.png", first)).data[0])
+mask = png(1024, 1024, lambda y: 0 if y < 512 else 255)
+edited = client.images.edit(model=MODEL, prompt="a storm", image=[("a.png", first), ("blob", second)], mask=mask, n=1)
+assert picture(edited.data[0]) != first
+try:
+    client.images.edit(model=MODEL, prompt="a storm", image=first, mask=png(8, 8, lambda y: 0))
+    raise AssertionError("a mask of another size was taken")
+except openai.BadRequestError as error:
+    assert error.param == "mask", error
+
+# stream
+events = list(client.images.generate(model=MODEL, prompt="a lake", stream=True, partial_images=2))
+kinds = [event.type.removeprefix("image_generation.") for event in events]
+assert kinds == ["partial_image", "partial_image", "completed"], kinds
+assert [event.partial_image_index for event in events[:2]] == [0, 1]
+picture(events[2])
+events = list(client.images.edit(model=MODEL, prompt="a lake", image=first, stream=True))
+assert [event.type for event in events] == ["image_edit.completed"]
+
+# fail: by name, final, late in a stream
+refused(404, "model_not_found", model="nope", prompt="x")
+assert refused(400, "out_of_range", model=MODEL, prompt="x", n=11).param == "n"
+refused(400, "content_policy_violation", model=MODEL, prompt="[pinhole:fail=content_policy] x")
+refused(504, "outcome_unknown", model=MODEL, prompt="[pinhole:fail=unknown] x")
+try:
+    list(client.images.generate(model=MODEL, prompt="[pinhole:delay=6s][pinhole:fail=upstream] x", stream=True))
+    raise AssertionError("a late failure was not seen")
+except openai.APIError as error:
+    assert "upstream failed" in str(error), error
+try:
+    openai.OpenAI(api_key="sk-wrong").models.list()
+    raise AssertionError("a wrong key was taken")
+except openai.AuthenticationError as error:
+    assert error.code == "invalid_api_key", error
+
+print("passed")

@@ -1,0 +1,52 @@
+//! OpenAI's own SDKs, pinned, run unchanged: `tests/clients/`. `scripts/test` installs them and says where.
+
+use crate::app::Setup;
+use std::path::Path;
+use std::process::Command;
+
+/// Where `scripts/test` has put the SDKs.
+const INSTALLED: &str = "TEST_CLIENTS";
+
+async fn run(interpreter: &str, script: &str) {
+    let Some(installed) = std::env::var_os(INSTALLED) else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{INSTALLED} is not set: scripts/test installs the SDKs"
+        );
+        eprintln!("{script} was not run: scripts/test installs the SDKs and sets {INSTALLED}");
+        return;
+    };
+    let app = Setup::new().start().await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(script);
+    // Modules are found beside the script, so it runs as a copy beside them.
+    let copy = Path::new(&installed).join(script.file_name().expect("a file"));
+    std::fs::copy(&script, &copy).expect("room for a script");
+    let mut command = Command::new(interpreter.replace("CLIENTS", &installed.to_string_lossy()));
+    command
+        .arg(copy)
+        .env("OPENAI_BASE_URL", format!("{}/v1", app.url))
+        .env("OPENAI_API_KEY", app.test_secret().reveal())
+        .env("NO_PROXY", "127.0.0.1");
+    let output =
+        tokio::task::spawn_blocking(move || command.output().expect("the interpreter starts"));
+    let output = output.await.expect("it ends");
+    assert!(
+        output.status.success() && output.stdout.ends_with(b"passed\n"),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn openai_for_python_runs_unchanged() {
+    run("CLIENTS/venv/bin/python", "openai_python.py").await;
+}
+
+#[tokio::test]
+async fn openai_for_node_runs_unchanged() {
+    run("node", "openai_node.mjs").await;
+}
