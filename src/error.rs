@@ -41,6 +41,8 @@ pub enum Kind {
     TooLarge,
     /// The body is of a type that this endpoint does not read.
     UnsupportedMediaType,
+    /// The idempotency key stands for another request.
+    IdempotencyKeyReused,
     /// Too many requests in a minute.
     RateLimited,
     /// Too many tasks of this key are waiting.
@@ -163,6 +165,12 @@ pub const TABLE: &[Row] = &[
         415,
         "invalid_request_error",
         "unsupported_media_type",
+    ),
+    row(
+        Kind::IdempotencyKeyReused,
+        422,
+        "invalid_request_error",
+        "idempotency_key_reused",
     ),
     row(Kind::RateLimited, 429, "rate_limit_error", "rate_limited"),
     row(

@@ -2,8 +2,10 @@
 
 mod account;
 mod auth;
+mod body;
 mod files;
 mod images;
+mod marks;
 mod models;
 mod name;
 mod ops;

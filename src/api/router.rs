@@ -19,6 +19,10 @@ pub fn router(api: Api) -> Router {
     Router::new()
         // OpenAI's clients
         .route("/v1/images/generations", post(images::generate))
+        .route("/v1/images/generations/{task}", get(images::show))
+        .route("/v1/images/edits", post(images::edit))
+        .route("/v1/images/variations", post(images::variations))
+        .route("/v1/quote", post(images::quote))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/balance", get(account::balance))

@@ -4,7 +4,7 @@
 //! lags loses previews and no finished image. The task does not notice whether anybody reads.
 
 use super::Api;
-use super::images::{Marks, overhead_ms};
+use super::marks::{Marks, overhead_ms};
 use super::reply::{Refusal, pieces_stream};
 use crate::dialect::{Dialect, Piece, Stage, StreamedImage, asset_url};
 use crate::engine::{Accepted, Seen, Shown};

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 
 /// `GET /api/v1/tasks/{id}`: one task of the caller's account, in any state.
 pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name) -> Response {
-    match find(&api, &caller, &id).await {
+    match find_task(&api, &caller, &id).await {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
         Ok(task) => {
             let mut response = send(TaskShape.encode(&task), api.0.engine.blobs());
@@ -27,7 +27,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
 }
 
 /// Another account's task answers as one that never was.
-async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Task, Error> {
+pub(super) async fn find_task(api: &Api, caller: &Caller, id: &str) -> Result<Task, Error> {
     let unknown = || Error::new(Kind::TaskNotFound, "there is no such task");
     let id = TaskId::parse(id).ok_or_else(unknown)?;
     let found = api

@@ -8,6 +8,8 @@ use crate::catalogue::model::{Modality, Model, Status};
 use crate::catalogue::self_check::{Part, findings};
 use crate::types::Operation;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use toml::Spanned;
@@ -61,6 +63,7 @@ struct RawModel {
     status: Option<Status>,
     replacement: Option<String>,
     ends: Option<TomlDate>,
+    sizes: Option<BTreeMap<String, BTreeMap<String, Value>>>,
     parameter: Option<Vec<Spanned<RawParameter>>>,
     forbid: Option<Vec<Spanned<RawForbid>>>,
     price: Option<Vec<Spanned<RawPrice>>>,
@@ -175,6 +178,7 @@ impl ModelFile {
             replacement: inherited!(replacement),
             ends: inherited!(ends).map(|date| date.0),
             parameters: Vec::new(),
+            sizes: inherited!(sizes).unwrap_or_default(),
             forbids: Vec::new(),
             prices: Vec::new(),
             targets: Vec::new(),

@@ -8,6 +8,7 @@ use crate::types::Field;
 const HINTS: &[(&str, Option<&str>)] = &[
     ("input_fidelity", None),
     ("style", None),
+    ("image_detail", None),
     ("moderation", None),
     ("output_compression", None),
     ("quality", Some("auto")),

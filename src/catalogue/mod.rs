@@ -5,6 +5,7 @@
 //! ([`example`]), prices ([`quote`]). Files are read by [`Catalogue::load`] alone; all else is pure. Nothing
 //! here knows a dialect, a provider's wire or an account.
 
+mod adapt;
 mod block;
 mod checked;
 mod decimal;

@@ -36,6 +36,9 @@ pub struct Model {
     pub ends: Option<Date>,
     /// Its inputs, in the order of the form.
     pub parameters: Vec<Parameter>,
+    /// By `WIDTHxHEIGHT`: the values of its own parameters that mean exactly this size, for a model that has no
+    /// sizes of that form.
+    pub sizes: BTreeMap<String, BTreeMap<String, Value>>,
     /// Combinations of values that it refuses.
     pub forbids: Vec<Forbid>,
     /// What the account pays; the first row that matches wins.

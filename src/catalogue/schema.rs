@@ -8,8 +8,9 @@ use crate::catalogue::envelope::{self, EnvelopeRead};
 use crate::catalogue::hint::Hints;
 use crate::catalogue::model::{Kind, Model, Parameter};
 use crate::catalogue::value::read;
-use crate::catalogue::words::{fault, name, nearest};
+use crate::catalogue::words::{fault, name};
 use crate::error::Fault;
+use crate::types::words::nearest;
 use crate::types::{Draft, Field, Operation, Request};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,13 +29,14 @@ pub fn check(model: &Model, draft: Draft, rules: &Rules) -> Result<Checked, Vec<
     let operation = operation_of(model, &fields, rules);
     let mut check = Check {
         model,
+        fields: &fields,
         rules,
         operation,
         hints: Hints::of(&fields),
         found: BTreeMap::new(),
         faulty: BTreeSet::new(),
         values: BTreeMap::new(),
-        n: None,
+        system_prompt: None,
         envelope: EnvelopeRead::new(rules.default_response_format),
         adapted: Vec::new(),
         faults: Vec::new(),
@@ -43,6 +45,7 @@ pub fn check(model: &Model, draft: Draft, rules: &Rules) -> Result<Checked, Vec<
     for (at, field) in fields.iter().enumerate() {
         check.field(at, field);
     }
+    check.join_system_prompt();
     check.fill_defaults();
     check.drop_what_does_not_apply();
     check.refuse_forbidden();
@@ -78,21 +81,24 @@ fn operation_of(model: &Model, fields: &[&Field], rules: &Rules) -> Operation {
 }
 
 /// One check under way.
-struct Check<'a> {
-    model: &'a Model,
-    rules: &'a Rules,
+pub(super) struct Check<'a> {
+    pub(super) model: &'a Model,
+    fields: &'a [&'a Field],
+    pub(super) rules: &'a Rules,
     operation: Operation,
     hints: Hints,
     /// Where the client sent each parameter: the field's number and its path.
-    found: BTreeMap<&'a str, (usize, String)>,
+    pub(super) found: BTreeMap<&'a str, (usize, String)>,
     /// Parameters whose value is wrong; nothing more is said about them.
-    faulty: BTreeSet<&'a str>,
-    values: BTreeMap<String, Value>,
-    n: Option<u32>,
+    pub(super) faulty: BTreeSet<&'a str>,
+    /// By parameter; `n` stands among them until the end.
+    pub(super) values: BTreeMap<String, Value>,
+    /// A system prompt for a model that has none.
+    pub(super) system_prompt: Option<String>,
     envelope: EnvelopeRead,
-    adapted: Vec<String>,
+    pub(super) adapted: Vec<String>,
     /// With the number of the field they belong to.
-    faults: Vec<(usize, Fault)>,
+    pub(super) faults: Vec<(usize, Fault)>,
 }
 
 impl<'a> Check<'a> {
@@ -114,10 +120,12 @@ impl<'a> Check<'a> {
         if !self.rules.reject_adaptation && self.hints.may_drop(field, parameter) {
             return self.adapted.push(format!("{}=dropped", field.name));
         }
-        let outcome = match parameter {
-            Some(parameter) => self.parameter(at, field, parameter),
-            None if envelope::is_envelope(&field.name) => self.envelope_field(field),
-            None => Err(self.unknown(field)),
+        let outcome = match (self.size_row(field), parameter) {
+            (Some(row), _) => self.size_in_own_words(at, field, row),
+            (None, Some(parameter)) => self.parameter(at, field, parameter),
+            (None, None) if envelope::is_envelope(&field.name) => self.envelope_field(at, field),
+            (None, None) if self.joins_system_prompt(field) => self.keep_system_prompt(at, field),
+            (None, None) => Err(self.unknown(field)),
         };
         if let Err(fault) = outcome {
             self.faulty
@@ -145,19 +153,20 @@ impl<'a> Check<'a> {
         if parameter.name == "stream" {
             self.envelope.stream = reading.value == Value::Bool(true);
         }
-        if parameter.name == "n" {
-            self.n = reading.value.as_u64().and_then(|n| u32::try_from(n).ok());
-        } else {
-            self.store(field, parameter, reading.value)?;
-        }
+        self.store(field, parameter, reading.value)?;
         self.found
             .entry(&parameter.name)
             .or_insert_with(|| (at, field.path.clone()));
         Ok(())
     }
 
-    /// Two names of one parameter may both be sent: images are joined, other values must agree.
-    fn store(&mut self, field: &Field, parameter: &Parameter, value: Value) -> Result<(), Fault> {
+    /// One parameter may be sent twice, under two names or in two places: images are joined, other values must agree.
+    pub(super) fn store(
+        &mut self,
+        field: &Field,
+        parameter: &Parameter,
+        value: Value,
+    ) -> Result<(), Fault> {
         let Some(earlier) = self.values.remove(&parameter.name) else {
             self.values.insert(parameter.name.clone(), value);
             return Ok(());
@@ -178,15 +187,22 @@ impl<'a> Check<'a> {
             .found
             .get(parameter.name.as_str())
             .map_or_else(|| parameter.name.clone(), |(_, path)| path.clone());
-        let message = format!(
-            "{} and {} mean the same parameter and differ; send one of them",
-            name(&other),
-            name(&field.path)
-        );
-        Err(fault(&field.path, "conflicting_values", message))
+        Err(conflict(&parameter.name, &other, &field.path))
     }
 
-    fn envelope_field(&mut self, field: &Field) -> Result<(), Fault> {
+    /// What is no parameter may stand in two places too.
+    pub(super) fn says_the_same(&self, at: usize, field: &Field) -> Result<(), Fault> {
+        let earlier = self.fields[..at].iter().find(|it| it.name == field.name);
+        match earlier {
+            Some(earlier) if earlier.value != field.value => {
+                Err(conflict(&field.name, &earlier.path, &field.path))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn envelope_field(&mut self, at: usize, field: &Field) -> Result<(), Fault> {
+        self.says_the_same(at, field)?;
         let adapted = self.envelope.read(self.model, field)?;
         match adapted {
             Some(value) => self.adapt_envelope(field, &value),
@@ -203,21 +219,6 @@ impl<'a> Check<'a> {
             return Err(self.unknown(field));
         }
         self.adapted.push(format!("{}=dropped", field.name));
-        Ok(())
-    }
-
-    fn adapt(&mut self, field: &Field, parameter: &str, value: &Value) -> Result<(), Fault> {
-        if self.rules.untyped_body {
-            return Ok(());
-        }
-        if self.rules.reject_adaptation {
-            let message = format!(
-                "{} must be written as {value}, not as text",
-                name(&field.path)
-            );
-            return Err(fault(&field.path, "invalid_type", message));
-        }
-        self.adapted.push(format!("{parameter}={value}"));
         Ok(())
     }
 
@@ -315,12 +316,20 @@ impl<'a> Check<'a> {
         for parameter in self.applicable() {
             let present = self.found.contains_key(parameter.name.as_str())
                 || self.faulty.contains(parameter.name.as_str());
-            if parameter.required && !present {
+            if self.is_required(parameter) && !present {
                 let message = format!("`{}` is required", parameter.name);
                 let fault = fault(&parameter.name, "missing_parameter", message);
                 self.faults.push((usize::MAX, fault));
             }
         }
+    }
+
+    /// There is no edit without an image, also where the form leaves it open because not every call is an edit.
+    fn is_required(&self, parameter: &Parameter) -> bool {
+        let is_what_is_edited = parameter.kind.is_image()
+            && parameter.name != "mask"
+            && !parameter.applies_to(Operation::Generate);
+        parameter.required || (self.operation == Operation::Edit && is_what_is_edited)
     }
 
     fn applicable(&self) -> impl Iterator<Item = &'a Parameter> + use<'a> {
@@ -329,11 +338,13 @@ impl<'a> Check<'a> {
         parameters.filter(move |parameter| parameter.applies_to(operation))
     }
 
-    fn finish(self) -> Result<Checked, Vec<Fault>> {
+    fn finish(mut self) -> Result<Checked, Vec<Fault>> {
         if !self.faults.is_empty() {
             return Err(in_order(self.faults));
         }
-        let n = self.n.unwrap_or_else(|| default_n(self.model));
+        let n = self.values.remove("n").as_ref().and_then(Value::as_u64);
+        let n = n.and_then(|n| u32::try_from(n).ok());
+        let n = n.unwrap_or_else(|| default_n(self.model));
         let (images, mask) = image_inputs(self.model, &self.values);
         let EnvelopeRead {
             envelope,
@@ -353,6 +364,15 @@ impl<'a> Check<'a> {
             mask,
         })
     }
+}
+
+fn conflict(what: &str, one: &str, other: &str) -> Fault {
+    let message = format!(
+        "{} and {} both say `{what}` and differ; send one of them",
+        name(one),
+        name(other)
+    );
+    fault(other, "conflicting_values", message)
 }
 
 /// In the client's order; a flood of faults is cut with a word on the rest.

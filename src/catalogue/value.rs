@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(super) struct Reading {
     /// The value in its canonical form.
     pub value: Value,
-    /// Whether a number or a truth value was written as text.
+    /// Whether it was written in another form: a number or a truth value as text, a size with `x` for `*`.
     pub adapted: bool,
 }
 
@@ -93,6 +93,12 @@ fn read_choice(
             adapted: value.is_string(),
         });
     }
+    if let Some(option) = options.iter().find(|option| same_size(option, value)) {
+        return Ok(Reading {
+            value: option.value.clone(),
+            adapted: true,
+        });
+    }
     let size = value.as_str().and_then(parse_size);
     match (also, size) {
         (Some(also), Some(size)) if also.allows(size) => return Ok(Reading::plain(value.clone())),
@@ -125,6 +131,12 @@ fn same_number(option: &Choice, value: &Value) -> bool {
         _ => None,
     };
     given.is_some() && given == Decimal::of(wanted)
+}
+
+/// Whether a text means an entry that is a size: some write `x` between the edges and some `*`.
+fn same_size(option: &Choice, value: &Value) -> bool {
+    let size = |value: &Value| parse_size(&value.as_str()?.replacen('*', "x", 1));
+    size(value).is_some_and(|given| size(&option.value) == Some(given))
 }
 
 fn list_choices(options: &[Choice], also: Option<&Also>) -> String {

@@ -3,13 +3,25 @@
 //! Data goes to stdout, everything else to stderr. A command that needs the engine runs it on the data folder, or talks
 //! HTTP to the server that holds the folder; administration opens the rows directly, whether or not a server runs.
 
+mod accounts;
+mod config;
+mod credits;
+mod failure;
+mod generate;
+mod keys;
+mod ledger;
+mod models;
+mod out;
+mod place;
+mod remote;
 mod serve;
+mod task;
 
-use crate::config::{Flags, LogFormat, Settings};
+use crate::config::{LogFormat, Settings};
 use crate::failpoint;
-use clap::{Args, Parser, Subcommand};
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
+use failure::{Failure, Outcome};
+use place::Place;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -18,42 +30,42 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "pinhole",
     version,
-    arg_required_else_help = true,
-    propagate_version = true
+    disable_help_subcommand = true,
+    after_help = "Data goes to stdout, everything else to stderr.\n\
+        Exit codes: 0 ok, 1 failed, 2 usage, 3 key refused, 4 insufficient credits, 5 upstream, \
+        6 timeout or cancelled, 130 interrupted.\n\
+        PINHOLE_URL and PINHOLE_API_KEY name a server and a key; without them, commands work on the data folder."
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the server.
+    /// Start the server
     Serve(serve::Serve),
-}
-
-/// Where the settings come from; every command takes these.
-#[derive(Args, Clone, Debug, Default)]
-struct Place {
-    /// The data folder [default: $XDG_DATA_HOME/pinhole].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
-impl Place {
-    fn flags(&self) -> Flags {
-        Flags {
-            data: self
-                .data
-                .as_ref()
-                .map(|path| path.to_string_lossy().into_owned()),
-            config: self.config.clone(),
-            ..Flags::default()
-        }
-    }
+    /// Make pictures and save them
+    #[command(visible_alias = "gen")]
+    Generate(generate::Generate),
+    /// List the models, their parameters and prices
+    Models(models::Models),
+    /// Look at a task
+    Task(task::Task),
+    /// Make, list, revoke and import API keys
+    Keys(keys::Keys),
+    /// Make and list accounts
+    Accounts(accounts::Accounts),
+    /// Show and grant credits
+    Credits(credits::Credits),
+    /// Show what one account has
+    Balance(credits::ShowBalance),
+    /// Audit the books
+    Ledger(ledger::Ledger),
+    /// Show, check and begin a configuration file
+    Config(config::Config),
 }
 
 /// Runs the program.
@@ -62,27 +74,53 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // One cryptography for the whole process; a second call would only find it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let outcome = match cli.command {
-        Command::Serve(command) => serve::run(&command),
-    };
-    match outcome {
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(report) => {
-            eprintln!("{report:?}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
     }
+}
+
+fn run(cli: Cli) -> Outcome {
+    let place = &cli.place;
+    match cli.command {
+        None => welcome(),
+        Some(Command::Serve(command)) => command.run(place),
+        Some(Command::Generate(command)) => command.run(place),
+        Some(Command::Models(command)) => command.run(place),
+        Some(Command::Task(command)) => command.run(place),
+        Some(Command::Keys(command)) => command.run(place),
+        Some(Command::Accounts(command)) => command.run(place),
+        Some(Command::Credits(command)) => command.run(place),
+        Some(Command::Balance(command)) => command.run(place),
+        Some(Command::Ledger(command)) => command.run(place),
+        Some(Command::Config(command)) => command.run(place),
+    }
+}
+
+/// Without arguments: what to type. It starts nothing.
+fn welcome() -> Outcome {
+    out::print(
+        "Pinhole is one small opening to every image model. A first picture, drawn by this machine, free of charge:\n  \
+         pinhole generate \"a lighthouse at dusk\"\n  \
+         pinhole serve                             the server, with an OpenAI-compatible API\n  \
+         pinhole --help                            everything else",
+    )
+}
+
+/// Runs what a command does to its end.
+fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let runtime = runtime()
+        .map_err(|error| Failure::failed("the runtime did not start").why(error.to_string()))?;
+    runtime.block_on(work)
 }
 
 /// Starts the logs: to stderr, as the settings say.
 fn start_logs(settings: &Settings) {
     let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let mut logs = tracing_subscriber::fmt()
+    let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(out::may_colour())
         .with_writer(std::io::stderr);
-    if !std::io::stderr().is_terminal() {
-        logs = logs.with_ansi(false);
-    }
     match settings.log_format {
         LogFormat::Json => logs.json().flatten_event(true).init(),
         LogFormat::Text => logs.init(),

@@ -1,11 +1,11 @@
 //! `pinhole serve`.
 
-use super::{Place, runtime, start_logs};
-use crate::app::App;
+use super::failure::Outcome;
+use super::{Place, block_on, start_logs};
+use crate::app::{App, StartError};
 use crate::config::{Loaded, Settings};
 use crate::types::Secret;
 use clap::Args;
-use miette::{IntoDiagnostic, WrapErr};
 use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -16,14 +16,12 @@ use tokio_util::sync::CancellationToken;
 /// Start the server.
 #[derive(Args)]
 pub(super) struct Serve {
-    /// Where to listen [default: 127.0.0.1:7070].
+    /// Address and port to listen on [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Any setting of the configuration file, as NAME=VALUE.
+    /// Any setting of the configuration file, repeatable (like keep_days=7)
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
-    #[command(flatten)]
-    place: Place,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -33,32 +31,32 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-pub(super) fn run(command: &Serve) -> miette::Result<()> {
-    let started = Instant::now();
-    let mut flags = command.place.flags();
-    flags.listen.clone_from(&command.listen);
-    flags.set.clone_from(&command.set);
-    let loaded = Settings::load(&flags)?;
-    start_logs(&loaded.settings);
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+impl Serve {
+    /// Serves until a signal ends it.
+    pub(super) fn run(&self, place: &Place) -> Outcome {
+        let started = Instant::now();
+        let mut flags = place.flags();
+        flags.listen.clone_from(&self.listen);
+        flags.set.clone_from(&self.set);
+        let loaded = Settings::load(&flags)?;
+        start_logs(&loaded.settings);
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        block_on(serve(loaded, started))
     }
-    runtime()
-        .into_diagnostic()
-        .wrap_err("starting the runtime")?
-        .block_on(serve(loaded, started))
 }
 
-async fn serve(loaded: Loaded, started: Instant) -> miette::Result<()> {
+async fn serve(loaded: Loaded, started: Instant) -> Outcome {
     let settings = loaded.settings;
-    let app = App::open(settings.clone()).await.into_diagnostic()?;
-    let listening = app.listen().await.into_diagnostic()?;
-    let address = listening.address().into_diagnostic()?;
+    let app = App::open(settings.clone()).await?;
+    let listening = app.listen().await?;
+    let address = listening.address().map_err(StartError::Listen)?;
     announce(&settings, address, app.test_key(), started);
-    let stop = app.stop_token();
+    let signals = obey_signals(app.stop_token());
     tokio::select! {
-        served = app.serve(listening) => served.into_diagnostic(),
-        never = obey_signals(stop) => match never {},
+        served = app.serve(listening) => Ok(served?),
+        never = signals => match never {},
     }
 }
 

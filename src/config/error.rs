@@ -2,6 +2,7 @@
 
 use super::secret;
 use super::table::Setting;
+use crate::types::words::nearest;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
 use std::ops::Range;
@@ -99,47 +100,12 @@ pub(super) fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str> + 
 
 /// The known name that is close enough to have been meant.
 pub(super) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let name = name.to_lowercase().replace('-', "_");
-    let ranked = known.map(|known| (distance(&name, &known.to_lowercase()), known));
-    let (steps, nearest) = ranked.min()?;
-    let near_enough = steps <= 1 + nearest.len() / 6;
-    near_enough.then(|| format!("did you mean `{nearest}`?"))
-}
-
-/// Letters to change, add, drop or swap with their neighbour to get from one word to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let change = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = change.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before_last[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
+    nearest(&name.replace('-', "_"), known).map(|known| format!("did you mean `{known}`?"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distance_counts_typos() {
-        let check = |a, b, steps| assert_eq!(distance(a, b), steps, "{a} {b}");
-        check("", "", 0);
-        check("listen", "listen", 0);
-        check("listn", "listen", 1);
-        check("litsen", "listen", 1);
-        check("", "abc", 3);
-        check("drain", "drain_s", 2);
-    }
 
     #[test]
     fn only_near_names_are_suggested() {

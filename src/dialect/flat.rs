@@ -1,8 +1,9 @@
-//! OpenAI's image shape: parameters at the top of a JSON object, `{created, data: [...]}` back.
+//! OpenAI's image shape: parameters at the top of a JSON object, `{created, data: [...]}` back. Two other shapes of
+//! body are read too (`image_body`); what is answered is the same for all.
 //!
 //! Fields of the reply: `openai` for Python 3.52.0, `types/images_response.py`.
 
-use super::{Dialect, Piece, Reply, Stage, StreamedImage, asset_url, json};
+use super::{Dialect, Piece, Reply, Stage, StreamedImage, asset_url, image_body};
 use crate::error::Error;
 use crate::intake::Intake;
 use crate::types::{Draft, Operation, Request, Task, Usage};
@@ -13,11 +14,7 @@ pub struct Flat;
 
 impl Dialect for Flat {
     fn decode(&self, intake: &Intake) -> Result<Draft, Error> {
-        let mut draft = Draft::default();
-        for (name, value) in json::read_object(&intake.skeleton)? {
-            draft.push(&name, value);
-        }
-        Ok(draft)
+        image_body::decode(&intake.skeleton)
     }
 
     fn encode(&self, task: &Task) -> Reply {

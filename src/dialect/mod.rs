@@ -3,7 +3,10 @@
 //! A dialect turns a skeleton into a [`Draft`], and a task or an error into a reply. Pure functions on small texts: no
 //! provider, no store, no socket. Pictures are named in a reply and filled in while it is sent.
 
+mod chat;
+mod dashscope;
 pub mod flat;
+mod image_body;
 mod json;
 pub mod task;
 

@@ -1,20 +1,41 @@
 //! Accepting a task: check, price, route, then one transaction.
 
+use super::inputs::Inputs;
+use super::lane::{Lane, Slot};
 use super::route::Route;
 use super::watch::{Live, Progress, Shown, Watch};
 use super::{Engine, refusal, run, storage_full};
 use crate::catalogue::{self, Checked, Model, Rules, Status};
 use crate::error::{Error, Fault, Kind};
 use crate::failpoint::failpoint;
+use crate::intake::Intake;
 use crate::provider::Preview;
-use crate::store::{Admission, Claimed, FIRST_FENCE, SpendWindow, Start};
+use crate::store::{
+    Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
+};
 use crate::types::{
-    Caller, Draft, Millis, Mode, Money, Quote, Request, Scope, SpendCap, SpendPeriod, Task, TaskId,
-    TaskState, Usage,
+    Caller, Draft, Millis, Mode, Money, Operation, Quote, Request, Scope, SpendCap, SpendPeriod,
+    Task, TaskId, TaskState, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot, watch};
+
+/// How long an idempotency key is remembered.
+const KEEP_IDEMPOTENCY_KEYS: Duration = Duration::from_secs(24 * 3600);
+
+/// What a client asks for: a decoded body and the pictures that came with it.
+#[derive(Debug, Default)]
+pub struct Ask {
+    /// The decoded body.
+    pub draft: Draft,
+    /// Where its pictures are; what the request does not claim is deleted.
+    pub intake: Intake,
+    /// The body was a form, whose values are all texts.
+    pub untyped_body: bool,
+    /// What the path asks for, where it says so.
+    pub operation: Option<Operation>,
+}
 
 /// How a request reached us, as far as its task must remember.
 #[derive(Clone, Debug)]
@@ -23,6 +44,8 @@ pub struct Origin {
     pub public_url: String,
     /// Refuse what would have to be adapted.
     pub reject_adaptation: bool,
+    /// The client's idempotency key with a hash of what it was sent with.
+    pub idempotency: Option<(String, [u8; 32])>,
 }
 
 /// A task that was accepted: durable, paid for, and running or waiting.
@@ -42,6 +65,17 @@ pub struct Accepted {
     /// When it was accepted.
     pub created_at: Millis,
     watch: Watch,
+}
+
+/// What a request would cost.
+#[derive(Clone, Debug)]
+pub struct Quoted {
+    /// The model, alias resolved.
+    pub model: String,
+    /// How many images.
+    pub n: u32,
+    /// The price.
+    pub quote: Quote,
 }
 
 /// What a watcher sees next.
@@ -98,7 +132,7 @@ async fn ended(progress: &mut watch::Receiver<Progress>) -> Result<Arc<Task>, Er
 pub(super) fn still_running(task: &TaskId) -> Error {
     Error::new(
         Kind::StillRunning,
-        format!("the task goes on; fetch it later at /api/v1/tasks/{task}"),
+        format!("the task goes on; fetch it later at /v1/images/generations/{task}"),
     )
 }
 
@@ -108,28 +142,57 @@ impl Engine {
     pub async fn generate(
         &self,
         caller: &Caller,
-        draft: Draft,
+        mut ask: Ask,
         origin: Origin,
     ) -> Result<Accepted, Error> {
         self.may_admit(caller)?;
-        let model = self.model_for(caller, &draft)?;
+        let mut intake = std::mem::take(&mut ask.intake);
+        let (model, mut checked) = self.check(caller, ask, origin.reject_adaptation)?;
+        refuse_what_is_not_built(&checked)?;
+        let mode = caller.key.mode;
+        let quote = self.price(caller, &model, &checked)?;
+        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
+            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
+        self.guard_space()?;
+        let inputs = self
+            .inputs(&checked, &mut intake, mode, &origin.public_url)
+            .await?;
+        checked.request = inputs.put_into(checked.request);
+        checked.adapted.extend(inputs.adapted());
+        self.admit(caller, checked, inputs, quote, route, origin)
+            .await
+    }
+
+    /// What a request would cost at this moment: checked and priced like a real one, and not run.
+    pub fn quote(&self, caller: &Caller, ask: Ask) -> Result<Quoted, Error> {
+        let (model, checked) = self.check(caller, ask, false)?;
+        let quote = self.price(caller, &model, &checked)?;
+        Ok(Quoted {
+            model: model.id.clone(),
+            n: checked.request.n(),
+            quote,
+        })
+    }
+
+    fn check(
+        &self,
+        caller: &Caller,
+        ask: Ask,
+        reject_adaptation: bool,
+    ) -> Result<(Arc<Model>, Checked), Error> {
+        let model = self.model_for(caller, &ask.draft)?;
         let rules = Rules {
-            reject_adaptation: origin.reject_adaptation,
+            reject_adaptation,
+            untyped_body: ask.untyped_body,
+            operation: ask.operation,
             default_response_format: caller
                 .key
                 .limits
                 .default_response_format
                 .unwrap_or_default(),
-            ..Rules::default()
         };
-        let checked = catalogue::check(&model, draft, &rules).map_err(Error::faults)?;
-        refuse_what_is_not_built(&checked)?;
-        let mode = caller.key.mode;
-        let quote = self.quote(caller, &model, &checked)?;
-        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
-            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
-        self.guard_space()?;
-        self.admit(caller, checked, quote, route, origin).await
+        let checked = catalogue::check(&model, ask.draft, &rules).map_err(Error::faults)?;
+        Ok((model, checked))
     }
 
     fn may_admit(&self, caller: &Caller) -> Result<(), Error> {
@@ -217,7 +280,7 @@ impl Engine {
     }
 
     /// The price of this moment, refused if the request says that it is too much.
-    fn quote(&self, caller: &Caller, model: &Model, checked: &Checked) -> Result<Quote, Error> {
+    fn price(&self, caller: &Caller, model: &Model, checked: &Checked) -> Result<Quote, Error> {
         let markup = caller.account.markup_basis_points;
         let quote = match catalogue::quote(model, &checked.request, markup) {
             Some(quote) => quote,
@@ -258,78 +321,155 @@ impl Engine {
         &self,
         caller: &Caller,
         checked: Checked,
+        inputs: Inputs,
         quote: Quote,
         route: Route,
         origin: Origin,
     ) -> Result<Accepted, Error> {
-        let (task, mode, at) = (TaskId::new(), caller.key.mode, self.now());
-        let lane = self.0.lanes.get(route.lane(mode));
+        let lane = self.0.lanes.get(route.lane(caller.key.mode));
         let slot = lane.try_slot();
+        let (adapted, stream) = (checked.adapted, checked.stream);
         let request = Arc::new(checked.request);
-        let asked = Arc::clone(&request);
-        let previews = match request.integer("partial_images") {
-            Some(count) if checked.stream => u32::try_from(count).unwrap_or(0),
-            _ => 0,
-        };
+        let at = self.now();
         let start = slot.as_ref().map(|_| Start {
             worker: self.0.worker.clone(),
             attempts: route.first_attempts(request.n(), at),
         });
         let admission = Admission {
-            task: task.clone(),
+            start,
+            at,
+            ..self.admission(caller, &request, quote, &route, origin)
+        };
+        let previews = match request.integer("partial_images") {
+            Some(count) if stream => u32::try_from(count).unwrap_or(0),
+            _ => 0,
+        };
+        let (task, mode) = (admission.task.clone(), admission.mode);
+        let watch = self.0.watchers.open(&task, previews);
+        let (reply, admitted) = oneshot::channel();
+        let engine = self.clone();
+        self.0.tracker.spawn(async move {
+            engine
+                .admit_and_run(admission, inputs, reply, lane, slot)
+                .await;
+        });
+        match admitted
+            .await
+            .map_err(|_| Error::internal())?
+            .map_err(refusal)?
+        {
+            Admitted::Known(task) => self.join(caller, task, adapted, stream).await,
+            Admitted::New => Ok(Accepted {
+                task,
+                mode,
+                quote,
+                adapted,
+                stream,
+                request,
+                created_at: at,
+                watch,
+            }),
+        }
+    }
+
+    /// What is written for this request, as if it had to wait.
+    fn admission(
+        &self,
+        caller: &Caller,
+        request: &Arc<Request>,
+        quote: Quote,
+        route: &Route,
+        origin: Origin,
+    ) -> Admission {
+        let (mode, at) = (caller.key.mode, self.now());
+        let live = mode == Mode::Live;
+        Admission {
+            task: TaskId::new(),
             account: caller.account.id.clone(),
             key: caller.key.id.clone(),
             mode,
-            request,
+            request: Arc::clone(request),
             quote,
-            hold: if mode == Mode::Test {
-                Money::ZERO
-            } else {
-                quote.total
-            },
+            hold: if live { quote.total } else { Money::ZERO },
             lane: route.lane(mode).to_owned(),
             public_url: origin.public_url,
             spend: caller
                 .key
                 .limits
                 .spend_cap
-                .filter(|_| mode == Mode::Live)
+                .filter(|_| live)
                 .map(|cap| spend_window(cap, at)),
+            idempotency: origin.idempotency.map(|(key, fingerprint)| Idempotency {
+                key,
+                fingerprint,
+                expires_at: at.after(KEEP_IDEMPOTENCY_KEYS),
+            }),
             most_waiting: self.0.limits.most_waiting,
-            start,
+            start: None,
             at,
-        };
-        let watch = self.0.watchers.open(&task, previews);
-        let (reply, admitted) = oneshot::channel();
-        let engine = self.clone();
-        self.0.tracker.spawn(async move {
-            let id = admission.task.clone();
-            let started = admission
-                .start
-                .as_ref()
-                .map(|start| claimed(&admission, start));
-            if let Err(error) = engine.0.store.admit(admission).await {
-                engine.0.watchers.forget(&id);
-                let _ = reply.send(Err(error));
-                return;
-            }
+        }
+    }
+
+    async fn admit_and_run(
+        &self,
+        admission: Admission,
+        inputs: Inputs,
+        reply: oneshot::Sender<Result<Admitted, StoreError>>,
+        lane: Arc<Lane>,
+        slot: Option<Slot>,
+    ) {
+        let id = admission.task.clone();
+        let started = admission
+            .start
+            .as_ref()
+            .map(|start| claimed(&admission, start));
+        let verdict = self.0.store.admit(admission).await;
+        let is_new = matches!(verdict, Ok(Admitted::New));
+        if is_new {
+            inputs.keep();
             failpoint("admitted");
-            let _ = reply.send(Ok(()));
-            match (started, slot) {
-                (Some(one), Some(slot)) => run::run(&engine, one, slot).await,
-                _ => lane.wake(),
-            }
-        });
-        let verdict = admitted.await.map_err(|_| Error::internal())?;
-        verdict.map_err(refusal)?;
+        } else {
+            self.0.watchers.forget(&id);
+        }
+        // Whoever asked may have left; the task runs all the same.
+        let _ = reply.send(verdict);
+        match (started, slot) {
+            (Some(one), Some(slot)) if is_new => run::run(self, one, slot).await,
+            _ if is_new => lane.wake(),
+            _ => {}
+        }
+    }
+
+    /// A repetition of a call that is known: joins its task, running or ended.
+    async fn join(
+        &self,
+        caller: &Caller,
+        task: TaskId,
+        adapted: Vec<String>,
+        stream: bool,
+    ) -> Result<Accepted, Error> {
+        // Watching first: an end between the two look-ups is then seen.
+        let watch = self.0.watchers.join(&task);
+        let found = self
+            .0
+            .store
+            .find_task(&caller.account.id, &task)
+            .await
+            .map_err(refusal)?;
+        let known = found.ok_or_else(Error::internal)?;
+        let (mode, quote) = (known.mode, known.quote);
+        let (request, created_at) = (Arc::clone(&known.request), known.created_at);
+        if known.state.is_terminal() {
+            self.0.watchers.ended(Arc::new(known));
+        }
         Ok(Accepted {
             task,
             mode,
             quote,
-            adapted: checked.adapted,
-            stream: checked.stream,
-            request: asked,
-            created_at: at,
+            adapted,
+            stream,
+            request,
+            created_at,
             watch,
         })
     }
@@ -398,6 +538,12 @@ fn no_price(model: &Model) -> String {
 }
 
 fn no_provider(model: &Model) -> String {
+    if model.targets.is_empty() {
+        return format!(
+            "no upstream that serves {} is known; a test key draws it without one",
+            model.id
+        );
+    }
     let names: Vec<_> = model
         .targets
         .iter()
@@ -434,23 +580,11 @@ fn model_id(draft: &Draft) -> Result<&str, Error> {
 
 /// What the schema knows and this version does not do yet is refused by name, never dropped.
 fn refuse_what_is_not_built(checked: &Checked) -> Result<(), Error> {
-    let asked = [
-        (
-            "callback_url",
-            checked.callback_url.is_some(),
-            "this version does not call back; poll the task instead",
-        ),
-        (
-            "image",
-            !checked.images.is_empty(),
-            "this version takes no input images yet",
-        ),
-        (
-            "mask",
-            checked.mask.is_some(),
-            "this version takes no masks yet",
-        ),
-    ];
+    let asked = [(
+        "callback_url",
+        checked.callback_url.is_some(),
+        "this version does not call back; poll the task instead",
+    )];
     let faults: Vec<Fault> = asked
         .into_iter()
         .filter(|(_, asked, _)| *asked)

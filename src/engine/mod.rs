@@ -6,12 +6,13 @@
 //!   └──────► pending ─ claim ─┘            recover (at start) ────┘
 //! ```
 //!
-//! [`admit`] checks, prices, routes and writes the task with its hold and the intents of its first calls; [`run`]
-//! makes the calls and [`settle`](run) ends it; [`recover`] does both for what a dead process left. The runner is a
+//! `admit` checks, prices, routes and writes the task with its hold and the intents of its first calls; `run`
+//! makes the calls and settles it; `recover` does both for what a dead process left. The runner is a
 //! tracked task of its own: whoever asked may leave at any moment. This module knows no HTTP and no SQL.
 
 mod admit;
 mod collect;
+mod inputs;
 mod lane;
 #[cfg(test)]
 mod model;
@@ -20,7 +21,7 @@ mod route;
 mod run;
 mod watch;
 
-pub use admit::{Accepted, Origin, Seen};
+pub use admit::{Accepted, Ask, Origin, Quoted, Seen};
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
@@ -195,6 +196,10 @@ fn refusal(error: StoreError) -> Error {
             format!("{waiting} tasks of this key are waiting; let some finish first"),
         )
         .retry_after(Duration::from_secs(5)),
+        StoreError::KeyReused => Error::new(
+            Kind::IdempotencyKeyReused,
+            "this Idempotency-Key was sent before with another request; use a new key for a new request",
+        ),
         StoreError::Full => storage_full(),
         StoreError::Exists(_)
         | StoreError::NotFound(_)

@@ -78,6 +78,18 @@ impl Watchers {
         }
     }
 
+    /// Watches a task that may or may not run here. Whoever joins one that has ended must tell itself so, with
+    /// [`Watchers::ended`].
+    pub(super) fn join(&self, task: &TaskId) -> Watch {
+        if let Some(watched) = self.lock().get(task) {
+            return Watch {
+                progress: watched.progress.subscribe(),
+                live: watched.live.subscribe(),
+            };
+        }
+        self.open(task, 0)
+    }
+
     /// How many previews of each image somebody wants to see.
     pub(super) fn previews(&self, task: &TaskId) -> u32 {
         self.lock().get(task).map_or(0, |watched| watched.previews)

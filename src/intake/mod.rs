@@ -1,44 +1,122 @@
-//! How a client's body comes in: never whole in a handler, always as an [`Intake`].
+//! How a body comes in: never whole in a handler, always as an [`Intake`].
 //!
-//! Decoders get a *skeleton*, small JSON whose pictures have been taken out, and the staged blobs they became. This
-//! module knows no dialect and no row.
+//! Decoders get a *skeleton*, small JSON whose pictures have been taken out, and the staged blobs they became. One
+//! module serves clients' bodies, upstreams' replies and upstreams' events. It knows no dialect and no row.
 
-use crate::blob::StagedBlob;
-use crate::error::{Error, Kind};
-use bytes::{Bytes, BytesMut};
+pub mod decode;
+pub mod events;
+mod mark;
+pub mod multipart;
+mod path;
+pub mod scanner;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use mark::Mark;
+pub use path::Fields;
+pub use scanner::Limits;
+pub use stage::ReadError;
+
+use crate::blob::{Blobs, StagedBlob};
+use crate::error::Error;
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use scanner::Scanner;
+use stage::Stager;
+use std::fmt::Display;
 
 /// The most that is left of a body when its pictures are taken out.
-pub const MAX_SKELETON_BYTES: usize = 1024 * 1024;
+pub const MAX_SKELETON_BYTES: usize = Limits::CLIENT.skeleton;
 
 /// A body, read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Intake {
-    /// The JSON, without pictures.
+    /// The JSON, with a handle in place of every picture.
     pub skeleton: Bytes,
-    /// The pictures, staged; what no request claims is deleted when this is dropped.
-    pub blobs: Vec<StagedBlob>,
+    mark: Option<Mark>,
+    /// The pictures by their number; what no request claims is deleted when this is dropped.
+    blobs: Vec<Option<StagedBlob>>,
 }
 
-/// Reads a JSON body. [`Kind::TooLarge`] beyond [`MAX_SKELETON_BYTES`], without reading on.
-pub async fn read_json<E: std::fmt::Display>(
-    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
-) -> Result<Intake, Error> {
-    let mut skeleton = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| {
-            Error::new(Kind::InvalidBody, format!("the body broke off: {error}"))
-        })?;
-        if skeleton.len() + chunk.len() > MAX_SKELETON_BYTES {
-            return Err(Error::new(
-                Kind::TooLarge,
-                format!("a JSON body may have {MAX_SKELETON_BYTES} bytes, pictures not counted"),
-            ));
+impl Intake {
+    /// A body without pictures.
+    pub fn of(skeleton: Bytes) -> Self {
+        Self {
+            skeleton,
+            ..Self::default()
         }
-        skeleton.extend_from_slice(&chunk);
     }
-    Ok(Intake {
-        skeleton: skeleton.freeze(),
-        blobs: Vec::new(),
-    })
+
+    /// Whether this text is a handle of this body, claimed or not.
+    pub fn is_handle(&self, text: &str) -> bool {
+        self.number(text).is_some()
+    }
+
+    /// The picture behind a handle; `None` for any other text and for one that was claimed.
+    pub fn blob(&self, handle: &str) -> Option<&StagedBlob> {
+        self.blobs.get(self.number(handle)?)?.as_ref()
+    }
+
+    /// Claims the picture behind a handle.
+    pub fn take(&mut self, handle: &str) -> Option<StagedBlob> {
+        let number = self.number(handle)?;
+        self.blobs.get_mut(number)?.take()
+    }
+
+    /// The pictures that nobody has claimed, in the order of the body.
+    pub fn blobs(&self) -> impl Iterator<Item = &StagedBlob> {
+        self.blobs.iter().flatten()
+    }
+
+    /// The text with the hash of its bytes in place of every picture's handle: what is the same for the same pictures,
+    /// while a handle is new for each body.
+    pub fn with_hashes(&self, text: &str) -> String {
+        let Some(mark) = &self.mark else {
+            return text.to_owned();
+        };
+        // The last one first: the handle of picture 1 is the beginning of that of picture 12.
+        self.blobs
+            .iter()
+            .enumerate()
+            .rev()
+            .fold(text.to_owned(), |text, (number, blob)| match blob {
+                Some(blob) => text.replace(&mark.handle(number), &blob.picture().hash),
+                None => text,
+            })
+    }
+
+    fn number(&self, handle: &str) -> Option<usize> {
+        self.mark.as_ref()?.number(handle)
+    }
+}
+
+/// Reads a client's JSON body, its pictures under these fields.
+pub async fn read_json<E: Display>(
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    blobs: &Blobs,
+    fields: Fields,
+) -> Result<Intake, Error> {
+    Ok(read(body, blobs, fields, Limits::CLIENT).await?)
+}
+
+/// Reads a JSON document, whoever sent it. A [`ReadError`] becomes a client's [`Error`]; a provider says what it is to
+/// an upstream.
+pub async fn read<E: Display>(
+    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    blobs: &Blobs,
+    fields: Fields,
+    limits: Limits,
+) -> Result<Intake, ReadError> {
+    let mut scanner = Scanner::new(fields, limits);
+    let mut stager = Stager::new(blobs, limits.image);
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| ReadError::BrokeOff(error.to_string()))?;
+        let mut rest = &chunk[..];
+        while let Some(step) = scanner.step(&mut rest)? {
+            stager.take(step, || scanner.path()).await?;
+        }
+    }
+    let (skeleton, mark) = scanner.finish()?;
+    Ok(stager.into_intake(skeleton, mark))
 }

@@ -34,8 +34,8 @@ pub trait Store: Send + Sync {
     async fn list_accounts(&self) -> Result<Vec<(Account, Balance)>>;
     /// What an account has. [`StoreError::NotFound`] if there is none.
     async fn balance(&self, account: &AccountId) -> Result<Balance>;
-    /// Adds credits to an account. `reference` makes it happen once: a second call with the same one changes
-    /// nothing and returns the same balance.
+    /// Adds credits to an account. `reference` makes it happen once: a second call with the same one
+    /// changes nothing and returns the balance; with another account or amount it is [`StoreError::Exists`].
     async fn top_up(
         &self,
         account: &AccountId,
@@ -63,7 +63,9 @@ pub trait Store: Send + Sync {
     /// Accepts a task: the row, the hold, and the intents of its first attempts, or nothing of it.
     /// [`StoreError::InsufficientCredits`] if the hold is not covered, [`StoreError::SpendCap`] if the key's cap is
     /// reached, [`StoreError::QueueFull`] if it would have to wait and too many of the key's tasks wait already.
-    async fn admit(&self, admission: Admission) -> Result<()>;
+    /// A repetition of an idempotency key writes nothing and names the task it stands for, or ends with
+    /// [`StoreError::KeyReused`].
+    async fn admit(&self, admission: Admission) -> Result<Admitted>;
     /// Gives up to `most` waiting tasks of a lane to this worker, the oldest first: they become `processing`, and
     /// each fence grows by one. Their first intents are written by [`Store::begin_attempts`].
     async fn claim(&self, lane: &str, worker: &str, most: u32, at: Millis) -> Result<Vec<Claimed>>;
@@ -147,6 +149,9 @@ pub enum StoreError {
     /// Too many tasks of the key wait.
     #[error("{0} tasks of this key are waiting")]
     QueueFull(u32),
+    /// The idempotency key stands for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// A name or a secret is taken.
     #[error("{0} exists already")]
     Exists(String),
@@ -187,12 +192,34 @@ pub struct Admission {
     pub public_url: String,
     /// The window of the key's spend cap that this counts against, if it has a cap.
     pub spend: Option<SpendWindow>,
+    /// What makes a repetition of it known as one.
+    pub idempotency: Option<Idempotency>,
     /// How many tasks of the key may wait, this one included.
     pub most_waiting: u32,
     /// `Some`: it starts at once, held by this worker, with these intents. `None`: it waits.
     pub start: Option<Start>,
     /// Now.
     pub at: Millis,
+}
+
+/// What [`Store::admit`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// The task is accepted.
+    New,
+    /// It is a repetition: nothing was written, this task stands for it.
+    Known(TaskId),
+}
+
+/// A client's idempotency key and what it was sent with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key, unique for an account and mode.
+    pub key: String,
+    /// A hash of everything that must be the same in a repetition.
+    pub fingerprint: [u8; 32],
+    /// From then on the key means nothing any more.
+    pub expires_at: Millis,
 }
 
 /// A key's spend cap and the window it is counted in. What is held counts as spent; what is released does not.

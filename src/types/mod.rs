@@ -11,6 +11,7 @@ pub mod request;
 pub mod secret;
 pub mod task;
 pub mod time;
+pub mod words;
 
 pub use account::{
     Account, ApiKey, Balance, Caller, CreditLine, KeyLimits, Mode, Scope, SpendCap, SpendPeriod,

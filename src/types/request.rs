@@ -19,7 +19,8 @@ pub struct Field {
 /// A decoded call that nobody has checked yet. Dialects make it; only the schema check takes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
-    /// Everything that was sent, at most one field a name.
+    /// Everything that was sent. A name stands twice if two places of the body may say it; images are then joined,
+    /// and other values must agree.
     pub fields: Vec<Field>,
 }
 
@@ -27,6 +28,16 @@ impl Draft {
     /// The field called `name`.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// A text that is the same for drafts that ask for the same, whatever the order and spelling of their fields.
+    pub fn canonical(&self) -> String {
+        let fields: BTreeMap<&str, &Value> = self
+            .fields
+            .iter()
+            .map(|field| (field.name.as_str(), &field.value))
+            .collect();
+        serde_json::to_string(&fields).unwrap_or_default()
     }
 
     /// Adds a field that the client spelt exactly as we do.
@@ -146,6 +157,18 @@ impl Request {
             images: Vec::new(),
             mask: None,
             envelope,
+        }
+    }
+
+    /// For the engine, once it has the pictures that the request only named: they take the place of the names.
+    pub(crate) fn with_inputs(mut self, images: Vec<Picture>, mask: Option<Picture>) -> Self {
+        for name in ["image", "mask"] {
+            self.parameters.remove(name);
+        }
+        Self {
+            images,
+            mask,
+            ..self
         }
     }
 

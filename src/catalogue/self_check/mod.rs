@@ -9,6 +9,7 @@ use crate::catalogue::model::{
     Choice, Condition, Kind, Model, Parameter, PriceRow, Range, Span, Status, When,
 };
 use crate::catalogue::schema::check;
+use crate::catalogue::size::parse_size;
 use crate::catalogue::value::read;
 use crate::types::{Draft, Money, Operation};
 use serde_json::Value;
@@ -55,6 +56,7 @@ pub fn findings(model: &Model) -> Vec<Finding> {
             found.push(part, "`hint` needs `only_with`, which says when it may go");
         }
     }
+    sizes(model, &mut found);
     for (index, forbid) in model.forbids.iter().enumerate() {
         conditions(model, Some(&forbid.when), Part::Forbid(index), &mut found);
     }
@@ -254,6 +256,27 @@ fn conditions(model: &Model, when: Option<&When>, part: Part, found: &mut Findin
 
 fn takes_sizes(kind: &Kind) -> bool {
     matches!(kind, Kind::Choice { .. })
+}
+
+/// A row of the table of sizes says with values of the form what the form cannot say itself.
+fn sizes(model: &Model, found: &mut Findings) {
+    for (size, row) in &model.sizes {
+        if parse_size(size).is_none() {
+            found.push(Part::Model, format!("{size:?} is no WIDTHxHEIGHT"));
+        }
+        let own = model.parameter("size");
+        if own.is_some_and(|own| read(own, "size", &size.as_str().into()).is_ok()) {
+            found.push(Part::Model, format!("`size` takes {size:?} as it is"));
+        }
+        for (name, value) in row {
+            let parameter = model.parameters.iter().find(|it| it.name == *name);
+            let taken = parameter.and_then(|it| read(it, name, value).ok());
+            if taken.map(|it| it.value).as_ref() != Some(value) {
+                let reason = format!("{size:?}: no parameter `{name}` takes {value}");
+                found.push(Part::Model, reason);
+            }
+        }
+    }
 }
 
 fn price_row(model: &Model, row: &PriceRow, part: Part, found: &mut Findings) {

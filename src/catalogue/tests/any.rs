@@ -6,8 +6,11 @@ use super::*;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-static MODELS: LazyLock<Vec<Arc<Model>>> =
-    LazyLock::new(|| vec![model("gpt-image-2"), model("sketch"), made(EVERY_KIND)]);
+static MODELS: LazyLock<Vec<Arc<Model>>> = LazyLock::new(|| {
+    let catalogue = Catalogue::embedded().unwrap_or_else(|problems| panic!("{problems}"));
+    let embedded = catalogue.models().iter().cloned();
+    embedded.chain([made(EVERY_KIND)]).collect()
+});
 
 /// JSON that now and then is what a parameter wants.
 fn any_json() -> impl Strategy<Value = Value> {
@@ -21,6 +24,10 @@ fn any_json() -> impl Strategy<Value = Value> {
         "transparent",
         "1024x1024",
         "1040x1024",
+        "2048x2048",
+        "1328x1328",
+        "1:1",
+        "2K",
         "a",
         "5",
         "true",
@@ -62,7 +69,10 @@ fn any_call() -> impl Strategy<Value = (usize, Vec<(String, Value)>)> {
         let envelope = super::super::envelope::NAMES
             .iter()
             .map(|name| (*name).to_owned());
-        let names: Vec<String> = own.chain(envelope).chain(["style".to_owned()]).collect();
+        let names: Vec<String> = own
+            .chain(envelope)
+            .chain(["style", "size", "system_prompt"].map(str::to_owned))
+            .collect();
         let field = (prop::sample::select(names), any_json());
         (Just(index), prop::collection::vec(field, 0..5))
     })

@@ -226,7 +226,7 @@ fn sizes_beyond_the_list_obey_the_also_rule() {
         "1600x528",
         "3840x2176",
         "1024X1024",
-        "1024*1024",
+        "1040*1024",
         "1:1",
         "01024x1024",
         "",
@@ -375,4 +375,25 @@ fn the_path_may_name_the_operation() {
     )
     .unwrap_err();
     assert_eq!(faults[0].code, "not_supported_by_operation");
+}
+
+#[test]
+fn there_is_no_edit_without_an_image() {
+    let edit = Rules {
+        operation: Some(Operation::Edit),
+        ..Rules::default()
+    };
+    let faults = run("NBP", json!({"prompt": "x"}), edit).unwrap_err();
+    assert_eq!(
+        (&*faults[0].param, faults[0].code),
+        ("images", "missing_parameter")
+    );
+    assert!(
+        run(
+            "NBP",
+            json!({"prompt": "x", "images": []}),
+            Rules::default()
+        )
+        .is_ok()
+    );
 }

@@ -77,7 +77,7 @@ fn the_price_table_names_its_sources() {
 
 #[test]
 fn examples_pass_the_check_as_they_stand() {
-    for id in ["gpt-image-2", "sketch"] {
+    for id in ["gpt-image-2", "sketch", "NBP", "gpt-image-2-lite"] {
         let body = example(&model(id));
         assert_eq!(body["model"], id);
         assert!(run(id, body, reject()).unwrap().adapted.is_empty());

@@ -95,7 +95,12 @@ fn hostile_values() -> Vec<Value> {
 
 #[test]
 fn no_value_panics_and_little_of_it_is_echoed() {
-    for model in [model("gpt-image-2"), model("sketch"), made(EVERY_KIND)] {
+    for model in [
+        model("gpt-image-2"),
+        model("NBP"),
+        model("qwen-image-plus"),
+        made(EVERY_KIND),
+    ] {
         let parameters = model.parameters.iter().map(|it| it.name.as_str());
         let names: Vec<&str> = parameters
             .chain(super::super::envelope::NAMES.iter().copied())

@@ -39,7 +39,16 @@ pub(super) fn made(more: &str) -> Arc<Model> {
 fn every_embedded_file_passes_its_checks() {
     let catalogue = Catalogue::embedded().unwrap_or_else(|problems| panic!("{problems}"));
     let ids: Vec<&str> = catalogue.models().iter().map(|model| &*model.id).collect();
-    assert_eq!(ids, ["gpt-image-2", "sketch"]);
+    let expected = [
+        "NBP",
+        "gpt-image-2",
+        "gpt-image-2-beta",
+        "gpt-image-2-lite",
+        "qwen-image-plus",
+        "sketch",
+        "sparkpix-image-edit",
+    ];
+    assert_eq!(ids, expected);
     assert_eq!(
         catalogue.find("gpt-image-2-2026-04-21").unwrap().id,
         "gpt-image-2"
@@ -134,7 +143,8 @@ fn an_override_replaces_adds_and_extends() {
         ("notes.txt", "not a model"),
     ])
     .unwrap();
-    assert_eq!(catalogue.models().len(), 3);
+    let built_in = Catalogue::embedded().unwrap().models().len();
+    assert_eq!(catalogue.models().len(), built_in + 1);
     assert_eq!(catalogue.find("gpt-image-2").unwrap().name, "Small");
     assert_eq!(catalogue.find("my/own").unwrap().id, "mine");
     let price = "[[price]]\nunit = \"image\"\namount = \"1\"\nsource = \"us\"\ndate = 2026-01-01\n";
@@ -159,6 +169,29 @@ fn an_override_replaces_adds_and_extends() {
 }
 
 #[test]
+fn a_table_of_sizes_speaks_in_values_of_the_form() {
+    let ratio = "[[parameter]]\nname = \"size\"\ntype = \"enum\"\nenum = [\"1:1\", \"8x8\"]\ndescription = \"d\"\n";
+    let check = |row: &str, reason: &str| {
+        let more = format!("[sizes]\n{row}\n{ratio}");
+        let problems = load(&[("a.toml", &small("a", &more))]).unwrap_err();
+        assert_eq!(problems.to_string(), format!("a.toml:1:1: {reason}"));
+    };
+    check("\"9\" = { size = \"1:1\" }", "\"9\" is no WIDTHxHEIGHT");
+    check(
+        "\"8x8\" = { size = \"1:1\" }",
+        "`size` takes \"8x8\" as it is",
+    );
+    check(
+        "\"9x9\" = { size = \"1:2\" }",
+        "\"9x9\": no parameter `size` takes \"1:2\"",
+    );
+    check(
+        "\"9x9\" = { ratio = \"1:1\" }",
+        "\"9x9\": no parameter `ratio` takes \"1:1\"",
+    );
+}
+
+#[test]
 fn one_model_is_described_once() {
     let problems = load(&[("a.toml", &small("a", "")), ("b.toml", &small("a", ""))]);
     assert_eq!(
@@ -175,7 +208,9 @@ fn one_model_is_described_once() {
 #[test]
 fn a_missing_folder_changes_nothing() {
     let nowhere = std::path::Path::new("/nowhere/at/all");
-    assert_eq!(Catalogue::load(Some(nowhere)).unwrap().models().len(), 2);
+    let built_in = Catalogue::embedded().unwrap().models().len();
+    let loaded = Catalogue::load(Some(nowhere)).unwrap();
+    assert_eq!(loaded.models().len(), built_in);
 }
 
 #[test]

@@ -5,19 +5,21 @@
 
 pub mod directive;
 pub mod draw;
+pub mod edit;
 pub mod encode;
 pub mod size;
 
 use super::replay::not_stored;
 use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, Traits, Verdict};
+use crate::blob::BlobError;
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
-use crate::types::{FailKind, Request, Usage};
-use bytes::Bytes;
+use crate::types::{FailKind, Picture, Usage};
+use bytes::{Bytes, BytesMut};
 use directive::{Directives, Fail};
 use draw::Scene;
 use encode::Format;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -147,7 +149,7 @@ impl Provider for SketchProvider {
         let provider = self.clone();
         let begun = async move {
             failpoint("sent");
-            let job = Arc::new(Job::of(&call.request)?);
+            let job = Arc::new(Job::of(&call).await?);
             if let Some(delay) = job.directives.delay {
                 tokio::time::sleep(delay).await;
             }
@@ -198,10 +200,13 @@ struct Job {
     transparent: bool,
     format: Format,
     compression: u8,
+    /// What an edit changes.
+    input: Option<Input>,
 }
 
 impl Job {
-    fn of(request: &Request) -> Result<Self, ProviderError> {
+    async fn of(call: &Call) -> Result<Self, ProviderError> {
+        let request = &*call.request;
         let (prompt, directives) =
             directive::split(request.prompt()).map_err(|error| rejected(&error.to_string()))?;
         let size = request
@@ -230,6 +235,7 @@ impl Job {
                 .integer("output_compression")
                 .and_then(|percent| u8::try_from(percent).ok())
                 .map_or(100, |percent| percent.min(100)),
+            input: Input::of(call).await?,
         })
     }
 
@@ -274,10 +280,68 @@ impl Job {
         let picture = draw::draw(&scene, &mut |stage, picture| {
             previews.show(self, index, stage, picture);
         });
+        let picture = match &self.input {
+            None => picture,
+            Some(input) => edit::lay_into(&picture, &input.image, input.mask.as_deref())
+                .map_err(|error| rejected(&error.to_string()))?,
+        };
         let bytes = encode::encode(&picture, self.format, self.compression)
             .map_err(|error| broken(&error.to_string()))?;
         Ok((bytes.into(), draw::understood(&scene)))
     }
+}
+
+/// The files of an edit, whole in memory: the drawing threads are few, and so are these.
+struct Input {
+    image: Bytes,
+    mask: Option<Bytes>,
+}
+
+impl Input {
+    /// The first image is the canvas; the renderer has no use for the others.
+    async fn of(call: &Call) -> Result<Option<Self>, ProviderError> {
+        let Some(image) = call.request.images().first() else {
+            return Ok(None);
+        };
+        let mask = match call.request.mask() {
+            Some(mask) => Some(read(call, mask).await?),
+            None => None,
+        };
+        Ok(Some(Self {
+            image: read(call, image).await?,
+            mask,
+        }))
+    }
+}
+
+async fn read(call: &Call, picture: &Picture) -> Result<Bytes, ProviderError> {
+    let unreadable = |error: BlobError| broken(&format!("an input image cannot be read: {error}"));
+    let blocks = call
+        .blobs
+        .read(&picture.blob, 0..picture.bytes)
+        .await
+        .map_err(unreadable)?;
+    let whole = blocks.try_fold(BytesMut::new(), |mut whole, block| async move {
+        whole.extend_from_slice(&block);
+        Ok(whole)
+    });
+    Ok(whole.await.map_err(unreadable)?.freeze())
+}
+
+/// A picture that stands for one at a URL which a test key does not fetch. `None` if it cannot be drawn.
+pub fn stand_in(url: &str) -> Option<Bytes> {
+    let scene = Scene {
+        prompt: url,
+        width: 512,
+        height: 512,
+        seed: 0,
+        index: 0,
+        transparent: false,
+    };
+    let picture = draw::draw(&scene, &mut |_, _| {});
+    encode::encode(&picture, Format::Png, 100)
+        .ok()
+        .map(Bytes::from)
 }
 
 /// Some models call the tier `quality`, and some mean something else by that word.

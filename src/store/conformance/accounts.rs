@@ -78,6 +78,14 @@ pub async fn a_top_up_counts_once_for_each_reference(store: Arc<dyn Store>) {
     let refused = top_up(&other, "payment 1").await;
     assert!(matches!(refused, Err(StoreError::Exists(_))), "{refused:?}");
     assert_eq!(top_up(&other, "payment 2").await.unwrap(), fifteen);
+    // The same payment with another amount is not the same payment.
+    let other_amount = store
+        .top_up(&one.account.id, cents(6), "payment 1", NOW)
+        .await;
+    assert!(
+        matches!(other_amount, Err(StoreError::Exists(_))),
+        "{other_amount:?}"
+    );
 
     let nothing = store
         .top_up(&one.account.id, Money::ZERO, "nothing", NOW)

@@ -3,11 +3,12 @@
 use super::fixtures::{
     Customer, NOW, WORKER, balance, cents, failed, intent, picture, request, secret,
 };
-use crate::store::{Admission, FIRST_FENCE, Store, StoreError, new_key};
+use crate::store::{Admission, Admitted, FIRST_FENCE, Idempotency, Store, StoreError, new_key};
 use crate::types::account::KeyLimits;
 use crate::types::{AccountId, CreditLine, FailKind, KeyId, Mode, Money, Task, TaskState, Usage};
 use futures::future::join_all;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub async fn a_task_reads_back_as_it_was_admitted(store: Arc<dyn Store>) {
     let customer = Customer::prepaid(&store, cents(100)).await;
@@ -267,4 +268,62 @@ pub async fn many_at_once_never_overdraw(store: Arc<dyn Store>) {
     }
     assert_eq!(customer.balance().await, balance(Money::ZERO, cents(40)));
     assert!(store.audit().await.unwrap().is_clean());
+}
+
+fn with_key(admission: Admission, key: &str, print: u8) -> Admission {
+    Admission {
+        idempotency: Some(Idempotency {
+            key: key.to_owned(),
+            fingerprint: [print; 32],
+            expires_at: NOW.after(Duration::from_secs(60)),
+        }),
+        ..admission
+    }
+}
+
+pub async fn a_repeated_key_stands_for_the_first_task(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(10)).await;
+    let first = with_key(customer.starting(cents(4)), "order-1", 1);
+    assert_eq!(store.admit(first.clone()).await.unwrap(), Admitted::New);
+    let repeats =
+        (0..100).map(|_| store.admit(with_key(customer.starting(cents(4)), "order-1", 1)));
+    for repeat in join_all(repeats).await {
+        assert_eq!(repeat.unwrap(), Admitted::Known(first.task.clone()));
+    }
+    let other = store
+        .admit(with_key(customer.starting(cents(4)), "order-1", 2))
+        .await;
+    assert!(matches!(other, Err(StoreError::KeyReused)), "{other:?}");
+    assert_eq!(customer.balance().await, balance(cents(6), cents(4)));
+}
+
+pub async fn a_key_is_per_account_and_mode_and_expires(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let other = Customer::prepaid(&store, cents(100)).await;
+    let of = |admission| with_key(admission, "order-1", 1);
+    assert_eq!(
+        store.admit(of(customer.waiting(cents(1)))).await.unwrap(),
+        Admitted::New
+    );
+    assert_eq!(
+        store.admit(of(other.waiting(cents(1)))).await.unwrap(),
+        Admitted::New
+    );
+    let test = Admission {
+        mode: Mode::Test,
+        ..customer.waiting(Money::ZERO)
+    };
+    assert_eq!(store.admit(of(test)).await.unwrap(), Admitted::New);
+    let late = Admission {
+        at: NOW.after(Duration::from_secs(60)),
+        ..of(customer.waiting(cents(1)))
+    };
+    assert_eq!(store.admit(late).await.unwrap(), Admitted::New);
+    // A refused request leaves no key behind.
+    let poor = of(Customer::prepaid(&store, cents(0)).await.waiting(cents(1)));
+    assert!(store.admit(poor.clone()).await.is_err());
+    assert!(matches!(
+        store.admit(poor).await,
+        Err(StoreError::InsufficientCredits { .. })
+    ));
 }

@@ -89,6 +89,7 @@ impl Customer {
             lane: "openai".to_owned(),
             public_url: "https://images.example".to_owned(),
             spend: None,
+            idempotency: None,
             most_waiting: 1000,
             start: None,
             at: NOW,

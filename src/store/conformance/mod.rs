@@ -51,7 +51,9 @@ const CASES: &[Case] = cases! {
         a_key_spends_its_cap_and_no_more
         what_is_released_may_be_spent_again
         too_many_waiting_tasks_are_refused
-        many_at_once_never_overdraw;
+        many_at_once_never_overdraw
+        a_repeated_key_stands_for_the_first_task
+        a_key_is_per_account_and_mode_and_expires;
     tasks:
         a_task_is_shown_to_its_account_alone
         the_oldest_of_a_lane_are_claimed_first

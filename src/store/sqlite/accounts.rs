@@ -61,18 +61,18 @@ pub(super) fn top_up(
     at: Millis,
 ) -> Result<Balance> {
     let before = money::balance(tx, account)?;
-    let booked_to = first(
+    let booked = first(
         tx,
-        "SELECT credit FROM transfers WHERE kind = 'top_up' AND subject = ?1",
+        "SELECT credit, amount FROM transfers WHERE kind = 'top_up' AND subject = ?1",
         [reference],
-        |row| row.account_id(),
+        |row| Ok((row.account_id()?, row.money()?)),
     )?;
-    match booked_to {
-        Some(same) if same == *account => return Ok(before),
+    match booked {
+        Some((to, same)) if to == *account && same == amount => return Ok(before),
         // Saying "done" here would lose a payment.
-        Some(_) => {
+        Some((to, other)) => {
             return Err(StoreError::Exists(format!(
-                "a top-up of another account with reference {reference}"
+                "a top-up of {other} to {to} with reference {reference}"
             )));
         }
         None => {}

@@ -9,6 +9,7 @@ mod accounts;
 mod assets;
 mod attempts;
 mod audit;
+mod idempotency;
 mod keys;
 mod money;
 mod open;
@@ -23,7 +24,7 @@ mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Admission, Claimed, EndedAttempt, QueueDepth, Result, SecretHash, Settlement, Store,
+    Admission, Admitted, Claimed, EndedAttempt, QueueDepth, Result, SecretHash, Settlement, Store,
     StoreError, TaskHold,
 };
 use crate::types::{
@@ -134,7 +135,7 @@ impl Store for SqliteStore {
         self.readers.run(accounts::generation).await
     }
 
-    async fn admit(&self, admission: Admission) -> Result<()> {
+    async fn admit(&self, admission: Admission) -> Result<Admitted> {
         self.writer
             .run(move |tx| tasks::admit(tx, &admission))
             .await

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Forward only: the first `n` of these make a database of version `n`, which `PRAGMA user_version` holds.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_first.sql"),
+    include_str!("../../../migrations/sqlite/0002_idempotency.sql"),
+];
 
 /// `PNHL`: tells our files from any other SQLite database.
 const APPLICATION_ID: i32 = 0x504e_484c;

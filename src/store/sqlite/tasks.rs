@@ -2,14 +2,19 @@
 
 use super::money::{Transfer, count_spend, transfer};
 use super::rows::{all, columns, execute, first, insert, json};
-use super::{assets, attempts};
+use super::{assets, attempts, idempotency};
 use crate::store::ledger::Kind;
-use crate::store::{Admission, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold};
+use crate::store::{
+    Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
+};
 use crate::types::{AccountId, KeyId, Millis, Money, Task, TaskId, TaskState};
 use rusqlite::{Connection, params};
 
 /// Accepts a task: its row, what it reads, its hold, and the intents of its first attempts.
-pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<()> {
+pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> {
+    if let Some(known) = idempotency::find(tx, admission)? {
+        return Ok(Admitted::Known(known));
+    }
     if admission.start.is_none() {
         check_room(tx, &admission.key, admission.most_waiting)?;
     }
@@ -28,10 +33,11 @@ pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<()> {
             at: admission.at,
         },
     )?;
-    match &admission.start {
-        Some(start) => attempts::insert_intents(tx, &admission.task, &start.attempts),
-        None => Ok(()),
+    if let Some(start) = &admission.start {
+        attempts::insert_intents(tx, &admission.task, &start.attempts)?;
     }
+    idempotency::note(tx, admission)?;
+    Ok(Admitted::New)
 }
 
 fn check_room(tx: &Connection, key: &KeyId, most: u32) -> Result<()> {

@@ -3,14 +3,14 @@
 use super::{Operation, Outcome};
 use crate::store::{Admission, TaskHold};
 use crate::types::{Account, ApiKey, CreditLine, TaskId, TaskState};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Everything that the operations can change.
 #[derive(Default)]
 pub(super) struct Model {
     pub customers: Vec<ModelCustomer>,
     pub tasks: Vec<ModelTask>,
-    pub references: HashSet<String>,
+    pub references: HashMap<String, i64>,
     pub captured: i64,
 }
 
@@ -49,9 +49,15 @@ impl Model {
                 ..
             } => {
                 let one = &mut self.customers[*customer];
-                // Nothing is no row, so it uses up no reference.
-                if *amount > 0 && self.references.insert(reference.clone()) {
-                    one.available += amount;
+                match self.references.get(reference) {
+                    Some(booked) if booked != amount => return Outcome::Refused("reference"),
+                    Some(_) => {}
+                    // Nothing is no row, so it uses up no reference.
+                    None if *amount == 0 => {}
+                    None => {
+                        self.references.insert(reference.clone(), *amount);
+                        one.available += amount;
+                    }
                 }
                 Outcome::Balance(one.available, one.held)
             }

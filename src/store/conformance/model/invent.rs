@@ -109,6 +109,7 @@ fn invent_admission(customer: &ModelCustomer, dice: &mut Dice, age: usize) -> Ad
             name: format!("window {}", age / 200),
             cap: Money::from_micros(CAP),
         }),
+        idempotency: None,
         most_waiting: 6,
         start,
         // Some share a moment.

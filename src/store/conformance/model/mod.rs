@@ -119,7 +119,7 @@ async fn carry_out(store: &Arc<dyn Store>, operation: &Operation) -> Outcome {
         Operation::Admit { admission, .. } => store
             .admit((**admission).clone())
             .await
-            .map(|()| Outcome::Done),
+            .map(|_| Outcome::Done),
         Operation::Claim { lane, worker, most } => {
             store.claim(lane, worker, *most, NOW).await.map(ids)
         }
@@ -144,6 +144,7 @@ async fn carry_out(store: &Arc<dyn Store>, operation: &Operation) -> Outcome {
             StoreError::SpendCap { .. } => "cap",
             StoreError::QueueFull(_) => "queue",
             StoreError::Fenced => "fenced",
+            StoreError::Exists(what) if what.contains("top-up") => "reference",
             StoreError::Backend(what) if what.contains("would capture") => "capture",
             other => panic!("{operation:?}: {other}"),
         })

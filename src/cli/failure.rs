@@ -1,0 +1,265 @@
+//! Errors as a person meets them: what, why, the fix. And what a script meets: the exit code.
+
+use crate::app::StartError;
+use crate::config::ConfigError;
+use crate::error::{Error, Kind};
+use crate::store::StoreError;
+use std::process::ExitCode;
+
+/// What every command ends with.
+pub(super) type Outcome<T = ()> = Result<T, Failure>;
+
+/// Exit codes beside 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// It did not work.
+    Failed = 1,
+    /// It was asked wrongly.
+    Usage = 2,
+    /// The key was refused, or may not do this.
+    Auth = 3,
+    /// The account cannot pay.
+    Credits = 4,
+    /// The upstream failed or refused.
+    Upstream = 5,
+    /// It took too long, or was cancelled.
+    Timeout = 6,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// In our own three parts.
+    Told(Box<Told>),
+    /// A fault in the configuration, shown with its line.
+    Config(Box<ConfigError>),
+    /// All has been said already.
+    Said(Exit),
+}
+
+/// What, why, the fix.
+#[derive(Debug)]
+pub(super) struct Told {
+    exit: Exit,
+    /// Of a refused call.
+    kind: Option<Kind>,
+    what: String,
+    why: Vec<String>,
+    fix: Option<String>,
+}
+
+impl Failure {
+    /// A failure with nothing but its first part; the others are added.
+    pub(super) fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self::Told(Box::new(Told {
+            exit,
+            kind: None,
+            what: what.into(),
+            why: Vec::new(),
+            fix: None,
+        }))
+    }
+
+    /// It was asked wrongly.
+    pub(super) fn usage(what: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, what)
+    }
+
+    /// It did not work.
+    pub(super) fn failed(what: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, what)
+    }
+
+    /// With one more reason.
+    pub(super) fn why(mut self, why: impl Into<String>) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.why.push(why.into());
+        }
+        self
+    }
+
+    /// With what to do about it.
+    pub(super) fn fix(mut self, fix: impl Into<String>) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.fix = Some(fix.into());
+        }
+        self
+    }
+
+    /// Whether a call named a model that is not there.
+    pub(super) fn is_unknown_model(&self) -> bool {
+        matches!(self, Self::Told(told) if told.kind == Some(Kind::ModelNotFound))
+    }
+
+    /// Prints it to stderr and gives the exit code.
+    pub(super) fn report(self) -> ExitCode {
+        ExitCode::from(self.tell() as u8)
+    }
+
+    /// Prints it to stderr.
+    pub(super) fn tell(self) -> Exit {
+        match self {
+            Self::Said(exit) => exit,
+            Self::Config(error) => {
+                super::out::note(format!("{:?}", miette::Report::new(*error)).trim_end());
+                Exit::Failed
+            }
+            Self::Told(told) => {
+                super::out::note(&told.text());
+                told.exit
+            }
+        }
+    }
+}
+
+impl Told {
+    fn text(&self) -> String {
+        let mut text = format!("error: {}", self.what);
+        let mut label = "why:";
+        for line in self.why.iter().flat_map(|why| why.lines()) {
+            text += &format!("\n  {label:<4} {line}");
+            label = "";
+        }
+        let mut label = "fix:";
+        for line in self.fix.iter().flat_map(|fix| fix.lines()) {
+            text += &format!("\n  {label:<4} {line}");
+            label = "";
+        }
+        // Some of the words come from a server, and from whoever named a parameter.
+        let lines: Vec<String> = text.lines().map(super::out::plain).collect();
+        lines.join("\n")
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(Box::new(error))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::failed("the database did not do it").why(error.to_string())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match &error {
+            StartError::Locked(address) => {
+                let at = address.as_deref().map(|at| format!(", listening on {at}"));
+                Self::failed("another pinhole uses this data folder")
+                    .why(format!(
+                        "one process at a time runs the engine of a folder{}",
+                        at.unwrap_or_default()
+                    ))
+                    .fix("stop the other one, or name another folder with --data")
+            }
+            StartError::Data { path, reason } => {
+                Self::failed(format!("the data folder {} cannot be used", path.display()))
+                    .why(reason)
+                    .fix("name a folder that you may write to with --data or PINHOLE_DATA")
+            }
+            StartError::Store(_) => {
+                Self::failed("the database cannot be used").why(error.to_string())
+            }
+            StartError::Catalogue(_) => Self::failed("the catalogue does not pass its checks")
+                .why(error.to_string())
+                .fix("correct the files named above; `pinhole config check` tries again"),
+            StartError::Provider(_) => Self::failed("a provider's settings are wrong")
+                .why(error.to_string())
+                .fix("`pinhole config path` says which file to correct"),
+            StartError::Listen(_) => Self::failed("the address cannot be listened on")
+                .why(error.to_string())
+                .fix("name another one with --listen, like 127.0.0.1:7071"),
+        }
+    }
+}
+
+/// Faults of a call, told as the person typed it.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut failure = Self::new(exit_of(error.kind), what_of(error.kind));
+        if let Self::Told(told) = &mut failure {
+            told.kind = Some(error.kind);
+        }
+        let failure = if error.faults.is_empty() {
+            failure.why(&error.message)
+        } else {
+            let faults = error.faults.iter();
+            faults.fold(failure, |failure, fault| failure.why(&fault.message))
+        };
+        match fix_of(error.kind) {
+            Some(fix) => failure.fix(fix),
+            None => failure,
+        }
+    }
+}
+
+fn exit_of(kind: Kind) -> Exit {
+    match kind {
+        Kind::InvalidBody
+        | Kind::InvalidParameter
+        | Kind::CostAboveLimit
+        | Kind::ModelNotFound
+        | Kind::TooLarge => Exit::Usage,
+        Kind::InvalidApiKey | Kind::Forbidden => Exit::Auth,
+        Kind::InsufficientCredits => Exit::Credits,
+        Kind::ContentPolicy | Kind::Upstream | Kind::OutcomeUnknown => Exit::Upstream,
+        Kind::UpstreamTimeout | Kind::StillRunning | Kind::Cancelled => Exit::Timeout,
+        _ => Exit::Failed,
+    }
+}
+
+fn what_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::InvalidBody | Kind::InvalidParameter => "the model does not take this request",
+        Kind::CostAboveLimit => "the request costs more than it may",
+        Kind::ContentPolicy => "the request was refused for its content",
+        Kind::InvalidApiKey => "the API key was refused",
+        Kind::InsufficientCredits => "the account cannot pay for this",
+        Kind::Forbidden => "the key may not do this",
+        Kind::ModelNotFound => "there is no such model",
+        Kind::ModelUnavailable => "the model cannot be called now",
+        Kind::TaskNotFound => "there is no such task",
+        Kind::NotFound => "the server has nothing there",
+        Kind::RateLimited | Kind::QueueFull => "the key has reached a limit",
+        Kind::Upstream => "the upstream failed; nothing was charged",
+        Kind::OutcomeUnknown => {
+            "nobody can tell whether the upstream did the work; nothing was charged"
+        }
+        Kind::UpstreamTimeout => "the upstream took too long; nothing was charged",
+        Kind::StillRunning => "the task did not end in time",
+        Kind::Cancelled => "the task was cancelled",
+        Kind::StorageFull => "the disk is nearly full",
+        Kind::Overloaded => "no upstream or server could take the task; nothing was charged",
+        _ => "it did not work",
+    }
+}
+
+fn fix_of(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::InvalidParameter => {
+            "`pinhole models show MODEL` lists every parameter with its range"
+        }
+        Kind::CostAboveLimit => "raise max_cost, or ask for less; `--dry-run` shows the price",
+        Kind::ContentPolicy => "change the prompt; nothing was charged",
+        Kind::InvalidApiKey => {
+            "set PINHOLE_API_KEY to a key of this installation; `pinhole keys create` makes one"
+        }
+        Kind::InsufficientCredits => {
+            "the operator adds credits: `pinhole credits grant ACCOUNT DOLLARS`"
+        }
+        Kind::Forbidden => "use another key; `pinhole keys ls` shows what each may do",
+        Kind::ModelUnavailable => {
+            "use a test key, turn a provider on, or choose another of `pinhole models`"
+        }
+        Kind::RateLimited | Kind::QueueFull | Kind::Overloaded => "wait a little and try again",
+        Kind::Upstream | Kind::UpstreamTimeout => "try again, or try another model",
+        Kind::OutcomeUnknown => "look at the upstream's own console before trying again",
+        Kind::StorageFull => "free some space, or lower min_free_mib (PINHOLE_MIN_FREE_MIB)",
+        _ => return None,
+    })
+}

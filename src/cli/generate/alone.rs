@@ -1,0 +1,206 @@
+//! Alone on the data folder: the engine without a listener, on the same path that HTTP takes.
+
+use super::save::Destination;
+use super::{Interrupts, Made, body, find, headline, interrupted, saved_elsewhere};
+use crate::app::{App, StartError};
+use crate::cli::failure::{Exit, Failure, Outcome};
+use crate::cli::out;
+use crate::cli::place::{self, Key};
+use crate::config::Settings;
+use crate::engine::Ask;
+use crate::engine::{Accepted, Origin};
+use crate::error::{Error, Kind};
+use crate::types::{Caller, Mode, Money, Task};
+use futures::TryStreamExt;
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A command may wait longer than a connection: nobody calls again in the meantime.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// How long another command may keep the folder before this one gives up.
+const LONGEST_LOCK: Duration = Duration::from_secs(120);
+
+/// How long the end of the engine may take before a word is said about it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Who runs the engine.
+pub(super) enum Opened {
+    /// This process.
+    Alone(Box<App>),
+    /// A server that listens there.
+    Server(SocketAddr),
+}
+
+/// Opens the engine, or finds the server that did. A holder without an address is a command like this one, or a server
+/// that is starting: either is over soon.
+pub(super) async fn open(settings: &Settings) -> Outcome<Opened> {
+    let started = Instant::now();
+    let mut told = false;
+    loop {
+        match Box::pin(App::open(settings.clone())).await {
+            Ok(app) => return Ok(Opened::Alone(Box::new(app))),
+            Err(StartError::Locked(None)) if started.elapsed() < LONGEST_LOCK => {
+                if !told && started.elapsed() > Duration::from_secs(1) {
+                    out::note("  Waiting for another pinhole that works on this data folder …");
+                    told = true;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(StartError::Locked(Some(address))) => {
+                let parsed = address.parse().map(reachable).map(Opened::Server);
+                return parsed.map_err(|_| StartError::Locked(Some(address)).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Who listens everywhere is reached at home.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}
+
+/// Accepts, waits, saves.
+pub(super) async fn generate(
+    app: &App,
+    settings: &Settings,
+    request: &Value,
+    destination: &Destination,
+    interrupts: &mut Interrupts,
+) -> Outcome<Made> {
+    let caller = sign_in(app, settings).await?;
+    let engine = app.engine();
+    let listen = || format!("http://{}", settings.listen);
+    let origin = Origin {
+        idempotency: None,
+        public_url: settings.public_url.clone().unwrap_or_else(listen),
+        reject_adaptation: false,
+    };
+    let ask = Ask {
+        draft: body::draft(request)?,
+        ..Ask::default()
+    };
+    let accepted = engine.generate(&caller, ask, origin).await;
+    let accepted = accepted.map_err(|error| match error.kind {
+        Kind::ModelNotFound => find(engine.catalogue(), request)
+            .err()
+            .unwrap_or_else(|| error.into()),
+        _ => error.into(),
+    })?;
+    let is_test = accepted.mode == Mode::Test;
+    let estimate = if is_test {
+        Money::ZERO
+    } else {
+        accepted.quote.total
+    };
+    headline(&accepted.request, is_test, Some(estimate));
+    let (quote, adapted) = (accepted.quote.total, accepted.adapted.clone());
+    let task = wait(app, accepted, interrupts).await?;
+    if let Some(failure) = &task.failure {
+        return Err(Failure::from(Error::from(failure)).why(format!("task {}", task.id)));
+    }
+    let mut made = Made {
+        task: task.id.to_string(),
+        request: None,
+        quote,
+        cost: task.captured,
+        adapted,
+        images: Vec::new(),
+    };
+    for asset in &task.assets {
+        let blocks = engine
+            .blobs()
+            .read(&asset.picture.blob, 0..asset.picture.bytes)
+            .await;
+        let blocks = blocks.map_err(|error| {
+            Failure::failed("a picture could not be read").why(error.to_string())
+        })?;
+        let saved = destination
+            .save(blocks.map_err(|error| error.to_string()), asset.index)
+            .await;
+        made.images
+            .push(saved.map_err(|failure| saved_elsewhere(failure, &made.task))?);
+    }
+    Ok(made)
+}
+
+/// Ends the engine. An earlier command's tasks, taken up at the start, may still run: they are waited for, and whoever
+/// does not want to wait leaves them to the next start.
+pub(super) async fn close(app: &App, interrupts: &mut Interrupts) {
+    let closing = async {
+        tokio::select! {
+            () = app.close() => return,
+            () = tokio::time::sleep(PATIENCE) => {}
+        }
+        out::note(
+            "  Waiting for tasks that an earlier command left here. Ctrl-C leaves them to the next one.",
+        );
+        app.close().await;
+    };
+    tokio::select! {
+        () = closing => {}
+        // Returning would wait for what still runs.
+        () = interrupts.next() => std::process::exit(Exit::Interrupted as i32),
+    }
+}
+
+/// Waits for the end. An interrupted live task is waited for all the same: its upstream may be at work and paid; a
+/// second Ctrl-C ends that too. A test task costs nothing and is taken up by the next start.
+async fn wait(app: &App, accepted: Accepted, interrupts: &mut Interrupts) -> Outcome<Arc<Task>> {
+    let (id, mode) = (accepted.task.clone(), accepted.mode);
+    let stopped = tokio::select! {
+        ended = accepted.wait(LONGEST_WAIT) => return Ok(ended?),
+        () = interrupts.next() => interrupted(
+            format!("the task {id} was accepted"),
+            format!("`pinhole task get {id}` tells how it ended; whatever runs next here takes it up"),
+        ),
+    };
+    if mode == Mode::Live {
+        out::note(
+            "  Interrupted: the upstream may be at work, so its answer is waited for. Ctrl-C again ends now.",
+        );
+        tokio::select! { () = app.close() => {}, () = interrupts.next() => {} }
+    }
+    // Returning would wait for what still runs, which is not what Ctrl-C asks for.
+    std::process::exit(stopped.tell() as i32);
+}
+
+/// Who calls: the key of `PINHOLE_API_KEY`, else the folder's first test key.
+async fn sign_in(app: &App, settings: &Settings) -> Outcome<Caller> {
+    let key = place::key(&settings.data).unwrap_or_else(|| Key {
+        secret: app.test_key().clone(),
+        origin: "it is the data folder's own test key".to_owned(),
+    });
+    let refused = |what: &str| {
+        let failure = Failure::new(Exit::Auth, "the API key was refused")
+            .why(what)
+            .why(&key.origin);
+        failure.fix("`pinhole keys ls` shows the keys of this folder, `pinhole keys create --name NAME` makes one")
+    };
+    let found = app.engine().store().find_key(&key.secret.hash()).await?;
+    let (record, account) = found.ok_or_else(|| refused("it is not known in this data folder"))?;
+    let limits = &record.limits;
+    let is_home = |net: &ipnet::IpNet| net.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST));
+    if record.revoked_at.is_some() {
+        return Err(refused("it was revoked"));
+    }
+    if limits.expires_at.is_some_and(|at| at <= app.engine().now()) {
+        return Err(refused("it has expired"));
+    }
+    if !limits.networks.is_empty() && !limits.networks.iter().any(is_home) {
+        return Err(refused("it may not be used from this address (127.0.0.1)"));
+    }
+    Ok(Caller {
+        account: Arc::new(account),
+        key: Arc::new(record),
+    })
+}

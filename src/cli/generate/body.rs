@@ -1,0 +1,82 @@
+//! The request that the flags ask for: the flat body, as any client would send it.
+
+use super::Generate;
+use crate::cli::failure::{Failure, Outcome};
+use crate::dialect::Dialect;
+use crate::dialect::flat::Flat;
+use crate::intake::Intake;
+use crate::types::Draft;
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+/// `NAME=VALUE`: a number, true or false is one; anything else is a text.
+pub(super) fn pair(text: &str) -> Result<(String, Value), String> {
+    let wrong = || "expected NAME=VALUE, like quality=high".to_owned();
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    if name.trim().is_empty() {
+        return Err(wrong());
+    }
+    let read = serde_json::from_str(value).ok();
+    let read = read.filter(|value: &Value| value.is_number() || value.is_boolean());
+    Ok((name.trim().to_owned(), read.unwrap_or_else(|| value.into())))
+}
+
+/// The body of the call. The same name twice is refused, whichever flags said it.
+pub(super) fn of(command: &Generate) -> Outcome<Value> {
+    let text = |name: &str, value: &Option<String>| {
+        let value = value.clone().map(Value::from);
+        value.map(|value| (name.to_owned(), value))
+    };
+    let flags = [
+        Some(("model".to_owned(), command.model.as_str().into())),
+        Some(("prompt".to_owned(), command.prompt.as_str().into())),
+        command.n.map(|n| ("n".to_owned(), n.into())),
+        text("size", &command.size),
+        text("quality", &command.quality),
+    ];
+    let mut body = Map::new();
+    for (name, value) in flags
+        .into_iter()
+        .flatten()
+        .chain(command.parameters.iter().cloned())
+    {
+        if let "response_format" | "stream" | "stream_options" | "partial_images" = name.as_str() {
+            return Err(Failure::usage(format!("`{name}` has no meaning here"))
+                .why("this command waits for the pictures and saves them itself")
+                .fix("leave it out; -o says where they go"));
+        }
+        if body.insert(name.clone(), value).is_some() {
+            return Err(Failure::usage(format!("`{name}` is given twice"))
+                .why("flags and -p name the same parameters")
+                .fix("say it once"));
+        }
+    }
+    Ok(Value::Object(body))
+}
+
+/// The body, read as HTTP reads it.
+pub(super) fn draft(body: &Value) -> Outcome<Draft> {
+    let intake = Intake::of(Bytes::from(body.to_string()));
+    Ok(Flat.decode(&intake)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_and_truths_are_read_and_the_rest_is_text() {
+        let check =
+            |text: &str, value: Value| assert_eq!(pair(text).map(|(_, value)| value), Ok(value));
+        check("n=2", json!(2));
+        check("guidance=1.5", json!(1.5));
+        check("flag=true", json!(true));
+        check("size=1024x1024", json!("1024x1024"));
+        check("text=null", json!("null"));
+        check("text=[1]", json!("[1]"));
+        check("text=a=b", json!("a=b"));
+        check("text=", json!(""));
+        assert!(pair("size").is_err() && pair("=1").is_err());
+    }
+}

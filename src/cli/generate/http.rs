@@ -1,0 +1,99 @@
+//! Through a server: the same body over HTTP, the pictures fetched from `/files/`.
+
+use super::save::Destination;
+use super::{Interrupts, Made, check, headline, interrupted, saved_elsewhere};
+use crate::catalogue::Catalogue;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::models::unknown;
+use crate::cli::place;
+use crate::cli::remote::{Answer, Server};
+use crate::config::Settings;
+use crate::types::Money;
+use serde_json::Value;
+
+/// Sends, waits, fetches. Ctrl-C stops the waiting; the server goes on.
+pub(super) async fn generate(
+    url: &str,
+    settings: &Settings,
+    body: &Value,
+    destination: &Destination,
+) -> Outcome<Made> {
+    let mut interrupts = Interrupts::listen();
+    tokio::select! {
+        made = Box::pin(call(url, settings, body, destination)) => made,
+        () = interrupts.next() => Err(interrupted(
+            "the server goes on with what it has accepted, and charges for what it makes",
+            "the pictures are kept there; its history shows the task",
+        )),
+    }
+}
+
+async fn call(
+    url: &str,
+    settings: &Settings,
+    body: &Value,
+    destination: &Destination,
+) -> Outcome<Made> {
+    let key = place::key(&settings.data);
+    let is_test = key.as_ref().is_some_and(place::Key::is_test);
+    // What it will cost is the server's to say; a test costs nothing anywhere.
+    if let Ok(catalogue) = Catalogue::load(settings.catalogue.as_deref())
+        && let Ok(checked) = check(&catalogue, body)
+    {
+        headline(&checked.request, is_test, is_test.then_some(Money::ZERO));
+    }
+    let server = Server::new(url, key)?;
+    let mut request = body.clone();
+    request["response_format"] = "url".into();
+    let answer = match server.post("/v1/images/generations", &request).await {
+        Err(failure) if failure.is_unknown_model() => {
+            return Err(guess(&server, body, failure).await);
+        }
+        answer => answer?,
+    };
+    let mut made = read(&answer);
+    let urls = answer.body["data"].as_array().into_iter().flatten();
+    for (index, url) in (0..).zip(urls.filter_map(|one| one["url"].as_str())) {
+        let saved = match server.download(url).await {
+            Ok(blocks) => destination.save(blocks, index).await,
+            Err(failure) => Err(failure),
+        };
+        made.images
+            .push(saved.map_err(|failure| saved_elsewhere(failure, &made.task))?);
+    }
+    if made.images.is_empty() {
+        return Err(Failure::failed("the server answered without a picture")
+            .why(format!("task {}", made.task))
+            .fix("check that the server is a Pinhole of this version or a later one"));
+    }
+    Ok(made)
+}
+
+fn read(answer: &Answer) -> Made {
+    let money = |name: &str| {
+        let text = answer.mark(name);
+        text.and_then(|text| text.parse().ok())
+            .unwrap_or(Money::ZERO)
+    };
+    let adapted = answer
+        .mark("adapted")
+        .map(|text| text.split(", ").map(str::to_owned).collect());
+    Made {
+        task: answer.mark("task-id").unwrap_or_default().to_owned(),
+        request: answer.request.clone(),
+        quote: money("quote"),
+        cost: money("cost"),
+        adapted: adapted.unwrap_or_default(),
+        images: Vec::new(),
+    }
+}
+
+/// The server does not have the model: asks it which it has, for a guess at what was meant.
+async fn guess(server: &Server, body: &Value, failure: Failure) -> Failure {
+    let Ok(list) = server.get("/v1/models?all=true").await else {
+        return failure;
+    };
+    let models = list["data"].as_array().into_iter().flatten();
+    let ids: Vec<&str> = models.filter_map(|model| model["id"].as_str()).collect();
+    unknown(body["model"].as_str().unwrap_or_default(), &ids)
+}

@@ -1,0 +1,235 @@
+//! `pinhole generate`: alone on the data folder, or through the server that holds it.
+
+mod alone;
+mod body;
+mod http;
+mod price;
+mod save;
+
+use super::failure::{Exit, Failure, Outcome};
+use super::place::{self, Place};
+use super::{block_on, models, out, start_logs};
+use crate::catalogue::{self, Catalogue, Checked, Rules};
+use crate::config::{LogFormat, Origin, Settings};
+use crate::error::Error;
+use crate::types::{Money, Request};
+use alone::Opened;
+use clap::Args;
+use save::{Destination, Saved};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+#[derive(Args)]
+pub(super) struct Generate {
+    /// What the picture shows
+    prompt: String,
+    /// The model: an id or an alias of `pinhole models`
+    #[arg(short, long, value_name = "MODEL", default_value = "gpt-image-2")]
+    model: String,
+    /// A parameter of the model, repeatable; `pinhole models show MODEL` lists them
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = body::pair)]
+    parameters: Vec<(String, Value)>,
+    /// How many pictures [default: the model's, mostly 1]
+    #[arg(short, value_name = "COUNT")]
+    n: Option<u32>,
+    /// Width and height in pixels, like 1536x1024 [default: the model's]
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    size: Option<String>,
+    /// How much work goes into it, like low, medium or high [default: the model's]
+    #[arg(long, value_name = "QUALITY")]
+    quality: Option<String>,
+    /// A file, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number]
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// Print the request and its price; send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a call brought.
+struct Made {
+    task: String,
+    request: Option<String>,
+    quote: Money,
+    cost: Money,
+    adapted: Vec<String>,
+    images: Vec<Saved>,
+}
+
+impl Generate {
+    pub(super) fn run(&self, place: &Place) -> Outcome {
+        let body = body::of(self)?;
+        if self.dry_run {
+            return price::show(place, &body, self.json);
+        }
+        let destination = Destination::of(self.output.as_deref(), &body, self.json)?;
+        let settings = quiet_settings(place)?;
+        start_logs(&settings);
+        block_on(self.make(&settings, &body, &destination))
+    }
+
+    async fn make(&self, settings: &Settings, body: &Value, destination: &Destination) -> Outcome {
+        let started = Instant::now();
+        if let Some(url) = place::server() {
+            let made = http::generate(&url, settings, body, destination).await?;
+            return self.show(&made, started.elapsed());
+        }
+        match alone::open(settings).await? {
+            Opened::Alone(app) => {
+                let mut interrupts = Interrupts::listen();
+                let made =
+                    alone::generate(&app, settings, body, destination, &mut interrupts).await;
+                let shown = made.and_then(|made| self.show(&made, started.elapsed()));
+                alone::close(&app, &mut interrupts).await;
+                shown
+            }
+            Opened::Server(address) => {
+                let url = format!("http://{address}");
+                let made = http::generate(&url, settings, body, destination).await?;
+                self.show(&made, started.elapsed())
+            }
+        }
+    }
+
+    /// Paths are the data: they go to stdout where a program reads it. A person reads them in the words.
+    fn show(&self, made: &Made, took: Duration) -> Outcome {
+        let seconds = took.as_secs_f64();
+        let id = made.request.as_ref().unwrap_or(&made.task);
+        let facts = format!("{seconds:.1} s · {} · {id}", out::dollars(made.cost));
+        if !made.adapted.is_empty() {
+            out::note(&format!("  Adapted  {}", made.adapted.join(", ")));
+        }
+        for (at, image) in made.images.iter().enumerate() {
+            let is_last = at + 1 == made.images.len();
+            let facts = if is_last {
+                format!("   {facts}")
+            } else {
+                String::new()
+            };
+            out::note(&format!("  Saved  {}{facts}", image.place));
+        }
+        if self.json {
+            return out::json(&self.as_json(made, took));
+        }
+        if std::io::stdout().is_terminal() {
+            out::note(&format!(
+                "  Next:  pinhole models show {}   (its parameters and prices)",
+                self.model
+            ));
+            return Ok(());
+        }
+        let paths: Vec<&str> = made
+            .images
+            .iter()
+            .filter_map(|image| image.path.as_deref())
+            .collect();
+        if paths.is_empty() {
+            Ok(())
+        } else {
+            out::print(&paths.join("\n"))
+        }
+    }
+
+    fn as_json(&self, made: &Made, took: Duration) -> Value {
+        let images: Vec<Value> = made.images.iter().map(Saved::as_json).collect();
+        json!({
+            "model": self.model,
+            "task": made.task,
+            "request": made.request,
+            "quote": made.quote,
+            "cost": made.cost,
+            "currency": "USD",
+            "duration_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "adapted": made.adapted,
+            "images": images,
+        })
+    }
+}
+
+fn find<'a>(catalogue: &'a Catalogue, body: &Value) -> Outcome<&'a catalogue::Model> {
+    let id = body["model"].as_str().unwrap_or_default();
+    let found = catalogue.find(id).map(|model| &**model);
+    found.ok_or_else(|| {
+        let ids: Vec<&str> = catalogue
+            .models()
+            .iter()
+            .map(|model| model.id.as_str())
+            .collect();
+        models::unknown(id, &ids)
+    })
+}
+
+fn check(catalogue: &Catalogue, body: &Value) -> Outcome<Checked> {
+    let model = find(catalogue, body)?;
+    let checked = catalogue::check(model, body::draft(body)?, &Rules::default());
+    Ok(checked.map_err(Error::faults)?)
+}
+
+/// `gpt-image-2 (test) · 1024x1024 · medium · est. $0.0000`
+fn headline(request: &Request, is_test: bool, estimate: Option<Money>) {
+    let mode = if is_test { " (test)" } else { "" };
+    let count = (request.n() > 1).then(|| format!("{} pictures", request.n()));
+    let text = |name: &str| request.text(name).map(str::to_owned);
+    let parts = [
+        Some(format!("{}{mode}", request.model())),
+        count,
+        text("size"),
+        text("quality"),
+        estimate.map(|amount| format!("est. {}", out::dollars(amount))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    out::note(&format!("  {}", parts.join(" · ")));
+}
+
+/// A command's own words are enough unless somebody asked for logs; errors are always logged.
+fn quiet_settings(place: &Place) -> Outcome<Settings> {
+    let loaded = place.load()?;
+    let asked = loaded
+        .origin("log")
+        .is_some_and(|origin| *origin != Origin::Default);
+    let mut settings = loaded.settings;
+    if !asked {
+        settings.log = "error".to_owned();
+        settings.log_format = LogFormat::Text;
+    }
+    Ok(settings)
+}
+
+/// Ctrl-C, from the moment this is made.
+struct Interrupts(Option<Signal>);
+
+impl Interrupts {
+    fn listen() -> Self {
+        Self(signal(SignalKind::interrupt()).ok())
+    }
+
+    /// Resolves at the next one; never if signals cannot be received.
+    async fn next(&mut self) {
+        let came = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if came.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+/// Ctrl-C while a task may be running.
+fn interrupted(why: impl Into<String>, fix: impl Into<String>) -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted")
+        .why(why)
+        .fix(fix)
+}
+
+fn saved_elsewhere(failure: Failure, task: &str) -> Failure {
+    failure.why(format!(
+        "the pictures are made and kept: `pinhole task get {task}` tells where"
+    ))
+}

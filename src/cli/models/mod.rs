@@ -1,0 +1,179 @@
+//! `pinhole models`.
+
+mod show;
+
+use super::failure::{Failure, Outcome};
+use super::place::{self, Place};
+use super::remote::Server;
+use super::{block_on, out};
+use crate::app::StartError;
+use crate::catalogue::{self, Catalogue, Model};
+use crate::types::words::nearest;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Models {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the models
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one model: its parameters with their ranges, its prices
+    Show {
+        /// Its id or an alias
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a model's form schema as JSON
+    Schema {
+        /// Its id or an alias
+        id: String,
+    },
+}
+
+impl Models {
+    pub(super) fn run(&self, place: &Place) -> Outcome {
+        let cards = block_on(cards(place))?;
+        match &self.command {
+            None => list(&cards, self.json),
+            Some(Command::Ls { json }) => list(&cards, *json),
+            Some(Command::Show { id, json: true }) => out::json(find(&cards, id)?),
+            Some(Command::Show { id, json: false }) => show::show(find(&cards, id)?),
+            Some(Command::Schema { id }) => out::json(&find(&cards, id)?["form_schema"]),
+        }
+    }
+}
+
+/// The catalogue of this machine, with the operator's own files.
+pub(super) fn catalogue(place: &Place) -> Outcome<Catalogue> {
+    let folder = place.load()?.settings.catalogue;
+    let loaded = Catalogue::load(folder.as_deref());
+    Ok(loaded.map_err(|problems| StartError::Catalogue(problems.to_string()))?)
+}
+
+/// Every model as `GET /v1/models` shows it, from there if a server is named.
+async fn cards(place: &Place) -> Outcome<Vec<Value>> {
+    if let Some(url) = place::server() {
+        let server = Server::new(&url, place::key(&place.load()?.settings.data))?;
+        let mut list = server.get("/v1/models?all=true").await?;
+        return Ok(list["data"]
+            .as_array_mut()
+            .map(std::mem::take)
+            .unwrap_or_default());
+    }
+    Ok(catalogue(place)?
+        .models()
+        .iter()
+        .map(|model| card(model))
+        .collect())
+}
+
+fn card(model: &Model) -> Value {
+    json!({
+        "id": model.id,
+        "name": model.name,
+        "owned_by": model.owner,
+        "description": model.description,
+        "modality": model.modality,
+        "operations": model.operations.iter().map(|operation| operation.name()).collect::<Vec<_>>(),
+        "aliases": model.aliases,
+        "form_schema": catalogue::form(model),
+        "pricing": catalogue::pricing(model),
+        "status": model.status,
+    })
+}
+
+fn find<'a>(cards: &'a [Value], id: &str) -> Outcome<&'a Value> {
+    let is_called = |card: &&Value| {
+        let mut aliases = card["aliases"].as_array().into_iter().flatten();
+        card["id"] == id || aliases.any(|alias| alias == id)
+    };
+    cards.iter().find(is_called).ok_or_else(|| {
+        let ids: Vec<&str> = cards
+            .iter()
+            .filter_map(|card| card["id"].as_str())
+            .collect();
+        unknown(id, &ids)
+    })
+}
+
+/// There is no such model: what was meant, or what there is.
+pub(super) fn unknown(id: &str, known: &[&str]) -> Failure {
+    let failure = Failure::usage(format!("there is no model `{id}`"))
+        .why(format!("there are {}", known.join(", ")));
+    match nearest(id, known.iter().copied()) {
+        Some(meant) => failure.fix(format!("did you mean `{meant}`?")),
+        None => failure.fix("`pinhole models` says what each can do"),
+    }
+}
+
+fn list(cards: &[Value], json: bool) -> Outcome {
+    if json {
+        return out::json(&json!(cards));
+    }
+    let rows: Vec<Vec<String>> = cards.iter().map(row).collect();
+    out::table(&["MODEL", "NAME", "OPERATIONS", "STATUS", "PRICE"], &rows)
+}
+
+fn row(card: &Value) -> Vec<String> {
+    vec![
+        text(&card["id"]),
+        text(&card["name"]),
+        words(&card["operations"], ", "),
+        text(&card["status"]),
+        price_range(&card["pricing"]),
+    ]
+}
+
+/// The span of the prices for one image.
+fn price_range(pricing: &Value) -> String {
+    let rows = pricing.as_array().into_iter().flatten();
+    let amounts = rows
+        .filter(|row| row["unit"] == "image")
+        .filter_map(|row| money(&row["amount"]));
+    let mut amounts: Vec<_> = amounts.collect();
+    amounts.sort_unstable();
+    match (amounts.first(), amounts.last()) {
+        (Some(least), Some(most)) if least == most => format!("{} an image", out::dollars(*least)),
+        (Some(least), Some(most)) => {
+            format!(
+                "{} to {} an image",
+                out::dollars(*least),
+                out::dollars(*most)
+            )
+        }
+        _ => "not set".to_owned(),
+    }
+}
+
+fn money(value: &Value) -> Option<crate::types::Money> {
+    value.as_str()?.parse().ok()
+}
+
+/// A value without JSON's quotes.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn words(list: &Value, between: &str) -> String {
+    let words: Vec<String> = list.as_array().into_iter().flatten().map(text).collect();
+    words.join(between)
+}

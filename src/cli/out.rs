@@ -1,0 +1,149 @@
+//! What commands print: data to stdout, words to stderr, tables, JSON. No colours: only logs have them.
+
+use super::failure::{Failure, Outcome};
+use super::place::variable;
+use crate::types::{Millis, Money};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+
+/// Prints data. A reader that has gone (`| head`) is no failure.
+pub(super) fn print(text: &str) -> Outcome {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// Prints data that is not text.
+pub(super) fn bytes(bytes: &[u8]) -> Outcome {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed("the result could not be written to stdout").why(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints JSON as people can read it too.
+pub(super) fn json(value: &Value) -> Outcome {
+    print(&format!("{value:#}"))
+}
+
+/// Prints words, to stderr. There is nobody left to tell if that fails.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether stderr takes colours: a terminal that nobody has asked to be plain.
+pub(super) fn may_colour() -> bool {
+    let is_plain = variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb");
+    std::io::stderr().is_terminal() && !is_plain
+}
+
+/// Prints a table with aligned columns; those whose title begins with `>` are aligned to the right.
+pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> Outcome {
+    let head = titles
+        .iter()
+        .map(|title| title.trim_start_matches('>').to_owned());
+    let lines: Vec<Vec<String>> = std::iter::once(head.collect())
+        .chain(
+            rows.iter()
+                .map(|row| row.iter().map(|cell| plain(cell)).collect()),
+        )
+        .collect();
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let mut row = String::new();
+        for ((cell, width), title) in line.iter().zip(&widths).zip(titles) {
+            let width = *width;
+            // Writing to a string does not fail.
+            let _ = if title.starts_with('>') {
+                write!(row, "{cell:>width$}  ")
+            } else {
+                write!(row, "{cell:<width$}  ")
+            };
+        }
+        text += row.trim_end();
+        text.push('\n');
+    }
+    print(text.trim_end())
+}
+
+/// Prints names and values, one pair a line.
+pub(super) fn pairs(pairs: &[(&str, String)]) -> Outcome {
+    let width = pairs
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let lines: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| {
+            format!("{name:<width$}  {}", plain(value))
+                .trim_end()
+                .to_owned()
+        })
+        .collect();
+    print(&lines.join("\n"))
+}
+
+/// Names are the users' own words: whatever would steer a terminal becomes visible.
+pub(super) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|letter| {
+            if letter.is_control() {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
+}
+
+/// Dollars as people read them: at least four decimal places, more where there are more.
+pub(super) fn dollars(amount: Money) -> String {
+    let text = amount.to_string();
+    let (sign, size) = text
+        .strip_prefix('-')
+        .map_or(("", text.as_str()), |size| ("-", size));
+    let least = size.len() - 2;
+    let kept = size.trim_end_matches('0').len().max(least);
+    format!("{sign}${}", &size[..kept])
+}
+
+/// A point in time, for JSON.
+pub(super) fn timestamp(at: Millis) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
+}
+
+/// A point in time to the minute, in UTC, for tables.
+pub(super) fn minute(at: Millis) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.to_zoned(jiff::tz::TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_keep_four_places_and_never_round() {
+        let check = |micros, text: &str| assert_eq!(dollars(Money::from_micros(micros)), text);
+        check(0, "$0.0000");
+        check(53_000, "$0.0530");
+        check(1, "$0.000001");
+        check(-12_345_670, "-$12.34567");
+        check(100_000_000, "$100.0000");
+    }
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(plain("a\x1b[31mb"), "a\u{fffd}[31mb");
+    }
+}

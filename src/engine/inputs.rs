@@ -1,0 +1,200 @@
+//! Input images: what a request names becomes a picture in the blob store before its task is accepted.
+
+use super::Engine;
+use crate::blob::{BlobError, StagedBlob};
+use crate::catalogue::{Checked, ImageInput};
+use crate::error::{Error, Fault};
+use crate::intake::Intake;
+use crate::provider::sketch;
+use crate::types::{AssetId, Mode, Picture, Request};
+
+/// The pictures of one request. Those that came with it are deleted when this is dropped; accepting the task keeps them.
+#[derive(Default)]
+pub(super) struct Inputs {
+    images: Vec<Held>,
+    mask: Option<Held>,
+    /// Some were drawn in place of what a test key may not fetch.
+    stood_in: bool,
+}
+
+/// A picture and whether it is ours to delete.
+enum Held {
+    /// It came with the request, or was drawn for it.
+    Staged(StagedBlob),
+    /// A stored result of an earlier task.
+    Stored(Picture),
+}
+
+impl Held {
+    fn picture(&self) -> &Picture {
+        match self {
+            Self::Staged(blob) => blob.picture(),
+            Self::Stored(picture) => picture,
+        }
+    }
+}
+
+impl Inputs {
+    /// The request with its pictures.
+    pub(super) fn put_into(&self, request: Request) -> Request {
+        let images = self
+            .images
+            .iter()
+            .map(|held| held.picture().clone())
+            .collect();
+        request.with_inputs(
+            images,
+            self.mask.as_ref().map(|held| held.picture().clone()),
+        )
+    }
+
+    /// What was done in place of fetching, for `x-pinhole-adapted`.
+    pub(super) fn adapted(&self) -> Option<String> {
+        self.stood_in.then(|| "image_url=stand-in".to_owned())
+    }
+
+    /// The task's row names them now.
+    pub(super) fn keep(self) {
+        for held in self.images.into_iter().chain(self.mask) {
+            if let Held::Staged(blob) = held {
+                blob.keep();
+            }
+        }
+    }
+
+    /// A mask lies on the first image, pixel by pixel.
+    fn check_mask(&self) -> Result<(), Error> {
+        let (Some(mask), Some(image)) = (&self.mask, self.images.first()) else {
+            return Ok(());
+        };
+        let size = |held: &Held| (held.picture().width, held.picture().height);
+        let ((w, h), (mask_w, mask_h)) = (size(image), size(mask));
+        if (w, h) == (mask_w, mask_h) {
+            return Ok(());
+        }
+        let message = format!(
+            "`mask` must have the size of the first image, {w}x{h}; it has {mask_w}x{mask_h}"
+        );
+        Err(fault("mask", "wrong_size", message))
+    }
+}
+
+impl Engine {
+    /// Finds every picture that a request names.
+    pub(super) async fn inputs(
+        &self,
+        checked: &Checked,
+        intake: &mut Intake,
+        mode: Mode,
+        public_url: &str,
+    ) -> Result<Inputs, Error> {
+        let mut inputs = Inputs::default();
+        for input in &checked.images {
+            let held = self
+                .find_input(
+                    "image",
+                    input,
+                    intake,
+                    mode,
+                    public_url,
+                    &mut inputs.stood_in,
+                )
+                .await?;
+            inputs.images.push(held);
+        }
+        if let Some(input) = &checked.mask {
+            let held = self
+                .find_input(
+                    "mask",
+                    input,
+                    intake,
+                    mode,
+                    public_url,
+                    &mut inputs.stood_in,
+                )
+                .await?;
+            inputs.mask = Some(held);
+        }
+        inputs.check_mask()?;
+        Ok(inputs)
+    }
+
+    async fn find_input(
+        &self,
+        param: &str,
+        input: &ImageInput,
+        intake: &mut Intake,
+        mode: Mode,
+        public_url: &str,
+        stood_in: &mut bool,
+    ) -> Result<Held, Error> {
+        let link = match input {
+            ImageInput::Link(link) => link,
+            ImageInput::File(_) => {
+                return Err(fault(
+                    param,
+                    "not_supported",
+                    "this version has no uploaded files; send the image itself",
+                ));
+            }
+        };
+        if let Some(blob) = intake.take(link) {
+            return Ok(Held::Staged(blob));
+        }
+        if let Some(id) = own_asset(link, public_url) {
+            return self.stored_result(param, &id).await.map(Held::Stored);
+        }
+        match mode {
+            Mode::Test => {
+                *stood_in = true;
+                self.stand_in(link).await.map(Held::Staged)
+            }
+            Mode::Live => Err(fault(
+                param,
+                "not_supported",
+                "this version does not fetch images from URLs; send the image as base64 or in a form",
+            )),
+        }
+    }
+
+    async fn stored_result(&self, param: &str, id: &AssetId) -> Result<Picture, Error> {
+        let found = self.0.store.find_asset(id).await.map_err(super::refusal)?;
+        let alive = found.filter(|asset| asset.expires_at.is_none_or(|at| at > self.now()));
+        let gone = || {
+            fault(
+                param,
+                "not_found",
+                "there is no stored result at this URL any more",
+            )
+        };
+        alive.map(|asset| asset.picture).ok_or_else(gone)
+    }
+
+    /// A picture in place of one that a test key does not fetch: the same for the same URL.
+    async fn stand_in(&self, link: &str) -> Result<StagedBlob, Error> {
+        let link = link.to_owned();
+        let drawn = tokio::task::spawn_blocking(move || sketch::stand_in(&link)).await;
+        let bytes = drawn.ok().flatten().ok_or_else(Error::internal)?;
+        self.0.blobs.put(bytes).await.map_err(|error| {
+            tracing::error!(%error, "a stand-in could not be stored");
+            match error {
+                BlobError::Full => super::storage_full(),
+                _ => Error::internal(),
+            }
+        })
+    }
+}
+
+/// The asset that a URL names, if it is one of ours.
+fn own_asset(link: &str, public_url: &str) -> Option<AssetId> {
+    let name = link.strip_prefix(public_url)?.strip_prefix("/files/")?;
+    AssetId::parse(name.split('.').next()?)
+}
+
+fn fault(param: &str, code: &'static str, message: impl Into<String>) -> Error {
+    Error::faults(vec![Fault {
+        param: param.to_owned(),
+        code,
+        message: message.into(),
+    }])
+}

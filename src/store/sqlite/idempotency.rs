@@ -1,0 +1,60 @@
+//! Idempotency keys: which task a repetition stands for.
+
+use super::rows::{execute, first};
+use crate::store::{Admission, Result, StoreError};
+use crate::types::TaskId;
+use rusqlite::{Connection, params};
+
+/// How many expired keys each new one sweeps away, so that the table never needs a sweep of its own.
+const SWEEP: u32 = 2;
+
+/// The task that this admission repeats, if its key is known.
+pub(super) fn find(tx: &Connection, admission: &Admission) -> Result<Option<TaskId>> {
+    let Some(asked) = &admission.idempotency else {
+        return Ok(None);
+    };
+    let known = first(
+        tx,
+        "SELECT fingerprint, task FROM idempotency_keys \
+         WHERE account = ?1 AND mode = ?2 AND key = ?3 AND expires_at > ?4",
+        params![
+            admission.account.as_str(),
+            admission.mode.name(),
+            asked.key,
+            admission.at.0
+        ],
+        |row| Ok((row.get::<Vec<u8>>()?, row.task_id()?)),
+    )?;
+    match known {
+        None => Ok(None),
+        Some((fingerprint, task)) if fingerprint == asked.fingerprint => Ok(Some(task)),
+        Some(_) => Err(StoreError::KeyReused),
+    }
+}
+
+/// Keeps the key of a task that was just accepted, in the place of an expired one.
+pub(super) fn note(tx: &Connection, admission: &Admission) -> Result<()> {
+    let Some(asked) = &admission.idempotency else {
+        return Ok(());
+    };
+    execute(
+        tx,
+        "DELETE FROM idempotency_keys WHERE (account, mode, key) IN ( \
+           SELECT account, mode, key FROM idempotency_keys WHERE expires_at <= ?1 LIMIT ?2)",
+        params![admission.at.0, SWEEP],
+    )?;
+    execute(
+        tx,
+        "INSERT OR REPLACE INTO idempotency_keys (account, mode, key, fingerprint, task, expires_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            admission.account.as_str(),
+            admission.mode.name(),
+            asked.key,
+            asked.fingerprint,
+            admission.task.as_str(),
+            asked.expires_at.0
+        ],
+    )?;
+    Ok(())
+}

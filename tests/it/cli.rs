@@ -1,0 +1,780 @@
+//! The command line from outside: the real binary, with arguments, files, exit codes and what it prints.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::io::Read;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// An environment of its own: a data folder, a working folder, no variable from outside.
+struct Place {
+    root: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(root.path().join("work")).expect("a folder");
+        Self { root }
+    }
+
+    fn work(&self) -> PathBuf {
+        self.root.path().join("work")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.root.path().join("data")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinhole"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.root.path())
+            .env("PINHOLE_DATA", self.data())
+            .env("PINHOLE_MIN_FREE_MIB", "0")
+            .current_dir(self.work())
+            .timeout(Duration::from_secs(120));
+        command
+    }
+
+    /// Runs it; whatever it prints must be plain, because this is no terminal.
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().expect("it starts");
+        Ran::of(output)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(arguments).exits(0);
+        serde_json::from_slice(&ran.stdout).expect("stdout is JSON")
+    }
+}
+
+struct Ran {
+    code: Option<i32>,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let stderr = String::from_utf8(output.stderr).expect("words are UTF-8");
+        assert!(!stderr.contains('\u{1b}'), "escape codes in {stderr}");
+        Self {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr,
+        }
+    }
+
+    fn exits(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "{}\n{}",
+            self.out_lossy(),
+            self.stderr
+        );
+        self
+    }
+
+    /// stdout as text, without the last line break.
+    fn out(&self) -> String {
+        let text = std::str::from_utf8(&self.stdout).expect("text");
+        assert!(!text.contains('\u{1b}'), "escape codes in {text}");
+        text.trim_end().to_owned()
+    }
+
+    fn out_lossy(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    fn says(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(
+                self.stderr.contains(word),
+                "{word:?} is not in {}",
+                self.stderr
+            );
+        }
+        self
+    }
+}
+
+/// A server on the place's folder, on a port of its own.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(place: &Place) -> Self {
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env_clear()
+            .env("HOME", place.root.path())
+            .env("PINHOLE_DATA", place.data())
+            .env("PINHOLE_MIN_FREE_MIB", "0")
+            .env("PINHOLE_LOG", "off")
+            .current_dir(place.work())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let mut server = Self {
+            child,
+            address: String::new(),
+        };
+        let lock = place.data().join("engine.lock");
+        let listens = || {
+            let text = std::fs::read_to_string(&lock).ok()?;
+            let whole = text.ends_with('\n') && TcpStream::connect(text.trim()).is_ok();
+            whole.then(|| text.trim().to_owned())
+        };
+        server.address = wait_for(Duration::from_secs(30), listens);
+        server
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The status that `/v1/models` answers to a key.
+    fn status(&self, key: &str) -> u16 {
+        use std::io::Write;
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let request = format!(
+            "GET /v1/models HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        status.expect("a status line")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a state, not for a time.
+fn wait_for<T>(most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = state() {
+            return found;
+        }
+        assert!(started.elapsed() < most, "it did not come in {most:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn size_of(path: &Path) -> (u32, u32) {
+    let bytes = std::fs::read(path).expect("the file is there");
+    assert!(bytes.starts_with(b"\x89PNG"));
+    let picture = image::load_from_memory(&bytes).expect("a whole picture");
+    (picture.width(), picture.height())
+}
+
+#[test]
+fn a_fresh_machine_gets_a_picture_with_one_command_and_the_next_has_the_next_number() {
+    let place = Place::new();
+    let first = place.run(&["generate", "a watercolour fox"]).exits(0);
+    assert_eq!(first.out(), "./pinhole-0001.png");
+    let _ = first.says(&[
+        "gpt-image-2 (test)",
+        "1024x1024",
+        "est. $0.0000",
+        "Saved  ./pinhole-0001.png",
+    ]);
+    assert_eq!(
+        size_of(&place.work().join("pinhole-0001.png")),
+        (1024, 1024)
+    );
+    let second = place.run(&["gen", "a watercolour fox"]).exits(0);
+    assert_eq!(second.out(), "./pinhole-0002.png");
+    let names = std::fs::read_dir(place.work()).expect("a folder").count();
+    assert_eq!(names, 2, "nothing else is left in the folder");
+}
+
+#[test]
+fn pictures_go_where_they_are_sent() {
+    let place = Place::new();
+    let bytes = place
+        .run(&["gen", "fox", "--size", "1536x1024", "-o", "-"])
+        .exits(0);
+    let picture = image::load_from_memory(&bytes.stdout).expect("a picture and nothing else");
+    assert_eq!((picture.width(), picture.height()), (1536, 1024));
+
+    let arguments = [
+        "gen",
+        "fox",
+        "-p",
+        "output_format=webp",
+        "-p",
+        "n=2",
+        "-o",
+        "out/",
+        "--json",
+    ];
+    let made = place.json(&arguments);
+    let images = made["images"].as_array().expect("a list");
+    assert_eq!(images.len(), 2);
+    assert_eq!(images[1]["path"], "out/pinhole-0002.webp");
+    assert_eq!(images[1]["format"], "webp");
+    assert_eq!(images[1]["width"], 1024);
+    assert_eq!(made["quote"], "0.106000");
+    assert_eq!(made["cost"], "0.000000");
+    assert!(place.work().join("out/pinhole-0002.webp").is_file());
+
+    let task = made["task"].as_str().expect("an id");
+    let told = place.json(&["task", "get", task, "--json"]);
+    assert_eq!(told["state"], "completed");
+
+    place.run(&["gen", "fox", "-o", "fox.png"]).exits(0);
+    assert_eq!(size_of(&place.work().join("fox.png")), (1024, 1024));
+    place
+        .run(&["gen", "fox", "-o", "none/fox.png"])
+        .exits(2)
+        .says(&["there is no folder none"]);
+    place.run(&["gen", "fox", "-o", "-", "--json"]).exits(2);
+    place.run(&["gen", "fox", "-o", "-", "-n", "2"]).exits(2);
+}
+
+#[test]
+fn a_dry_run_prints_the_price_and_makes_nothing() {
+    let place = Place::new();
+    let ran = place.run(&["gen", "fox", "--dry-run"]).exits(0);
+    assert!(ran.out().contains("0.053000"), "{}", ran.out());
+    assert!(ran.out().contains("\"prompt\": \"fox\""));
+    let json = place.json(&[
+        "gen",
+        "fox",
+        "--quality",
+        "high",
+        "-n",
+        "3",
+        "--dry-run",
+        "--json",
+    ]);
+    assert_eq!(json["price"]["total"], "0.633000");
+    assert_eq!(json["price"]["unit"], "0.211000");
+    assert!(!place.data().exists());
+}
+
+#[test]
+fn mistakes_are_told_all_at_once_with_a_guess_at_what_was_meant() {
+    let place = Place::new();
+    place
+        .run(&["gen", "fox", "-m", "gpt-imag-2"])
+        .exits(2)
+        .says(&[
+            "there is no model `gpt-imag-2`",
+            "fix: did you mean `gpt-image-2`?",
+        ]);
+    let faults = [
+        "`n` must be between 1 and 10, got 12",
+        "did you mean `quality`?",
+        "`size` must be one of",
+    ];
+    let wrong = [
+        "gen",
+        "fox",
+        "-n",
+        "12",
+        "-p",
+        "qualty=high",
+        "--size",
+        "7x7",
+    ];
+    place.run(&wrong).exits(2).says(&faults);
+    place
+        .run(&[&wrong[..], &["--dry-run"]].concat())
+        .exits(2)
+        .says(&faults);
+    place
+        .run(&["gen", "fox", "--size", "1024x1024", "-p", "size=auto"])
+        .exits(2)
+        .says(&["`size` is given twice"]);
+    place
+        .run(&["gen", "fox", "-p", "response_format=url"])
+        .exits(2);
+    place
+        .run(&["gen", "fox", "-p", "\u{1b}[31mred=1"])
+        .exits(2)
+        .says(&["[31mred"]);
+    place.run(&["generat", "fox"]).exits(2).says(&["generate"]);
+    place
+        .run(&["models", "show", "sketsh"])
+        .exits(2)
+        .says(&["did you mean `sketch`?"]);
+}
+
+#[test]
+fn exit_codes_tell_failures_apart() {
+    let place = Place::new();
+    let small = ["gen", "-m", "sketch", "--size", "64x64"];
+    let run = |prompt: &str| place.run(&[&small[..], &[prompt]].concat());
+    run("a [pinhole:fail=upstream]")
+        .exits(5)
+        .says(&["nothing was charged"]);
+    run("a [pinhole:fail=content_policy]").exits(5);
+    run("a [pinhole:fail=unknown]").exits(5);
+    run("a [pinhole:fail=timeout]").exits(6);
+    let wrong_key = place
+        .command(&["gen", "fox"])
+        .env("PINHOLE_API_KEY", "sk-nobody")
+        .output();
+    Ran::of(wrong_key.expect("it starts"))
+        .exits(3)
+        .says(&["PINHOLE_API_KEY"]);
+    let nobody = place
+        .command(&["gen", "fox"])
+        .env("PINHOLE_URL", "http://127.0.0.1:1")
+        .output();
+    Ran::of(nobody.expect("it starts"))
+        .exits(1)
+        .says(&["cannot be reached"]);
+    assert_eq!(
+        std::fs::read_dir(place.work()).expect("a folder").count(),
+        0
+    );
+}
+
+#[test]
+fn a_live_key_without_credits_cannot_pay() {
+    let place = Place::new();
+    // `sketch` serves live keys too, at a price that the operator sets.
+    let catalogue = place.root.path().join("catalogue");
+    std::fs::create_dir(&catalogue).expect("a folder");
+    let model = "extends = \"sketch\"\nid = \"dear\"\n\n[[price]]\nunit = \"image\"\namount = \"0.5\"\nsource = \"a test\"\ndate = 2026-11-21\n";
+    std::fs::write(catalogue.join("dear.toml"), model).expect("written");
+    place.run(&["accounts", "create", "poor"]).exits(0);
+    let key = place.json(&[
+        "keys",
+        "create",
+        "--name",
+        "k",
+        "--account",
+        "poor",
+        "--json",
+    ]);
+    let generate = |code: i32| {
+        let output = place
+            .command(&["gen", "fox", "-m", "dear", "--size", "64x64"])
+            .env("PINHOLE_API_KEY", key["key"].as_str().expect("a secret"))
+            .env("PINHOLE_CATALOGUE", &catalogue)
+            .output();
+        Ran::of(output.expect("it starts")).exits(code)
+    };
+    generate(4).says(&["pinhole credits grant"]);
+    place.run(&["credits", "grant", "poor", "0.75"]).exits(0);
+    generate(0).says(&["$0.5000"]);
+    generate(4);
+    let balance = place.json(&["balance", "poor", "--json"]);
+    assert_eq!(balance["available"], "0.250000");
+    let audit = place.json(&["ledger", "check", "--json"]);
+    assert_eq!(audit["clean"], true);
+    assert_eq!(audit["captured"], "0.500000");
+}
+
+#[test]
+fn with_a_server_on_the_folder_pictures_come_through_it() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    let made = place.json(&["gen", "fox", "--json"]);
+    assert!(
+        made["request"]
+            .as_str()
+            .is_some_and(|id| id.starts_with("req_")),
+        "{made}"
+    );
+    assert_eq!(made["cost"], "0.000000");
+    assert_eq!(
+        size_of(&place.work().join("pinhole-0001.png")),
+        (1024, 1024)
+    );
+    place
+        .run(&["gen", "fox", "-m", "gpt-imag-2"])
+        .exits(2)
+        .says(&["did you mean `gpt-image-2`?"]);
+    place
+        .run(&["gen", "fox", "-n", "12", "-p", "qualty=high"])
+        .exits(2)
+        .says(&[
+            "`n` must be between 1 and 10, got 12",
+            "did you mean `quality`?",
+            "request req_",
+        ]);
+
+    let key = std::fs::read_to_string(place.data().join("test-key")).expect("a key");
+    let elsewhere = Place::new();
+    let through = |arguments: &[&str]| {
+        let url = format!("{}/v1", server.url());
+        let mut command = elsewhere.command(arguments);
+        let output = command
+            .env("PINHOLE_URL", url)
+            .env("PINHOLE_API_KEY", key.trim())
+            .output();
+        Ran::of(output.expect("it starts"))
+    };
+    through(&["gen", "fox", "-o", "fox.png"]).exits(0);
+    assert_eq!(size_of(&elsewhere.work().join("fox.png")), (1024, 1024));
+    assert!(through(&["models"]).exits(0).out().contains("gpt-image-2"));
+    let dry = ["gen", "fox", "--dry-run", "-n", "2"];
+    assert!(through(&dry).exits(0).out().contains("0.106000"));
+    assert!(through(&["balance"]).exits(0).out().contains("unlimited"));
+    let task = made["task"].as_str().expect("an id");
+    assert!(
+        through(&["task", "get", task])
+            .exits(0)
+            .out()
+            .contains("completed")
+    );
+    through(&["task", "get", "task_00000000000000000000000000000000"])
+        .exits(1)
+        .says(&["no such task"]);
+}
+
+#[test]
+fn keys_are_made_listed_and_revoked_while_the_server_runs() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    let made = place.json(&[
+        "keys",
+        "create",
+        "--name",
+        "ci",
+        "--rpm",
+        "600",
+        "--spend-cap",
+        "5/day",
+        "--json",
+    ]);
+    let secret = made["key"].as_str().expect("a secret");
+    assert_eq!(server.status(secret), 200, "a new key works at once");
+
+    let line = place
+        .run(&["keys", "create", "--name", "two", "--test"])
+        .exits(0);
+    let second = line.out();
+    let second = second
+        .strip_prefix("PINHOLE_API_KEY=")
+        .expect("a line for .env");
+    assert!(second.starts_with("sk-test-"));
+    assert!(
+        !line.stderr.contains(second),
+        "the secret stands once, on stdout"
+    );
+    assert_eq!(server.status(second), 200);
+
+    for listing in [
+        place.run(&["keys", "ls"]),
+        place.run(&["keys", "ls", "--json"]),
+    ] {
+        let listing = listing.exits(0).out();
+        assert!(listing.contains("ci") && listing.contains(made["id"].as_str().expect("an id")));
+        for hidden in [secret, second] {
+            assert!(!listing.contains(hidden));
+        }
+    }
+    place
+        .run(&["keys", "revoke", made["id"].as_str().expect("an id")])
+        .exits(0);
+    let revoked = Instant::now();
+    wait_for(Duration::from_secs(1), || {
+        (server.status(secret) == 401).then_some(())
+    });
+    assert!(revoked.elapsed() < Duration::from_secs(1));
+    let state = |id: &Value| {
+        let keys = place.json(&["keys", "ls", "--json"]);
+        let keys = keys.as_array().expect("a list").clone();
+        keys.into_iter()
+            .find(|key| key["id"] == *id)
+            .map(|key| key["state"].clone())
+    };
+    assert_eq!(state(&made["id"]), Some("revoked".into()));
+    let pasted = place.run(&["keys", "revoke", secret]).exits(1);
+    assert!(
+        !pasted.stderr.contains(secret),
+        "a secret pasted by mistake is not repeated"
+    );
+    for wrong in [
+        ["--expires", "1999-01-01"],
+        ["--spend-cap", "5/week"],
+        ["--ip", "x"],
+        ["--model", "gpt-imag-2"],
+    ] {
+        place
+            .run(&[&["keys", "create", "--name", "x"], &wrong[..]].concat())
+            .exits(2);
+    }
+}
+
+#[test]
+fn foreign_secrets_are_imported_all_or_none_and_work() {
+    let place = Place::new();
+    let secrets = [
+        "sk-foreign-0123456789abcdef",
+        "other-gateway-9876543210fedcba",
+    ];
+    let import = |input: &str, code: i32| {
+        let mut command = place.command(&["keys", "import", "--account", "default"]);
+        let output = command.write_stdin(input).output().expect("it starts");
+        let ran = Ran::of(output).exits(code);
+        assert!(
+            secrets
+                .iter()
+                .all(|secret| !ran.stderr.contains(secret) && !ran.out().contains(secret))
+        );
+        ran
+    };
+    import(&format!("{}\nshort\n{}\n", secrets[0], secrets[0]), 2)
+        .says(&["line 2 has 5 characters", "line 3 is the same as line 1"]);
+    assert_eq!(import(&secrets.join("\n"), 0).out(), "2");
+    import(&format!("a-third-secret-0123456789\n{}", secrets[1]), 1).says(&["known here already"]);
+    assert_eq!(
+        place
+            .json(&["keys", "ls", "--json"])
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+
+    let server = Server::start(&place);
+    for secret in secrets {
+        assert_eq!(server.status(secret), 200);
+    }
+    assert_eq!(
+        server.status("a-third-secret-0123456789"),
+        401,
+        "nothing of a refused file is taken"
+    );
+    let database = std::fs::read(place.data().join("pinhole.db")).expect("the rows");
+    for secret in secrets {
+        let found = database
+            .windows(secret.len())
+            .any(|window| window == secret.as_bytes());
+        assert!(!found, "only hashes are stored");
+    }
+}
+
+#[test]
+fn accounts_and_credits_add_up() {
+    let place = Place::new();
+    place
+        .run(&["accounts", "ls"])
+        .exits(1)
+        .says(&["there is no database"]);
+    assert!(!place.data().exists(), "looking makes nothing");
+    let made = place.json(&[
+        "accounts",
+        "create",
+        "team",
+        "--credit-line",
+        "5",
+        "--markup",
+        "1000",
+        "--json",
+    ]);
+    assert_eq!(made["credit_line"], "5.000000");
+    assert_eq!(made["markup_basis_points"], 1000);
+    place
+        .run(&["accounts", "create", "team"])
+        .exits(1)
+        .says(&["already"]);
+    place
+        .run(&["accounts", "create", "free", "--credit-line", "unlimited"])
+        .exits(0);
+    place
+        .run(&["credits", "grant", "team", "10.5", "--reference", "inv-1"])
+        .exits(0);
+    let again = [
+        "credits",
+        "grant",
+        "team",
+        "10.5",
+        "--reference",
+        "inv-1",
+        "--json",
+    ];
+    assert_eq!(place.json(&again)["available"], "10.500000");
+    place
+        .run(&["credits", "grant", "free", "1", "--reference", "inv-1"])
+        .exits(1);
+    place
+        .run(&["credits", "grant", "teem", "1"])
+        .exits(2)
+        .says(&["did you mean `team`?"]);
+    for wrong in ["0", "-1", "1e3", "0.0000001"] {
+        place.run(&["credits", "grant", "team", wrong]).exits(2);
+    }
+    assert!(place.run(&["credits"]).exits(0).out().contains("$10.5000"));
+    let audit = place.json(&["ledger", "check", "--json"]);
+    assert_eq!(audit["transfers"], 1);
+    assert_eq!(audit["sum"], "0.000000");
+    assert!(
+        place
+            .run(&["ledger", "check"])
+            .exits(0)
+            .out()
+            .contains("the books are in order")
+    );
+}
+
+#[test]
+fn an_audit_that_finds_something_says_what_and_fails() {
+    let place = Place::new();
+    place.run(&["accounts", "create", "team"]).exits(0);
+    place.run(&["credits", "grant", "team", "10"]).exits(0);
+    let rows = rusqlite::Connection::open(place.data().join("pinhole.db")).expect("the rows");
+    let tampered = rows.execute("UPDATE accounts SET available = available + 1", []);
+    assert_eq!(tampered.ok(), Some(1));
+    place
+        .run(&["ledger", "check"])
+        .exits(1)
+        .says(&["not in order", "10.000001 available"]);
+    let json = place.run(&["ledger", "check", "--json"]).exits(1);
+    let audit: Value = serde_json::from_slice(&json.stdout).expect("stdout is JSON all the same");
+    assert_eq!(audit["clean"], false);
+}
+
+#[test]
+fn two_commands_at_once_take_turns_on_a_folder() {
+    let place = Place::new();
+    let run = |prompt: &str| {
+        place
+            .run(&["gen", prompt, "-m", "sketch", "--size", "64x64"])
+            .exits(0)
+            .out()
+    };
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| run("one [pinhole:delay=1s]"));
+        let second = scope.spawn(|| run("two"));
+        (
+            first.join().expect("it ran"),
+            second.join().expect("it ran"),
+        )
+    });
+    assert_ne!(first, second);
+}
+
+#[test]
+fn the_default_configuration_is_accepted_and_shown_without_secrets() {
+    let place = Place::new();
+    let file = place.run(&["config", "init"]).exits(0).out();
+    std::fs::write(place.work().join("mine.toml"), &file).expect("written");
+    place
+        .run(&["config", "check", "--config", "mine.toml"])
+        .exits(0);
+    place
+        .run(&["config", "init", "-o", "mine.toml"])
+        .exits(1)
+        .says(&["was not written"]);
+    std::fs::write(
+        place.work().join("pinhole.toml"),
+        "keep_days = 7\nlisten = 3\n",
+    )
+    .expect("written");
+    place.run(&["config", "check"]).exits(1).says(&["listen"]);
+    let secret = "[provider.mine]\nkind = \"sketch\"\napi_key = \"very-secret\"\n";
+    std::fs::write(
+        place.work().join("pinhole.toml"),
+        format!("keep_days = 7\n{secret}"),
+    )
+    .expect("written");
+    let shown = place.run(&["config", "show", "--origin"]).exits(0).out();
+    assert!(
+        shown.contains("pinhole.toml:1") && shown.contains("PINHOLE_DATA"),
+        "{shown}"
+    );
+    assert!(!shown.contains("very-secret"));
+    assert!(
+        place
+            .run(&["config", "path"])
+            .exits(0)
+            .out()
+            .contains("pinhole.toml")
+    );
+}
+
+#[test]
+fn without_arguments_it_says_what_to_type() {
+    let place = Place::new();
+    let ran = place.run(&[]).exits(0);
+    assert_eq!(ran.out().lines().count(), 4);
+    assert!(!place.data().exists(), "it starts nothing");
+    for command in [
+        &["--help"][..],
+        &["gen", "--help"],
+        &["keys", "create", "--help"],
+    ] {
+        assert!(place.run(command).exits(0).out().contains("--data"));
+    }
+    let models = place.run(&["models", "show", "gpt-image-2"]).exits(0).out();
+    assert!(
+        models.contains("low $0.0060, medium $0.0530, high $0.2110"),
+        "{models}"
+    );
+    let schema = place.json(&["models", "schema", "gpt-image-2-2026-04-21"]);
+    assert_eq!(schema[0]["name"], "prompt");
+}
+
+#[test]
+fn ctrl_c_ends_with_130_and_the_next_command_takes_the_task_up() {
+    let place = Place::new();
+    place.run(&["accounts", "create", "any"]).exits(0);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"))
+        .args([
+            "gen",
+            "[pinhole:delay=3s] fox",
+            "-m",
+            "sketch",
+            "--size",
+            "64x64",
+        ])
+        .env_clear()
+        .env("HOME", place.root.path())
+        .env("PINHOLE_DATA", place.data())
+        .env("PINHOLE_MIN_FREE_MIB", "0")
+        .current_dir(place.work())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stderr = child.stderr.take().expect("a pipe");
+    // The first words come when the task is accepted.
+    let mut first = [0];
+    stderr.read_exact(&mut first).expect("words");
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    let pid = pid.expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let mut words = String::new();
+    stderr.read_to_string(&mut words).expect("words");
+    let id = words
+        .split_whitespace()
+        .find(|word| word.starts_with("task_"))
+        .expect("an id");
+    place
+        .run(&["gen", "hare", "-m", "sketch", "--size", "64x64"])
+        .exits(0);
+    assert_eq!(
+        place.json(&["task", "get", id, "--json"])["state"],
+        "completed"
+    );
+}
