@@ -82,6 +82,7 @@ impl App {
         create_private_folder(&data)?;
         let lock = EngineLock::take(&data)?;
         let store = open_store(&data)?;
+        create_private_folder(&data.join("blobs"))?;
         let blobs = Blobs::local(&data).map_err(|error| data_error(&data, error))?;
         let catalogue = Catalogue::load(settings.catalogue.as_deref())
             .map_err(|error| StartError::Catalogue(error.to_string()))?;
@@ -199,7 +200,9 @@ fn limits(settings: &Settings) -> Limits {
 /// Opens the rows alone, as administration commands do, whether or not a server runs on the folder.
 pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, StartError> {
     create_private_folder(data)?;
-    Ok(Arc::new(SqliteStore::open(data.join("pinhole.db"))?))
+    let rows = data.join("pinhole.db");
+    create_private_file(&rows).map_err(|error| data_error(data, error))?;
+    Ok(Arc::new(SqliteStore::open(rows)?))
 }
 
 fn data_error(path: &Path, reason: impl std::fmt::Display) -> StartError {
@@ -217,6 +220,18 @@ fn create_private_folder(path: &Path) -> Result<(), StartError> {
         .mode(0o700)
         .create(path);
     made.map_err(|error| data_error(path, error))
+}
+
+/// In a folder that was there before, others may look; the database, whose log and index files take its mode, is ours
+/// alone all the same.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
 }
 
 /// One recorder for the process, however many applications a test starts.

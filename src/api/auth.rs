@@ -53,12 +53,16 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Forgets everything if keys or accounts have changed since.
+    /// Forgets everything if keys or accounts have changed since. The generation is noted last, so that a failure on the
+    /// way is made good by the next round.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let generation = self.0.store.generation().await?;
-        if self.0.generation.swap(generation, Ordering::AcqRel) != generation {
-            let imported = self.0.store.imported_secrets().await?.into_iter().collect();
-            self.0.imported.store(Arc::new(imported));
+        if self.0.generation.load(Ordering::Acquire) != generation {
+            let imported = self.0.store.imported_secrets().await?;
+            self.0
+                .imported
+                .store(Arc::new(imported.into_iter().collect()));
+            self.0.generation.store(generation, Ordering::Release);
             self.0.found.clear();
             self.0.limiters.clear();
         }
@@ -93,6 +97,7 @@ impl Keys {
     }
 
     async fn look_up(&self, hash: SecretHash) -> Result<Caller, Error> {
+        let before = self.0.generation.load(Ordering::Acquire);
         let found = self.0.store.find_key(&hash).await.map_err(|error| {
             tracing::error!(%error, "a key could not be looked up");
             Error::internal()
@@ -102,7 +107,11 @@ impl Keys {
             account: Arc::new(account),
             key: Arc::new(key),
         };
+        // What was read may be old news by now: then it serves this call and is not remembered.
         self.0.found.insert(hash, caller.clone());
+        if self.0.generation.load(Ordering::Acquire) != before {
+            self.0.found.remove(&hash);
+        }
         Ok(caller)
     }
 
@@ -195,12 +204,12 @@ fn client_address(parts: &Parts, trusted: &[IpNet]) -> Option<IpAddr> {
     Some(address)
 }
 
+/// Every hop that proxies have noted, the last one last. A line that cannot be read is a hop that is no address.
 fn forwarded_for(headers: &HeaderMap) -> Vec<&str> {
-    let values = headers
-        .get_all("x-forwarded-for")
-        .into_iter()
-        .filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).collect()
+    let values = headers.get_all("x-forwarded-for").into_iter();
+    values
+        .flat_map(|value| value.to_str().unwrap_or("unreadable").split(','))
+        .collect()
 }
 
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {
@@ -226,6 +235,7 @@ impl FromRequestParts<Api> for Admin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn address_of(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Option<String> {
         let mut request = axum::http::Request::new(());
@@ -234,9 +244,10 @@ mod tests {
             1,
         )));
         for value in forwarded {
-            request
-                .headers_mut()
-                .append("x-forwarded-for", value.parse().expect("a header"));
+            request.headers_mut().append(
+                "x-forwarded-for",
+                HeaderValue::from_bytes(value.as_bytes()).expect("a header"),
+            );
         }
         let trusted: Vec<IpNet> = trusted
             .iter()
@@ -270,6 +281,7 @@ mod tests {
             Some("1.1.1.1"),
         );
         check("10.0.0.1", &["unknown"], &["10.0.0.0/8"], None);
+        check("10.0.0.1", &["\u{e9}, 1.1.1.1"], &["10.0.0.0/8"], None);
     }
 
     #[test]

@@ -8,8 +8,12 @@ use crate::intake::{self, Fields, multipart};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, HeaderValue};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use std::time::Duration;
 
-/// Where the flat shape may hold pictures, in every way that `catalogue::value` reads one.
+/// Where a body of any shape may hold pictures, in every way that the catalogue and the dialects read one.
 const IMAGE_FIELDS: Fields = Fields(&[
     "$.image",
     "$.image.url",
@@ -19,11 +23,27 @@ const IMAGE_FIELDS: Fields = Fields(&[
     "$.images.url",
     "$.images.image_url",
     "$.images.image_url.url",
+    "$.image_url",
+    "$.image_url.url",
+    "$.image_urls",
     "$.mask",
     "$.mask.url",
     "$.mask.image_url",
     "$.mask.image_url.url",
+    "$.mask_url",
+    "$.messages.content.image",
+    "$.messages.content.image_url",
+    "$.messages.content.image_url.url",
+    "$.input.messages.content.image",
+    "$.input.messages.content.image_url",
+    "$.input.messages.content.image_url.url",
 ]);
+
+/// A client that sends nothing for so long in the middle of a body is not waited for.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A refused body is read on up to here, because a client that is still sending sees no reply before it is done.
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads a JSON body.
 pub(super) async fn read_json(
@@ -34,7 +54,15 @@ pub(super) async fn read_json(
 ) -> Result<Ask, Error> {
     expect_json(headers)?;
     let blobs = api.0.engine.blobs();
-    let intake = intake::read_json(body.into_data_stream(), blobs, IMAGE_FIELDS).await?;
+    let mut body = patient(body);
+    let intake = intake::read_json(&mut body, blobs, IMAGE_FIELDS).await;
+    let intake = match intake {
+        Ok(intake) => intake,
+        Err(error) => {
+            linger(body).await;
+            return Err(error);
+        }
+    };
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,
@@ -55,14 +83,44 @@ pub(super) async fn read_form(
     body: Body,
     dialect: &dyn Dialect,
 ) -> Result<Ask, Error> {
-    let form = multipart::read(body.into_data_stream(), boundary, api.0.engine.blobs()).await?;
-    let intake = form.into_intake();
+    let mut body = patient(body);
+    let intake = match multipart::read(&mut body, boundary, api.0.engine.blobs()).await {
+        Ok(form) => form.into_intake(),
+        Err(error) => {
+            linger(body).await;
+            return Err(error);
+        }
+    };
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,
         untyped_body: true,
         operation: None,
     })
+}
+
+/// A body's bytes, with an end to waiting for them.
+fn patient(body: Body) -> BoxStream<'static, Result<Bytes, String>> {
+    let chunks = body.into_data_stream();
+    futures::stream::unfold(Some(chunks), |chunks| async {
+        let mut chunks = chunks?;
+        match tokio::time::timeout(IDLE, chunks.next()).await {
+            Ok(chunk) => Some((chunk?.map_err(|error| error.to_string()), Some(chunks))),
+            Err(_) => Some((Err("nothing came for half a minute".to_owned()), None)),
+        }
+    })
+    .boxed()
+}
+
+/// Reads a refused body on for a moment, so that its client gets to see why.
+async fn linger(mut body: BoxStream<'static, Result<Bytes, String>>) {
+    let mut read = 0;
+    while let Some(Ok(chunk)) = body.next().await {
+        read += chunk.len();
+        if read > LINGER_BYTES {
+            return;
+        }
+    }
 }
 
 /// What the task must remember of how it came.

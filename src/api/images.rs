@@ -32,7 +32,10 @@ pub(super) async fn generate(
     body: Body,
 ) -> Response {
     let received = Instant::now();
-    let ask = body::read_json(&api, &headers, body, &Flat).await;
+    let ask = match api.0.engine.may_admit(&caller) {
+        Ok(()) => body::read_json(&api, &headers, body, &Flat).await,
+        Err(error) => Err(error),
+    };
     run(&api, &caller, &headers, ask, GENERATIONS, received).await
 }
 
@@ -44,9 +47,10 @@ pub(super) async fn edit(
     body: Body,
 ) -> Response {
     let received = Instant::now();
-    let ask = match body::boundary(&headers) {
-        Some(boundary) => body::read_form(&api, &boundary, body, &Flat).await,
-        None => body::read_json(&api, &headers, body, &Flat).await,
+    let ask = match (api.0.engine.may_admit(&caller), body::boundary(&headers)) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Some(boundary)) => body::read_form(&api, &boundary, body, &Flat).await,
+        (Ok(()), None) => body::read_json(&api, &headers, body, &Flat).await,
     };
     let ask = ask.map(|ask| Ask {
         operation: Some(Operation::Edit),
@@ -91,14 +95,17 @@ async fn run(
     if accepted.stream {
         return stream::respond(api, dialect, accepted, marks, received).await;
     }
-    let pending = Pending::of(&accepted);
+    let (pending, is_repeated) = (Pending::of(&accepted), accepted.is_repeated);
     let patience = Patience::of(headers);
     let mut response = match accepted.wait(patience.limit).await {
         Err(error) if error.kind == Kind::StillRunning && patience.then_accept => pending.answer(),
         Err(error) => Refusal::new(dialect, error).into_response(),
         Ok(task) => {
             marks.settled(&task, received.elapsed());
-            answer(api, dialect, &task)
+            match check_kept(api, &task) {
+                Err(error) if is_repeated => Refusal::new(dialect, error).into_response(),
+                _ => answer(api, dialect, &task),
+            }
         }
     };
     marks.write(response.headers_mut());
@@ -117,7 +124,10 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
             .completed_at
             .map_or(Duration::ZERO, |at| at.since(task.created_at));
         marks.settled(&task, took);
-        answer(&api, &Flat, &task)
+        match check_kept(&api, &task) {
+            Err(error) => Refusal::new(&Flat, error).into_response(),
+            Ok(()) => answer(&api, &Flat, &task),
+        }
     } else {
         Pending::of_task(&task).answer()
     };
@@ -157,22 +167,25 @@ pub(super) async fn quote(
 
 /// The reply of a task that has ended.
 fn answer(api: &Api, dialect: &'static dyn Dialect, task: &Task) -> Response {
-    let now = api.0.engine.now();
-    let gone = task
-        .assets
-        .iter()
-        .any(|asset| asset.expires_at.is_some_and(|at| at <= now));
     match &task.failure {
         Some(failure) => Refusal::new(dialect, Error::from(failure)).into_response(),
-        None if gone => {
-            let error = Error::new(
-                Kind::Gone,
-                "the results of this task were deleted when their time was over",
-            );
-            Refusal::new(dialect, error).into_response()
-        }
         None => send(dialect.encode(task), api.0.engine.blobs()),
     }
+}
+
+/// A later look finds the results only as long as they are kept.
+fn check_kept(api: &Api, task: &Task) -> Result<(), Error> {
+    let now = api.0.engine.now();
+    let is_gone = |at| at <= now;
+    if task
+        .assets
+        .iter()
+        .any(|asset| asset.expires_at.is_some_and(is_gone))
+    {
+        let message = "the results of this task were deleted when their time was over";
+        return Err(Error::new(Kind::Gone, message));
+    }
+    Ok(())
 }
 
 /// How long this client waits, and what it wants when that is over (RFC 7240).
@@ -227,7 +240,7 @@ impl Pending {
     fn of(accepted: &Accepted) -> Self {
         Self {
             task: accepted.task.clone(),
-            state: TaskState::Processing,
+            state: accepted.state,
             created_at: accepted.created_at,
         }
     }
@@ -270,7 +283,7 @@ mod tests {
             for value in prefer {
                 headers.append("prefer", value.parse().unwrap());
             }
-            let patience = Patience::of(headers);
+            let patience = Patience::of(&headers);
             assert_eq!(
                 (patience.limit.as_secs(), patience.then_accept),
                 (seconds, then_accept),

@@ -49,6 +49,13 @@ pub(super) async fn open_metrics(State(api): State<Api>) -> Response {
 async fn render_metrics(api: &Api) -> Response {
     match api.0.engine.store().queue().await {
         Ok(depths) => {
+            // A lane without tasks is in no row; its gauges must fall to zero all the same.
+            for lane in api.0.engine.lanes() {
+                for state in ["pending", "processing"] {
+                    metrics::gauge!("pinhole_tasks", "lane" => lane.clone(), "state" => state)
+                        .set(0.0);
+                }
+            }
             for depth in depths {
                 let lane = depth.lane;
                 #[expect(

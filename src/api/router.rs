@@ -6,6 +6,7 @@ use crate::types::RequestId;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
+use axum::http::header::HOST;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -48,8 +49,22 @@ pub(super) fn metrics_router(api: Api) -> Router {
         .with_state(api)
 }
 
+/// HTTP/2 names the host in the request's target; what follows reads the header.
+fn name_host(request: &mut Request) {
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str().to_owned());
+    if let Some(host) = authority.and_then(|host| HeaderValue::try_from(host).ok())
+        && !request.headers().contains_key(HOST)
+    {
+        request.headers_mut().insert(HOST, host);
+    }
+}
+
 /// Gives each request an id, in its log lines and its reply, and turns a panic into a 500.
-async fn mark(request: Request, next: Next) -> Response {
+async fn mark(mut request: Request, next: Next) -> Response {
+    name_host(&mut request);
     let id = RequestId::new();
     let started = Instant::now();
     let path = request.uri().path().to_owned();

@@ -102,13 +102,17 @@ async fn accept_all(listener: TcpListener, router: Router, stop: CancellationTok
             let router = router.clone();
             move |request: hyper::Request<Incoming>| answer(router.clone(), request, peer)
         });
-        let connection = http
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
-            .into_owned();
-        let connection = graceful.watch(connection);
+        let (http, watcher) = (http.clone(), graceful.watcher());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            // The header timeout begins with the first byte; before it a connection would cost its place for ever.
+            let spoke = tokio::time::timeout(HEADER_TIMEOUT, stream.readable()).await;
+            if matches!(spoke, Ok(Ok(()))) {
+                let connection = http
+                    .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                    .into_owned();
+                if let Err(error) = watcher.watch(connection).await {
+                    tracing::debug!(%error, "a connection ended early");
+                }
             }
             drop(permit);
         });

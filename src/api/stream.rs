@@ -52,6 +52,7 @@ pub(super) async fn respond(
                 accepted,
                 received,
                 first,
+                held: None,
                 shown: Vec::new(),
                 over: false,
             };
@@ -90,6 +91,9 @@ struct Events {
     received: Instant,
     /// What was seen while the headers were held back.
     first: Option<Seen>,
+    /// A finished image that is not sent yet: the last one of a stream carries what only the end knows, and which one is
+    /// the last is known when another comes.
+    held: Option<Arc<Shown>>,
     /// The indices of finished images that were sent.
     shown: Vec<u32>,
     over: bool,
@@ -110,7 +114,7 @@ impl Events {
         let frames = match seen {
             None => vec![Piece::Text(HEARTBEAT_FRAME.to_owned())],
             Some(Seen::Preview(preview)) => self.preview(&preview),
-            Some(Seen::Image(image)) => self.early_image(&image),
+            Some(Seen::Image(image)) => self.early_image(image),
             Some(Seen::Ended(end)) => self.end(end),
         };
         Some((frames, self))
@@ -128,15 +132,15 @@ impl Events {
         self.dialect.encode_image(&image).pieces
     }
 
-    /// A finished image before the others. The last one waits for the settlement, whose figures it carries, and links
-    /// wait for it too, because only then there is an asset.
-    fn early_image(&mut self, image: &Arc<Shown>) -> Vec<Piece> {
-        let is_last = self.shown.len() + 1 >= self.accepted.request.n() as usize;
-        let wants_link =
-            self.accepted.request.envelope().response_format != ResponseFormat::B64Json;
-        if is_last || wants_link {
+    /// A finished image before the end: sent when the next one comes. Links wait for the settlement, because only then
+    /// there is an asset.
+    fn early_image(&mut self, image: Arc<Shown>) -> Vec<Piece> {
+        if self.accepted.request.envelope().response_format != ResponseFormat::B64Json {
             return Vec::new();
         }
+        let Some(image) = self.held.replace(image) else {
+            return Vec::new();
+        };
         self.shown.push(image.index);
         self.completed(
             image.index,

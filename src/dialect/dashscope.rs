@@ -18,9 +18,10 @@ pub(super) fn read(input: Value, parameters: Option<Value>) -> Result<(Said, Vec
             Some(Value::Object(entries)) => entries,
             Some(_) => return Err(invalid(at, "a JSON object")),
         };
-        for (name, value) in entries {
+        // An explicit null says nothing.
+        for (name, value) in entries.into_iter().filter(|(_, value)| !value.is_null()) {
             let path = format!("{at}.{name}");
-            if at == "input" && name == "messages" && !value.is_null() {
+            if at == "input" && name == "messages" {
                 said = chat::read(&path, &value)?;
             } else {
                 fields.push(field(&name, path, value));

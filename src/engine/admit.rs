@@ -58,6 +58,10 @@ pub struct Accepted {
     pub quote: Quote,
     /// What was adapted in the request, as `name=how`.
     pub adapted: Vec<String>,
+    /// Where it stood when it was accepted or joined.
+    pub state: TaskState,
+    /// Whether it is the task of an earlier call, which this one repeats.
+    pub is_repeated: bool,
     /// Whether the client asked for a stream.
     pub stream: bool,
     /// What was asked, as the schema understood it.
@@ -145,6 +149,11 @@ impl Engine {
         mut ask: Ask,
         origin: Origin,
     ) -> Result<Accepted, Error> {
+        // From here on a drain waits for us, so what is admitted is also run.
+        let _token = self.0.tracker.token();
+        if let Some(repeated) = self.repeated(caller, &ask, &origin).await? {
+            return Ok(repeated);
+        }
         self.may_admit(caller)?;
         let mut intake = std::mem::take(&mut ask.intake);
         let (model, mut checked) = self.check(caller, ask, origin.reject_adaptation)?;
@@ -153,7 +162,6 @@ impl Engine {
         let quote = self.price(caller, &model, &checked)?;
         let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
             .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
-        self.guard_space()?;
         let inputs = self
             .inputs(&checked, &mut intake, mode, &origin.public_url)
             .await?;
@@ -195,7 +203,37 @@ impl Engine {
         Ok((model, checked))
     }
 
-    fn may_admit(&self, caller: &Caller) -> Result<(), Error> {
+    /// The call that this one repeats, if its idempotency key is known: it is joined whatever has changed since.
+    async fn repeated(
+        &self,
+        caller: &Caller,
+        ask: &Ask,
+        origin: &Origin,
+    ) -> Result<Option<Accepted>, Error> {
+        let at = self.now();
+        let Some(asked) = idempotency(origin, at) else {
+            return Ok(None);
+        };
+        let (account, mode) = (&caller.account.id, caller.key.mode);
+        let known = self
+            .0
+            .store
+            .find_repeated(account, mode, &asked, at)
+            .await
+            .map_err(refusal)?;
+        let Some(task) = known else {
+            return Ok(None);
+        };
+        let stream = ask
+            .draft
+            .field("stream")
+            .is_some_and(|field| field.value == true);
+        self.join(caller, task, Vec::new(), stream).await.map(Some)
+    }
+
+    /// Whether this caller may start anything at this moment. Asked before a body is read, so that nobody fills the disk
+    /// with pictures of a request that is refused in any case, and again when it is admitted.
+    pub fn may_admit(&self, caller: &Caller) -> Result<(), Error> {
         if self.is_draining() {
             return Err(
                 Error::new(Kind::Overloaded, "the server is about to restart")
@@ -214,7 +252,7 @@ impl Engine {
                 "this key may not generate; its scopes do not include `generate`",
             ));
         }
-        Ok(())
+        self.guard_space()
     }
 
     fn model_for(&self, caller: &Caller, draft: &Draft) -> Result<Arc<Model>, Error> {
@@ -345,6 +383,10 @@ impl Engine {
             _ => 0,
         };
         let (task, mode) = (admission.task.clone(), admission.mode);
+        let state = match admission.start {
+            Some(_) => TaskState::Processing,
+            None => TaskState::Pending,
+        };
         let watch = self.0.watchers.open(&task, previews);
         let (reply, admitted) = oneshot::channel();
         let engine = self.clone();
@@ -364,6 +406,8 @@ impl Engine {
                 mode,
                 quote,
                 adapted,
+                state,
+                is_repeated: false,
                 stream,
                 request,
                 created_at: at,
@@ -392,18 +436,14 @@ impl Engine {
             quote,
             hold: if live { quote.total } else { Money::ZERO },
             lane: route.lane(mode).to_owned(),
-            public_url: origin.public_url,
+            public_url: origin.public_url.clone(),
             spend: caller
                 .key
                 .limits
                 .spend_cap
                 .filter(|_| live)
                 .map(|cap| spend_window(cap, at)),
-            idempotency: origin.idempotency.map(|(key, fingerprint)| Idempotency {
-                key,
-                fingerprint,
-                expires_at: at.after(KEEP_IDEMPOTENCY_KEYS),
-            }),
+            idempotency: idempotency(&origin, at),
             most_waiting: self.0.limits.most_waiting,
             start: None,
             at,
@@ -457,7 +497,7 @@ impl Engine {
             .await
             .map_err(refusal)?;
         let known = found.ok_or_else(Error::internal)?;
-        let (mode, quote) = (known.mode, known.quote);
+        let (mode, quote, state) = (known.mode, known.quote, known.state);
         let (request, created_at) = (Arc::clone(&known.request), known.created_at);
         if known.state.is_terminal() {
             self.0.watchers.ended(Arc::new(known));
@@ -467,6 +507,8 @@ impl Engine {
             mode,
             quote,
             adapted,
+            state,
+            is_repeated: true,
             stream,
             request,
             created_at,
@@ -502,6 +544,16 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         task,
         attempts: start.attempts.clone(),
     }
+}
+
+/// The client's idempotency key as the store keeps it.
+fn idempotency(origin: &Origin, at: Millis) -> Option<Idempotency> {
+    let (key, fingerprint) = origin.idempotency.clone()?;
+    Some(Idempotency {
+        key,
+        fingerprint,
+        expires_at: at.after(KEEP_IDEMPOTENCY_KEYS),
+    })
 }
 
 /// The window that a cap counts in at this moment.

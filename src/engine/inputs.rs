@@ -144,6 +144,11 @@ impl Engine {
         if let Some(id) = own_asset(link, public_url) {
             return self.stored_result(param, &id).await.map(Held::Stored);
         }
+        if link.starts_with("data:") {
+            // The intake takes out every picture under the fields it knows; what is left is none.
+            let message = "a `data:` URL of an image reads `data:image/png;base64,…`";
+            return Err(fault(param, "invalid_url", message));
+        }
         match mode {
             Mode::Test => {
                 *stood_in = true;

@@ -50,6 +50,11 @@ impl Lanes {
         )
     }
 
+    /// Their names.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.all().iter().map(|lane| lane.name.clone()).collect()
+    }
+
     fn all(&self) -> Vec<Arc<Lane>> {
         self.0
             .lock()

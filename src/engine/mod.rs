@@ -151,6 +151,11 @@ impl Engine {
         &self.0.catalogue
     }
 
+    /// The names of all queues.
+    pub fn lanes(&self) -> Vec<String> {
+        self.0.lanes.names()
+    }
+
     /// The rows, for what only reads.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store

@@ -4,6 +4,7 @@ use super::lane;
 use crate::catalogue::{self, Catalogue};
 use crate::provider::{Providers, sketch};
 use crate::types::{Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request};
+use std::collections::HashSet;
 
 /// Where a request can go: at least one target, the best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,10 +101,13 @@ fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) ->
     let Some(model) = catalogue.find(request.model()) else {
         return Vec::new();
     };
+    let mut seen = HashSet::new();
     model
         .targets_for(request.operation())
         .into_iter()
         .filter(|target| providers.find(&target.provider).is_some())
+        // The same one twice would never be passed: `Route::after` looks for the place of the last call.
+        .filter(|target| seen.insert((&target.provider, &target.model)))
         .map(|target| Hop {
             provider: target.provider.clone(),
             upstream_model: target.model.clone(),

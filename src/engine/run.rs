@@ -22,6 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// A database that fails for less than about this long, twice over, is not worth telling anybody.
+const PATIENCE: Duration = Duration::from_millis(800);
+
 /// How many calls of one task are under way at once.
 const PARTS_AT_ONCE: usize = 4;
 
@@ -53,6 +56,8 @@ struct Done {
     attempt: Attempt,
     end: AttemptEnd,
     images: Vec<Image>,
+    /// Images that the upstream may bill and did not deliver.
+    lost: u32,
     usage: Usage,
 }
 
@@ -155,6 +160,8 @@ impl<'a> Run<'a> {
                 .begin_attempts(&self.hold, attempts.clone())
         })
         .await?;
+        let written = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+        self.next_number.store(written, Ordering::Relaxed);
         Ok(attempts)
     }
 
@@ -195,14 +202,10 @@ impl<'a> Run<'a> {
             };
             let number = self.next_number.fetch_add(1, Ordering::Relaxed);
             attempt = hop.attempt(number, attempt.part, self.engine.now());
-            self.store_done(done).await?;
-            self.persist(|| {
-                self.engine
-                    .0
-                    .store
-                    .begin_attempts(&self.hold, vec![attempt.clone()])
-            })
-            .await?;
+            let ended = self.ended(&done);
+            let store = &self.engine.0.store;
+            self.persist(|| store.fail_over(&self.hold, ended.clone(), attempt.clone()))
+                .await?;
             done = self.call(attempt.clone(), None).await?;
         }
     }
@@ -226,6 +229,7 @@ impl<'a> Run<'a> {
                     "the server stopped while the upstream worked; the call is not repeated",
                 );
                 Ok(Done {
+                    lost: attempt.part.count,
                     attempt,
                     end: error.into(),
                     images: Vec::new(),
@@ -239,6 +243,7 @@ impl<'a> Run<'a> {
     async fn call(&self, attempt: Attempt, resume: Option<UpstreamId>) -> Result<Done, Lost> {
         let nothing = |attempt, error: ProviderError| Done {
             attempt,
+            lost: 0,
             end: error.into(),
             images: Vec::new(),
             usage: Usage::default(),
@@ -260,11 +265,15 @@ impl<'a> Run<'a> {
                     "no provider that can serve this request is turned on",
                 ),
             };
-            return Ok(nothing(attempt, error));
+            let lost = lost_images(&attempt, &[], &Err(error.clone()));
+            return Ok(Done {
+                lost,
+                ..nothing(attempt, error)
+            });
         };
         failpoint("intent");
         let call = self.describe(&attempt);
-        let stream = match resume {
+        let stream = || match resume {
             Some(id) => provider.resume(id, call),
             None => provider.generate(call),
         };
@@ -272,6 +281,7 @@ impl<'a> Run<'a> {
             .hear(&attempt, stream, provider.traits().repeatable)
             .await?;
         let end = end_of(&images, &verdict);
+        let lost = lost_images(&attempt, &images, &verdict);
         if end
             .failure()
             .is_some_and(|failure| failure.kind == FailKind::ContentPolicy)
@@ -282,6 +292,7 @@ impl<'a> Run<'a> {
             attempt,
             end,
             images,
+            lost,
             usage: verdict.unwrap_or_default(),
         })
     }
@@ -302,11 +313,12 @@ impl<'a> Run<'a> {
     async fn hear(
         &self,
         attempt: &Attempt,
-        stream: EventStream,
+        stream: impl FnOnce() -> EventStream + Send,
         repeatable: bool,
     ) -> Result<(Vec<Image>, Result<Usage, ProviderError>), Lost> {
         let mut images = Vec::new();
-        let listening = AssertUnwindSafe(self.listen(attempt, stream, &mut images)).catch_unwind();
+        let listening = async { self.listen(attempt, stream(), &mut images).await };
+        let listening = AssertUnwindSafe(listening).catch_unwind();
         let heard = tokio::time::timeout(self.engine.0.limits.attempt, listening).await;
         // A repeatable call costs nothing, so nothing about it is unknown.
         let verdict = if repeatable {
@@ -475,8 +487,10 @@ impl<'a> Run<'a> {
                 Money::ZERO
             },
             loss: done
-                .end
-                .possible_loss(done.attempt.part, done.attempt.unit_cost),
+                .attempt
+                .unit_cost
+                .times(done.lost)
+                .unwrap_or(Money::ZERO),
             failure: done.end.failure().cloned(),
             at: self.engine.now(),
         }
@@ -510,18 +524,32 @@ impl<'a> Run<'a> {
         W: Future<Output = Result<T, StoreError>> + Send,
     {
         let mut pause = Duration::from_millis(100);
+        let watchers = &self.engine.0.watchers;
         loop {
             match write().await {
-                Ok(written) => return Ok(written),
+                Ok(written) => {
+                    if pause > PATIENCE {
+                        watchers.goes_on(&self.task.id);
+                    }
+                    return Ok(written);
+                }
                 Err(StoreError::Fenced) => return Err(Lost),
+                Err(error @ (StoreError::Exists(_) | StoreError::NotFound(_))) => {
+                    // The same write would fail for ever: a fault of ours, which the next start looks at anew.
+                    tracing::error!(task.id = %self.task.id, %error, "the task cannot be written as it is");
+                    return Err(Lost);
+                }
+                Err(error) if pause <= PATIENCE => {
+                    tracing::warn!(task.id = %self.task.id, %error, "the task cannot be written; trying again");
+                }
                 Err(error) => {
-                    tracing::error!(task.id = %self.task.id, %error, "the task cannot be written; trying again");
+                    tracing::error!(task.id = %self.task.id, %error, "the task still cannot be written");
                     let why = match error {
                         StoreError::Full => stuck_on_a_full_disk(&self.task.id),
                         _ => Error::internal(),
                     };
                     let why = why.while_the_task_goes_on();
-                    self.engine.0.watchers.stuck(&self.task.id, why);
+                    watchers.stuck(&self.task.id, why);
                 }
             }
             tokio::time::sleep(pause).await;
@@ -563,6 +591,17 @@ fn end_of(images: &[Image], verdict: &Result<Usage, ProviderError>) -> AttemptEn
             "the upstream answered without an image",
         )
         .into(),
+    }
+}
+
+/// How many images of a call are lost to an unknown outcome: all that were not delivered.
+fn lost_images(attempt: &Attempt, images: &[Image], verdict: &Result<Usage, ProviderError>) -> u32 {
+    let delivered = u32::try_from(images.len()).unwrap_or(u32::MAX);
+    match verdict {
+        Err(error) if error.verdict == Verdict::Unknown => {
+            attempt.part.count.saturating_sub(delivered)
+        }
+        _ => 0,
     }
 }
 

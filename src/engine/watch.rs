@@ -110,6 +110,13 @@ impl Watchers {
         }
     }
 
+    /// Takes back that it is stuck.
+    pub(super) fn goes_on(&self, task: &TaskId) {
+        if let Some(watched) = self.lock().get(task) {
+            watched.progress.send_replace(Progress::Running);
+        }
+    }
+
     /// Tells everybody how it ended, and forgets it.
     pub(super) fn ended(&self, task: Arc<Task>) {
         if let Some(watched) = self.lock().remove(&task.id) {

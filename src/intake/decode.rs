@@ -59,7 +59,22 @@ pub(super) enum Class {
 }
 
 /// Both alphabets are read, even mixed: what counts is the bytes.
-pub(super) const fn class(byte: u8) -> Class {
+pub(super) fn class(byte: u8) -> Class {
+    // A table, because no processor can guess the branches of random text.
+    CLASSES[usize::from(byte)]
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        classes[byte as usize] = class_of(byte);
+        byte += 1;
+    }
+    classes
+};
+
+const fn class_of(byte: u8) -> Class {
     match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => Class::Symbol(byte),
         b'-' => Class::Symbol(b'+'),

@@ -160,7 +160,10 @@ impl From<ProviderError> for AttemptEnd {
                 failure,
                 before_work: false,
             },
-            Verdict::Unknown => Self::Unknown { failure },
+            // Whatever made it so: the client must not repeat it, and this kind says that.
+            Verdict::Unknown => Self::Unknown {
+                failure: Failure::new(FailKind::OutcomeUnknown, failure.message),
+            },
         }
     }
 }

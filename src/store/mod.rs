@@ -66,6 +66,15 @@ pub trait Store: Send + Sync {
     /// A repetition of an idempotency key writes nothing and names the task it stands for, or ends with
     /// [`StoreError::KeyReused`].
     async fn admit(&self, admission: Admission) -> Result<Admitted>;
+    /// The task that an admission with this key would repeat; [`StoreError::KeyReused`] as for [`Store::admit`], which
+    /// stays the judge where two come at once.
+    async fn find_repeated(
+        &self,
+        account: &AccountId,
+        mode: Mode,
+        asked: &Idempotency,
+        at: Millis,
+    ) -> Result<Option<TaskId>>;
     /// Gives up to `most` waiting tasks of a lane to this worker, the oldest first: they become `processing`, and
     /// each fence grows by one. Their first intents are written by [`Store::begin_attempts`].
     async fn claim(&self, lane: &str, worker: &str, most: u32, at: Millis) -> Result<Vec<Claimed>>;
@@ -74,6 +83,9 @@ pub trait Store: Send + Sync {
     async fn recover(&self, worker: &str) -> Result<Vec<Claimed>>;
     /// Writes intents, before any byte of them leaves. [`StoreError::Fenced`] if the task is not ours any more.
     async fn begin_attempts(&self, hold: &TaskHold, attempts: Vec<Attempt>) -> Result<()>;
+    /// Ends an attempt that did no paid work and writes the intent of the next one for the same images, together: a crash
+    /// between the two would strand the task. [`StoreError::Fenced`] as above.
+    async fn fail_over(&self, hold: &TaskHold, ended: EndedAttempt, next: Attempt) -> Result<()>;
     /// Stores the upstream's id of a job. [`StoreError::Fenced`] as above.
     async fn note_upstream_id(
         &self,

@@ -194,14 +194,6 @@ impl AttemptEnd {
             | Self::Unknown { failure } => Some(failure),
         }
     }
-
-    /// What the operator may have paid for nothing: the whole call, if its outcome is unknown.
-    pub fn possible_loss(&self, part: Part, unit_cost: Money) -> Money {
-        match self {
-            Self::Unknown { .. } => unit_cost.times(part.count).unwrap_or(Money::ZERO),
-            _ => Money::ZERO,
-        }
-    }
 }
 
 /// What a new process does with an attempt that it finds at [`AttemptState::Intent`].

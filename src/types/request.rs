@@ -30,13 +30,13 @@ impl Draft {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// A text that is the same for drafts that ask for the same, whatever the order and spelling of their fields.
+    /// A text that is the same for drafts that ask for the same, whatever the order and spelling of their fields. What
+    /// stands under one name keeps its order: the first image is not the second.
     pub fn canonical(&self) -> String {
-        let fields: BTreeMap<&str, &Value> = self
-            .fields
-            .iter()
-            .map(|field| (field.name.as_str(), &field.value))
-            .collect();
+        let mut fields: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for field in &self.fields {
+            fields.entry(&field.name).or_default().push(&field.value);
+        }
         serde_json::to_string(&fields).unwrap_or_default()
     }
 

@@ -255,6 +255,31 @@ fn images_of_both_places_are_joined_those_of_the_messages_first() {
 }
 
 #[test]
+fn drafts_with_other_images_are_other_drafts() {
+    let canonical = |first: &str| {
+        let parts = json!([{"image": first}, {"image": "https://a.example/2.png"}, {"text": "x"}]);
+        let body = json!({"messages": [{"role": "user", "content": parts}]});
+        let draft = decode(body.to_string().as_bytes()).expect("a draft");
+        draft.canonical()
+    };
+    assert_ne!(
+        canonical("https://a.example/1.png"),
+        canonical("https://a.example/3.png")
+    );
+    let of = |body: Value| decode(body.to_string().as_bytes()).map(|it| it.canonical());
+    let flat = of(json!({"model": "NBP", "prompt": "x", "size": "1:1"}));
+    assert_eq!(
+        flat,
+        of(json!({"size": "1:1", "model": "NBP", "messages": says("x")}))
+    );
+    let parameters = json!({"size": "1:1", "model": null});
+    assert_eq!(
+        flat,
+        of(json!({"model": "NBP", "input": {"prompt": "x"}, "parameters": parameters}))
+    );
+}
+
+#[test]
 fn what_stands_twice_must_agree() {
     let body = |more: Value| {
         let mut body = json!({

@@ -2,12 +2,16 @@
 
 use super::{base64, png};
 use crate::intake::Fields;
+use crate::intake::decode::{Kernel, portable};
 use crate::intake::scanner::{BLOCK_BYTES, Limits, MIN_BARE_CHARACTERS, ScanError, Scanner, Step};
 use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 const FIELDS: Fields = Fields(&["image", "b64_json", "image_url.url", "$.top"]);
+
+/// Every kernel that there is, and one that stops elsewhere.
+const KERNELS: &[(&str, Kernel)] = &[("portable", portable), ("exact", exact)];
 
 /// A document that keeps the order of keys, and keys that stand twice.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,8 +149,14 @@ enum Scanned {
     Refused(ScanError),
 }
 
-fn scan<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
-    let mut scanner = Scanner::new(FIELDS, Limits::CLIENT);
+/// A kernel as a processor's own would be: it decodes up to the very quad that it cannot.
+fn exact(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let quads = text.chunks_exact(4);
+    4 * quads.take_while(|quad| portable(quad, out) == 4).count()
+}
+
+fn scan<'a>(kernel: Kernel, pieces: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
+    let mut scanner = Scanner::with_kernel(FIELDS, Limits::CLIENT, kernel);
     let (mut blobs, mut open) = (Vec::new(), Vec::new());
     for mut piece in pieces {
         loop {
@@ -190,7 +200,7 @@ fn put_back(doc: &mut Doc, put: &impl Fn(&str) -> Option<Doc>) {
 /// Checks one document, cut at these places, against itself in one piece and against the plain way. For fuzzers too:
 /// any bytes and any cuts will do.
 fn check(bytes: &[u8], cuts: &[usize]) {
-    let whole = scan([bytes]);
+    let whole = scan(portable, [bytes]);
     let mut pieces = Vec::new();
     let mut rest = bytes;
     for &cut in cuts {
@@ -199,7 +209,10 @@ fn check(bytes: &[u8], cuts: &[usize]) {
         rest = behind;
     }
     pieces.push(rest);
-    assert_eq!(scan(pieces), whole, "the cuts {cuts:?} matter");
+    for (name, kernel) in KERNELS {
+        let scanned = scan(*kernel, pieces.iter().copied());
+        assert_eq!(scanned, whole, "{name}, cut at {cuts:?}");
+    }
     match (parse_then_decode(bytes), whole) {
         (Some(expected), Scanned::Doc(doc)) => assert_eq!(doc, expected),
         (None, Scanned::Malformed | Scanned::Refused(_)) => {}

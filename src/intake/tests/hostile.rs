@@ -4,6 +4,7 @@ use super::{base64, body, expect_nothing_left, png, store};
 use crate::error::{Error, Kind};
 use crate::intake::{Fields, Intake, Limits, MAX_SKELETON_BYTES, ReadError, read, read_json};
 use crate::types::Format;
+use futures::StreamExt;
 
 const FIELDS: Fields = Fields(&["image", "images.image_url"]);
 
@@ -265,4 +266,16 @@ async fn a_sender_that_goes_away_leaves_nothing() {
     assert!(matches!(error, ReadError::BrokeOff(_)));
     assert_eq!(Error::from(error).kind, Kind::InvalidBody);
     expect_nothing_left(&folder, "a broken connection").await;
+}
+
+#[tokio::test]
+async fn a_handler_that_is_dropped_while_it_reads_leaves_nothing() {
+    let (folder, blobs) = store();
+    let good = base64(&png(640, 300_000));
+    let text = format!(r#"{{"image":["{good}","{}"#, &good[..300_000]);
+    let stalled = body(text.as_bytes(), 16_384).chain(futures::stream::pending());
+    let reading = read_json(stalled, &blobs, FIELDS);
+    let wait = std::time::Duration::from_millis(300);
+    assert!(tokio::time::timeout(wait, reading).await.is_err());
+    expect_nothing_left(&folder, "a dropped handler").await;
 }

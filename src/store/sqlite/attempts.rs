@@ -69,6 +69,17 @@ pub(super) fn note_upstream_id(
     )))
 }
 
+pub(super) fn fail_over(
+    tx: &Connection,
+    hold: &TaskHold,
+    ended: &EndedAttempt,
+    next: &Attempt,
+) -> Result<()> {
+    let bill = check_hold(tx, hold)?;
+    end_one(tx, &hold.task, &bill, ended)?;
+    insert_intent(tx, &hold.task, next)
+}
+
 /// Ends one attempt of a task that goes on.
 pub(super) fn end(
     tx: &Connection,

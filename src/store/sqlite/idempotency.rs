@@ -1,28 +1,26 @@
 //! Idempotency keys: which task a repetition stands for.
 
 use super::rows::{execute, first};
-use crate::store::{Admission, Result, StoreError};
-use crate::types::TaskId;
+use crate::store::{Admission, Idempotency, Result, StoreError};
+use crate::types::{AccountId, Millis, Mode, TaskId};
 use rusqlite::{Connection, params};
 
 /// How many expired keys each new one sweeps away, so that the table never needs a sweep of its own.
 const SWEEP: u32 = 2;
 
-/// The task that this admission repeats, if its key is known.
-pub(super) fn find(tx: &Connection, admission: &Admission) -> Result<Option<TaskId>> {
-    let Some(asked) = &admission.idempotency else {
-        return Ok(None);
-    };
+/// The task that this key stands for.
+pub(super) fn find(
+    tx: &Connection,
+    account: &AccountId,
+    mode: Mode,
+    asked: &Idempotency,
+    at: Millis,
+) -> Result<Option<TaskId>> {
     let known = first(
         tx,
         "SELECT fingerprint, task FROM idempotency_keys \
          WHERE account = ?1 AND mode = ?2 AND key = ?3 AND expires_at > ?4",
-        params![
-            admission.account.as_str(),
-            admission.mode.name(),
-            asked.key,
-            admission.at.0
-        ],
+        params![account.as_str(), mode.name(), asked.key, at.0],
         |row| Ok((row.get::<Vec<u8>>()?, row.task_id()?)),
     )?;
     match known {

@@ -24,12 +24,12 @@ mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Admission, Admitted, Claimed, EndedAttempt, QueueDepth, Result, SecretHash, Settlement, Store,
-    StoreError, TaskHold,
+    Admission, Admitted, Claimed, EndedAttempt, Idempotency, QueueDepth, Result, SecretHash,
+    Settlement, Store, StoreError, TaskHold,
 };
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, KeyId,
-    Millis, Money, Task, TaskId, UpstreamId,
+    Millis, Mode, Money, Task, TaskId, UpstreamId,
 };
 use async_trait::async_trait;
 use open::Durability;
@@ -141,6 +141,19 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn find_repeated(
+        &self,
+        account: &AccountId,
+        mode: Mode,
+        asked: &Idempotency,
+        at: Millis,
+    ) -> Result<Option<TaskId>> {
+        let (account, asked) = (account.clone(), asked.clone());
+        self.readers
+            .run(move |tx| idempotency::find(tx, &account, mode, &asked, at))
+            .await
+    }
+
     async fn claim(&self, lane: &str, worker: &str, most: u32, at: Millis) -> Result<Vec<Claimed>> {
         let (lane, worker) = (lane.to_owned(), worker.to_owned());
         self.writer
@@ -157,6 +170,13 @@ impl Store for SqliteStore {
         let hold = hold.clone();
         self.writer
             .run(move |tx| attempts::begin(tx, &hold, &attempts))
+            .await
+    }
+
+    async fn fail_over(&self, hold: &TaskHold, ended: EndedAttempt, next: Attempt) -> Result<()> {
+        let hold = hold.clone();
+        self.writer
+            .run(move |tx| attempts::fail_over(tx, &hold, &ended, &next))
             .await
     }
 

@@ -12,8 +12,11 @@ use rusqlite::{Connection, params};
 
 /// Accepts a task: its row, what it reads, its hold, and the intents of its first attempts.
 pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> {
-    if let Some(known) = idempotency::find(tx, admission)? {
-        return Ok(Admitted::Known(known));
+    if let Some(asked) = &admission.idempotency {
+        let (account, mode) = (&admission.account, admission.mode);
+        if let Some(known) = idempotency::find(tx, account, mode, asked, admission.at)? {
+            return Ok(Admitted::Known(known));
+        }
     }
     if admission.start.is_none() {
         check_room(tx, &admission.key, admission.most_waiting)?;
