@@ -35,7 +35,8 @@ struct Inner {
     store: Arc<dyn Store>,
     found: Cache<SecretHash, Caller>,
     imported: ArcSwap<HashSet<SecretHash>>,
-    limiters: Cache<KeyId, Arc<DefaultDirectRateLimiter>>,
+    /// A key's limiter outlives a change of other keys; a key whose limit changes gets a new one.
+    limiters: Cache<(KeyId, NonZeroU32), Arc<DefaultDirectRateLimiter>>,
     generation: AtomicI64,
 }
 
@@ -64,7 +65,6 @@ impl Keys {
                 .store(Arc::new(imported.into_iter().collect()));
             self.0.generation.store(generation, Ordering::Release);
             self.0.found.clear();
-            self.0.limiters.clear();
         }
         Ok(())
     }
@@ -126,7 +126,10 @@ impl Keys {
             return Ok(());
         };
         let make = || Ok::<_, Error>(Arc::new(RateLimiter::direct(Quota::per_minute(per_minute))));
-        let limiter = self.0.limiters.get_or_insert_with(&caller.key.id, make)?;
+        let limiter = self
+            .0
+            .limiters
+            .get_or_insert_with(&(caller.key.id.clone(), per_minute), make)?;
         limiter.check().map_err(|early| {
             let wait = early.wait_time_from(DefaultClock::default().now());
             Error::new(

@@ -42,9 +42,6 @@ const IMAGE_FIELDS: Fields = Fields(&[
 /// A client that sends nothing for so long in the middle of a body is not waited for.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// A refused body is read on up to here, because a client that is still sending sees no reply before it is done.
-const LINGER_BYTES: usize = 4 * 1024 * 1024;
-
 /// Reads a JSON body.
 pub(super) async fn read_json(
     api: &Api,
@@ -54,15 +51,7 @@ pub(super) async fn read_json(
 ) -> Result<Ask, Error> {
     expect_json(headers)?;
     let blobs = api.0.engine.blobs();
-    let mut body = patient(body);
-    let intake = intake::read_json(&mut body, blobs, IMAGE_FIELDS).await;
-    let intake = match intake {
-        Ok(intake) => intake,
-        Err(error) => {
-            linger(body).await;
-            return Err(error);
-        }
-    };
+    let intake = intake::read_json(patient(body), blobs, IMAGE_FIELDS).await?;
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,
@@ -83,14 +72,8 @@ pub(super) async fn read_form(
     body: Body,
     dialect: &dyn Dialect,
 ) -> Result<Ask, Error> {
-    let mut body = patient(body);
-    let intake = match multipart::read(&mut body, boundary, api.0.engine.blobs()).await {
-        Ok(form) => form.into_intake(),
-        Err(error) => {
-            linger(body).await;
-            return Err(error);
-        }
-    };
+    let form = multipart::read(patient(body), boundary, api.0.engine.blobs()).await?;
+    let intake = form.into_intake();
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,
@@ -110,17 +93,6 @@ fn patient(body: Body) -> BoxStream<'static, Result<Bytes, String>> {
         }
     })
     .boxed()
-}
-
-/// Reads a refused body on for a moment, so that its client gets to see why.
-async fn linger(mut body: BoxStream<'static, Result<Bytes, String>>) {
-    let mut read = 0;
-    while let Some(Ok(chunk)) = body.next().await {
-        read += chunk.len();
-        if read > LINGER_BYTES {
-            return;
-        }
-    }
 }
 
 /// What the task must remember of how it came.

@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod files;
 mod images;
+mod linger;
 mod marks;
 mod models;
 mod name;

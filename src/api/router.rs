@@ -1,6 +1,6 @@
 //! Every route, grouped by who calls it.
 
-use super::{Api, account, files, images, models, ops, tasks};
+use super::{Api, account, files, images, linger, models, ops, tasks};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
@@ -69,6 +69,7 @@ async fn mark(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let path = request.uri().path().to_owned();
     let span = tracing::info_span!("request", request.id = %id, http.method = %request.method());
+    let (request, rest) = linger::share(request);
     let answered = AssertUnwindSafe(next.run(request))
         .catch_unwind()
         .instrument(span.clone())
@@ -77,6 +78,9 @@ async fn mark(mut request: Request, next: Next) -> Response {
         span.in_scope(|| tracing::error!(http.path = path, "a handler panicked"));
         super::reply::Refusal::at(&path, Error::internal()).into_response()
     });
+    if response.status().is_client_error() || response.status().is_server_error() {
+        rest.forget().await;
+    }
     span.in_scope(|| {
         let duration_ms = started.elapsed().as_millis();
         tracing::debug!(

@@ -6,13 +6,10 @@
 use crate::client::{Client, Holder};
 use pinhole::app::{App, StartError};
 use pinhole::config::{ProviderSettings, Settings};
-use pinhole::engine::{Ask, Engine, Origin};
+use pinhole::engine::Engine;
 use pinhole::provider::{Provider, Providers};
 use pinhole::store::{self, Store, StoreError};
-use pinhole::types::{
-    Account, Caller, CreditLine, Draft, KeyLimits, Millis, Mode, Money, Scope, Secret, TaskId,
-};
-use serde_json::Value;
+use pinhole::types::{Account, CreditLine, KeyLimits, Millis, Mode, Money, Scope, Secret, TaskId};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -280,37 +277,6 @@ impl TestApp {
 
     pub fn setup(&self) -> &Setup {
         self.setup.as_ref().expect("it is there until the end")
-    }
-
-    /// Has a request of this key admitted, as if its client had left at once.
-    pub async fn admit(&self, holder: &Holder, body: &Value) {
-        let found = self.store().find_key(&holder.secret.hash()).await;
-        let (key, account) = found.expect("rows").expect("the key exists");
-        let caller = Caller {
-            account: Arc::new(account),
-            key: Arc::new(key),
-        };
-        let mut draft = Draft::default();
-        for (name, value) in body.as_object().expect("an object") {
-            draft.push(name, value.clone());
-        }
-        let origin = Origin {
-            idempotency: None,
-            public_url: self.url.clone(),
-            reject_adaptation: false,
-        };
-        let admitted = self
-            .engine()
-            .generate(
-                &caller,
-                Ask {
-                    draft,
-                    ..Ask::default()
-                },
-                origin,
-            )
-            .await;
-        admitted.unwrap_or_else(|error| panic!("it is admitted: {error}"));
     }
 
     /// Begins the drain, as SIGTERM does.

@@ -80,6 +80,11 @@ impl Client {
         send(self.generation(&body)).await
     }
 
+    /// The same call from somebody who does not wait for its end.
+    pub async fn leave(&self, body: &Value) -> Reply {
+        send(self.generation(body).header("prefer", "respond-async")).await
+    }
+
     /// The same call, whatever becomes of the server meanwhile.
     pub async fn try_generate(&self, body: Value) -> Option<Reply> {
         try_send(self.generation(&body)).await

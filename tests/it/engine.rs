@@ -192,7 +192,7 @@ async fn an_answer_without_an_image_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_panic_of_a_provider_is_ours_and_costs_the_client_nothing() {
+async fn a_panic_of_a_provider_is_unknown_and_costs_the_client_nothing() {
     let two = two(Scripted::new(&[Step::Panic]), Scripted::obliging()).await;
     two.ask(1).await.refused(504, "outcome_unknown");
     assert_eq!(two.asked(), (1, 0), "it may have been sent");

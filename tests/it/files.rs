@@ -146,11 +146,16 @@ async fn a_name_that_was_never_given_is_not_found() {
 #[tokio::test]
 async fn an_expired_file_is_gone_before_and_after_it_is_deleted() {
     let app = Setup::new()
-        .set(|settings| settings.keep_test_results = Duration::ZERO)
+        .set(|settings| settings.keep_test_results = Duration::from_secs(1))
         .start()
         .await;
     let (link, _) = picture(&app).await;
-    app.nobody().get(&link).await.refused(410, "expired");
+    let expired = crate::app::until("its time is over", async || {
+        let reply = app.nobody().get(&link).await;
+        (reply.status != 200).then_some(reply)
+    })
+    .await;
+    expired.refused(410, "expired");
     let collected = app.engine().collect(Duration::from_secs(3600)).await;
     assert_eq!((collected.expired, collected.orphans), (1, 0));
     app.nobody().get(&link).await.refused(410, "expired");

@@ -337,6 +337,27 @@ async fn bodies_that_cannot_be_read_are_refused_by_what_is_wrong_with_them() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_read_by_clients_that_send_their_whole_body_first() {
+    let app = TestApp::start().await;
+    let huge = format!("{{\"prompt\":\"{}\"}}", "x".repeat(8 << 20));
+    for _ in 0..5 {
+        let json_type = Some("application/json");
+        let (client, nobody) = (app.test_key(), app.nobody());
+        let refused = client.generate_raw(json_type, huge.clone()).await;
+        refused.refused(413, "too_large");
+        let other = client.generate_raw(Some("text/html"), huge.clone()).await;
+        other.refused(415, "unsupported_media_type");
+        let keyless = nobody.generate_raw(json_type, huge.clone()).await;
+        keyless.refused(401, "invalid_api_key");
+        let nowhere = nobody
+            .request(Method::POST, "/v1/nothing")
+            .body(huge.clone());
+        send(nowhere).await.refused(404, "not_found");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn directives_in_the_prompt_fail_as_they_say_and_cost_nothing() {
     let app = Setup::new()
         .model(&crate::app::model(

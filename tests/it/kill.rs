@@ -1,7 +1,7 @@
 //! The program is killed with SIGKILL, at every step of a call and at random, and started again. Afterwards an auditor
 //! with SQL of its own looks at everything that was promised: nothing lost, nothing sent twice, every charge right.
 
-use crate::client::{Holder, Reply};
+use crate::client::{Holder, Reply, try_send};
 use crate::images::small_with;
 use crate::server::{Server, Site};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -360,6 +360,44 @@ async fn a_recovery_that_is_killed_is_taken_up_again() {
             let count = audit(&site, &server, &holder, &seen, 100_000_000).await;
             eprintln!("killed, and {killed} times more while {model} recovered: {count}");
             server.kill();
+        }
+    }
+}
+
+/// Clients that repeat a call under its idempotency key, as they should after a broken connection.
+#[tokio::test]
+async fn a_call_repeated_under_its_key_after_a_kill_is_one_task() {
+    for step in STEPS {
+        let site = Site::new(Duration::from_millis(20));
+        let holder = site.customer("100.00").await;
+        let mut seen = Seen::default();
+        for failpoints in [
+            format!("{step}=2*off->return"),
+            String::new(),
+            String::new(),
+        ] {
+            let mut server = site.start(&failpoints).await;
+            let client = server.client(&holder);
+            let call = |k: u32| {
+                let body = small_with("a boat", json!({"model": "paid", "n": 1 + k % 2}));
+                let request = client.generation(&body);
+                try_send(request.header("idempotency-key", format!("call {k}")))
+            };
+            let replies = futures::future::join_all((0..REQUESTS).map(call)).await;
+            seen.requests = REQUESTS as usize;
+            let dies = !failpoints.is_empty();
+            assert!(dies || replies.iter().all(Option::is_some), "{replies:?}");
+            replies.into_iter().for_each(|reply| seen.note(reply));
+            if dies {
+                let died = server.death(Duration::from_secs(10)).await;
+                assert!(died.is_some(), "{}", site.log_text());
+            } else {
+                all_ended(&site.rows(), Instant::now()).await;
+                let count = audit(&site, &server, &holder, &seen, 100_000_000).await;
+                assert_eq!(count.tasks, REQUESTS as usize, "one task a key");
+                eprintln!("killed at `{step}`, all calls repeated under their keys: {count}");
+                server.kill();
+            }
         }
     }
 }
