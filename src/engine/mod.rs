@@ -10,7 +10,9 @@
 //! makes the calls and settles it; `recover` does both for what a dead process left. The runner is a
 //! tracked task of its own: whoever asked may leave at any moment. This module knows no HTTP and no SQL.
 
+mod accepted;
 mod admit;
+mod check;
 mod collect;
 mod inputs;
 mod lane;
@@ -19,9 +21,12 @@ mod model;
 mod recover;
 mod route;
 mod run;
+mod settle;
 mod watch;
 
-pub use admit::{Accepted, Ask, Origin, Quoted, Seen};
+pub use accepted::{Accepted, Seen};
+pub use admit::{Ask, Origin};
+pub use check::Quoted;
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
@@ -138,7 +143,7 @@ impl Engine {
 
     /// Lets those go who wait for a task that will not end in this process: it goes on at the next start.
     pub fn dismiss_watchers(&self) {
-        self.0.watchers.dismiss(admit::still_running);
+        self.0.watchers.dismiss(accepted::still_running);
     }
 
     /// Whether new tasks are refused because the process is about to end.

@@ -1,0 +1,90 @@
+//! Waiting for an accepted task, or watching it.
+
+use super::watch::{Live, Progress, Shown, Watch};
+use crate::error::{Error, Kind};
+use crate::provider::Preview;
+use crate::types::{Millis, Mode, Quote, Request, Task, TaskId, TaskState};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, watch};
+
+/// A task that was accepted: durable, paid for, and running or waiting.
+pub struct Accepted {
+    /// Its id.
+    pub task: TaskId,
+    /// Live or test.
+    pub mode: Mode,
+    /// The price of the moment.
+    pub quote: Quote,
+    /// What was adapted in the request, as `name=how`.
+    pub adapted: Vec<String>,
+    /// Where it stood when it was accepted or joined.
+    pub state: TaskState,
+    /// Whether it is the task of an earlier call, which this one repeats.
+    pub is_repeated: bool,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// What was asked, as the schema understood it.
+    pub request: Arc<Request>,
+    /// When it was accepted.
+    pub created_at: Millis,
+    pub(super) watch: Watch,
+}
+
+/// What a watcher sees next.
+#[derive(Debug)]
+pub enum Seen {
+    /// An unfinished image.
+    Preview(Arc<Preview>),
+    /// A finished image, stored and not settled.
+    Image(Arc<Shown>),
+    /// The end, or why there is none for now.
+    Ended(Result<Arc<Task>, Error>),
+}
+
+impl Accepted {
+    /// Waits for the end. [`Kind::StillRunning`] after `limit`; the task goes on.
+    pub async fn wait(mut self, limit: Duration) -> Result<Arc<Task>, Error> {
+        match tokio::time::timeout(limit, ended(&mut self.watch.progress)).await {
+            Err(_) => Err(still_running(&self.task)),
+            Ok(ended) => ended,
+        }
+    }
+
+    /// What happens next. Previews that came while nobody looked may be missing; the end is always seen.
+    pub async fn next(&mut self) -> Seen {
+        loop {
+            tokio::select! {
+                // What was shown before the end is seen before the end.
+                biased;
+                live = self.watch.live.recv() => match live {
+                    Ok(Live::Preview(preview)) => return Seen::Preview(preview),
+                    Ok(Live::Image(image)) => return Seen::Image(image),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => {
+                        return Seen::Ended(ended(&mut self.watch.progress).await);
+                    }
+                },
+                end = ended(&mut self.watch.progress) => return Seen::Ended(end),
+            }
+        }
+    }
+}
+
+async fn ended(progress: &mut watch::Receiver<Progress>) -> Result<Arc<Task>, Error> {
+    let seen = progress
+        .wait_for(|progress| !matches!(progress, Progress::Running))
+        .await;
+    match seen.as_deref() {
+        Ok(Progress::Ended(task)) => Ok(Arc::clone(task)),
+        Ok(Progress::Stuck(why)) => Err(why.clone()),
+        Ok(Progress::Running) | Err(_) => Err(Error::internal()),
+    }
+}
+
+pub(super) fn still_running(task: &TaskId) -> Error {
+    Error::new(
+        Kind::StillRunning,
+        format!("the task goes on; fetch it later at /v1/images/generations/{task}"),
+    )
+}

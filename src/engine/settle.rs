@@ -1,0 +1,197 @@
+//! Making ends durable: of one call, of the whole task; and writing until it is written.
+
+use super::run::{Done, Lost, Run};
+use crate::error::{Error, Kind};
+use crate::failpoint::failpoint;
+use crate::provider::Image;
+use crate::store::{EndedAttempt, Settlement, StoreError};
+use crate::types::{
+    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Mode, Money, TaskEnd, TaskId,
+    Usage,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A database that fails for less than about this long, twice over, is not worth telling anybody.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+impl Run<'_> {
+    /// Stores the end of a call while the task goes on.
+    pub(super) async fn store_done(&self, done: Done) -> Result<(), Lost> {
+        let ended = self.ended(&done);
+        let assets = self.assets(&done.images);
+        self.persist(|| {
+            self.engine
+                .0
+                .store
+                .end_attempt(&self.hold, ended.clone(), assets.clone())
+        })
+        .await?;
+        keep(done.images);
+        Ok(())
+    }
+
+    /// Ends the task: one transaction, then everybody who waits.
+    pub(super) async fn settle(
+        &self,
+        last: Option<Done>,
+        ends: &[AttemptEnd],
+        usage: Usage,
+        upstream: Duration,
+    ) -> Result<(), Lost> {
+        let end = match (&self.route, ends.is_empty()) {
+            (None, true) => TaskEnd::Failed(Failure::new(
+                FailKind::Unavailable,
+                "no provider that can serve this request is turned on",
+            )),
+            _ => TaskEnd::of_parts(ends),
+        };
+        let delivered: u32 = ends
+            .iter()
+            .map(|end| {
+                if let AttemptEnd::Succeeded { delivered } = end {
+                    *delivered
+                } else {
+                    0
+                }
+            })
+            .sum();
+        let settlement = Settlement {
+            attempts: last.iter().map(|done| self.ended(done)).collect(),
+            assets: last
+                .as_ref()
+                .map(|done| self.assets(&done.images))
+                .unwrap_or_default(),
+            captured: match self.task.mode {
+                Mode::Live => self.task.quote.for_delivered(delivered),
+                Mode::Test => Money::ZERO,
+            },
+            usage,
+            upstream_ms: i64::try_from(upstream.as_millis()).unwrap_or(i64::MAX),
+            at: self.engine.now(),
+            end,
+        };
+        let store = &self.engine.0.store;
+        let task = self
+            .persist(|| store.settle(&self.hold, settlement.clone()))
+            .await?;
+        if let Some(done) = last {
+            keep(done.images);
+        }
+        failpoint("settled");
+        tracing::info!(
+            task.id = %task.id,
+            model.id = task.request.model(),
+            task.state = task.state.name(),
+            failure = task.failure.as_ref().map(|failure| failure.kind.name()),
+            cost = %task.captured,
+            duration_ms = task.completed_at.map(|at| at.since(task.created_at).as_millis()),
+            "the task has ended"
+        );
+        metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
+        self.engine.0.watchers.ended(Arc::new(task));
+        Ok(())
+    }
+
+    pub(super) fn ended(&self, done: &Done) -> EndedAttempt {
+        let delivered = u32::try_from(done.images.len()).unwrap_or(u32::MAX);
+        let cost = done
+            .attempt
+            .unit_cost
+            .times(delivered)
+            .unwrap_or(Money::ZERO);
+        EndedAttempt {
+            number: done.attempt.number,
+            state: done.end.state(),
+            cost: if done.end.state() == AttemptState::Succeeded {
+                cost
+            } else {
+                Money::ZERO
+            },
+            loss: done
+                .attempt
+                .unit_cost
+                .times(done.lost)
+                .unwrap_or(Money::ZERO),
+            failure: done.end.failure().cloned(),
+            at: self.engine.now(),
+        }
+    }
+
+    fn assets(&self, images: &[Image]) -> Vec<Asset> {
+        let at = self.engine.now();
+        let keep = match self.task.mode {
+            Mode::Live => self.engine.0.limits.keep_results,
+            Mode::Test => self.engine.0.limits.keep_test_results,
+        };
+        images
+            .iter()
+            .map(|image| Asset {
+                id: AssetId::new(),
+                task: self.task.id.clone(),
+                account: self.task.account.clone(),
+                index: image.index,
+                picture: image.blob.picture().clone(),
+                revised_prompt: image.revised_prompt.clone(),
+                created_at: at,
+                expires_at: Some(at.after(keep)),
+            })
+            .collect()
+    }
+
+    /// Writes until it is written. A database that cannot write for now must not lose a result that is paid for: those
+    /// who wait are told, and the write is tried again.
+    pub(super) async fn persist<T, W>(&self, write: impl Fn() -> W) -> Result<T, Lost>
+    where
+        W: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let mut pause = Duration::from_millis(100);
+        let watchers = &self.engine.0.watchers;
+        loop {
+            match write().await {
+                Ok(written) => {
+                    if pause > PATIENCE {
+                        watchers.goes_on(&self.task.id);
+                    }
+                    return Ok(written);
+                }
+                Err(StoreError::Fenced) => return Err(Lost),
+                Err(error @ (StoreError::Exists(_) | StoreError::NotFound(_))) => {
+                    // The same write would fail for ever: a fault of ours, which the next start looks at anew.
+                    tracing::error!(task.id = %self.task.id, %error, "the task cannot be written as it is");
+                    return Err(Lost);
+                }
+                Err(error) if pause <= PATIENCE => {
+                    tracing::warn!(task.id = %self.task.id, %error, "the task cannot be written; trying again");
+                }
+                Err(error) => {
+                    tracing::error!(task.id = %self.task.id, %error, "the task still cannot be written");
+                    let why = match error {
+                        StoreError::Full => stuck_on_a_full_disk(&self.task.id),
+                        _ => Error::internal(),
+                    };
+                    let why = why.while_the_task_goes_on();
+                    watchers.stuck(&self.task.id, why);
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+}
+
+fn stuck_on_a_full_disk(task: &TaskId) -> Error {
+    Error::new(
+        Kind::StorageFull,
+        format!(
+            "the disk is full; the task ends when there is room: fetch it later at /api/v1/tasks/{task}"
+        ),
+    )
+}
+
+/// Their rows are durable: the blobs are no orphans any more.
+fn keep(images: Vec<Image>) {
+    for image in images {
+        image.blob.keep();
+    }
+}
