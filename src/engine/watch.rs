@@ -55,6 +55,23 @@ struct Watched {
     previews: u32,
 }
 
+impl Watched {
+    fn new(previews: u32) -> Self {
+        Self {
+            progress: watch::channel(Progress::Running).0,
+            live: broadcast::channel(LAG).0,
+            previews,
+        }
+    }
+
+    fn watch(&self) -> Watch {
+        Watch {
+            progress: self.progress.subscribe(),
+            live: self.live.subscribe(),
+        }
+    }
+}
+
 /// Everybody who watches a task of this process.
 #[derive(Default)]
 pub(super) struct Watchers(Mutex<HashMap<TaskId, Watched>>);
@@ -62,32 +79,20 @@ pub(super) struct Watchers(Mutex<HashMap<TaskId, Watched>>);
 impl Watchers {
     /// Opens a task for watching; `previews` of each image are wanted.
     pub(super) fn open(&self, task: &TaskId, previews: u32) -> Watch {
-        let (progress, progress_seen) = watch::channel(Progress::Running);
-        let (live, live_seen) = broadcast::channel(LAG);
-        self.lock().insert(
-            task.clone(),
-            Watched {
-                progress,
-                live,
-                previews,
-            },
-        );
-        Watch {
-            progress: progress_seen,
-            live: live_seen,
-        }
+        let watched = Watched::new(previews);
+        let watch = watched.watch();
+        self.lock().insert(task.clone(), watched);
+        watch
     }
 
     /// Watches a task that may or may not run here. Whoever joins one that has ended must tell itself so, with
-    /// [`Watchers::ended`].
+    /// [`Watchers::ended`]. Looking and opening are one step: two who join at once must not open it twice, because the
+    /// first would then watch what nobody tells anything any more.
     pub(super) fn join(&self, task: &TaskId) -> Watch {
-        if let Some(watched) = self.lock().get(task) {
-            return Watch {
-                progress: watched.progress.subscribe(),
-                live: watched.live.subscribe(),
-            };
-        }
-        self.open(task, 0)
+        let mut all = self.lock();
+        all.entry(task.clone())
+            .or_insert_with(|| Watched::new(0))
+            .watch()
     }
 
     /// How many previews of each image somebody wants to see.
@@ -139,5 +144,35 @@ impl Watchers {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TaskId, Watched>> {
         // A panic elsewhere cannot leave a map half-changed: each use is one call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_joins_at_once_watches_the_same() {
+        let (watchers, task) = (Arc::new(Watchers::default()), TaskId::new());
+        for _ in 0..200 {
+            let joining: Vec<_> = (0..4)
+                .map(|_| {
+                    let (watchers, task) = (Arc::clone(&watchers), task.clone());
+                    std::thread::spawn(move || watchers.join(&task))
+                })
+                .collect();
+            let watches: Vec<Watch> = joining
+                .into_iter()
+                .map(|one| one.join().expect("no panic"))
+                .collect();
+            watchers.stuck(&task, Error::internal());
+            for watch in &watches {
+                assert!(
+                    matches!(*watch.progress.borrow(), Progress::Stuck(_)),
+                    "somebody watches nothing"
+                );
+            }
+            watchers.forget(&task);
+        }
     }
 }
