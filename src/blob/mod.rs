@@ -118,7 +118,7 @@ impl Blobs {
         writer.finish().await
     }
 
-    /// The bytes of a blob in blocks of [`READ_BLOCK_BYTES`] (the last one may be shorter).
+    /// The bytes of a blob in blocks of [`READ_BLOCK_BYTES`]; the last one may be shorter, or half as long again.
     pub async fn read(
         &self,
         key: &BlobKey,
@@ -221,7 +221,9 @@ fn read_file(
         let Some(file) = file.filter(|_| !range.is_empty()) else {
             return Ok(None);
         };
-        let block = (range.end - range.start).min(READ_BLOCK_BYTES as u64);
+        let (left, block) = (range.end - range.start, READ_BLOCK_BYTES as u64);
+        // A rest that is hardly worth a thread hop of its own is read with what comes before it.
+        let block = if left <= block * 3 / 2 { left } else { block };
         let (file, bytes) = read_block(file, range.start, block).await?;
         Ok(Some((bytes, (Some(file), range.start + block..range.end))))
     })
