@@ -169,3 +169,43 @@ async fn a_quote_is_what_is_charged_and_costs_nothing() {
     assert_eq!(wrong.status, 400);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_call_that_an_sdk_sends_again_joins_the_one_it_gave_up() {
+    let gate = Arc::new(Semaphore::new(0));
+    let provider = Scripted::new(&[Step::Wait(Arc::clone(&gate)), Step::Deliver]);
+    let app = paid_by(Arc::clone(&provider)).await;
+    let customer = app.customer("1.00").await;
+    let (body, other) = (paid(), small_with("a dog", json!({"model": "paid"})));
+    // A client of its own, so that giving up closes its connection.
+    let gave_up = customer.at(&app.url);
+    let first = gave_up.generation(&body).send();
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_millis(300), first)
+            .await
+            .is_err()
+    );
+    drop(gave_up);
+    // An SDK waits half a second at least before it tries again.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let again = |body: &Value| {
+        customer
+            .generation(body)
+            .header("x-stainless-retry-count", "1")
+    };
+    let (joined, different, ()) = tokio::join!(send(again(&body)), send(again(&other)), async {
+        while provider.asked().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(2);
+    });
+    let asked = provider.asked();
+    assert_eq!(
+        (joined.status, different.status, asked.len()),
+        (200, 200, 2)
+    );
+    assert_eq!(joined.task_id(), asked[0].task);
+    assert_eq!(different.task_id(), asked[1].task);
+    customer.has("0.920000").await;
+    app.finish().await;
+}
