@@ -119,7 +119,7 @@ fn refused(error: StoreError, reference: &str) -> Failure {
     match error {
         StoreError::Exists(_) => Failure::failed("nothing was granted")
             .why(format!(
-                "the reference `{reference}` is that of a grant to another account"
+                "the reference `{reference}` is that of another grant: to another account, or of another amount"
             ))
             .fix("give every payment a reference of its own"),
         error => error.into(),

@@ -490,9 +490,9 @@ fn keys_are_made_listed_and_revoked_while_the_server_runs() {
             assert!(!listing.contains(hidden));
         }
     }
-    place
-        .run(&["keys", "revoke", made["id"].as_str().expect("an id")])
-        .exits(0);
+    let id = made["id"].as_str().expect("an id");
+    let done = place.json(&["keys", "revoke", id, "--json"]);
+    assert_eq!((&done["id"], &done["revoked"]), (&made["id"], &true.into()));
     let revoked = Instant::now();
     wait_for(Duration::from_secs(1), || {
         (server.status(secret) == 401).then_some(())

@@ -29,6 +29,9 @@ enum Command {
     Revoke {
         /// Its id: `key_` and 32 digits, as `pinhole keys ls` shows it
         id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Take over secrets that another gateway made, one a line
     Import(import::Import),
@@ -49,7 +52,7 @@ impl Keys {
         match &self.command {
             Command::Create(create) => create.run(place),
             Command::Ls(list) => block_on(list.run(place)),
-            Command::Revoke { id } => block_on(revoke(place, id)),
+            Command::Revoke { id, json } => block_on(revoke(place, id, *json)),
             Command::Import(import) => import.run(place),
         }
     }
@@ -166,7 +169,7 @@ fn as_json(key: &ApiKey, account: &str) -> Value {
     })
 }
 
-async fn revoke(place: &Place, id: &str) -> Outcome {
+async fn revoke(place: &Place, id: &str, json: bool) -> Outcome {
     let unknown = || {
         Failure::failed("there is no such key")
             .why("the data folder has no key with this id")
@@ -179,6 +182,9 @@ async fn revoke(place: &Place, id: &str) -> Outcome {
         Ok(()) => {}
         Err(StoreError::NotFound(_)) => return Err(unknown()),
         Err(error) => return Err(error.into()),
+    }
+    if json {
+        return out::json(&serde_json::json!({"id": key.as_str(), "revoked": true}));
     }
     out::note(&format!(
         "Revoked {key}. A running server refuses it within half a second."
