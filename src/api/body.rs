@@ -2,7 +2,7 @@
 
 use super::Api;
 use crate::dialect::Dialect;
-use crate::engine::{Ask, Fingerprint, Origin};
+use crate::engine::{Ask, Origin};
 use crate::error::{Error, Kind};
 use crate::intake::{self, Fields, multipart};
 use axum::body::Body;
@@ -105,9 +105,7 @@ pub(super) fn origin(
     Ok(Origin {
         public_url: public_url(api, headers),
         reject_adaptation: rejects_adaptation(headers)?,
-        asked: fingerprint(path, ask),
-        idempotency_key: idempotency_key(headers)?,
-        is_retry: is_retry(headers),
+        idempotency: idempotency(headers, path, ask)?,
     })
 }
 
@@ -150,36 +148,29 @@ fn rejects_adaptation(headers: &HeaderMap) -> Result<bool, Error> {
     }
 }
 
-/// A hash of what must be the same in a repetition: path, draft, and the bytes of every picture.
-fn fingerprint(path: &str, ask: &Ask) -> Fingerprint {
-    let asked = ask.intake.with_hashes(&ask.draft.canonical());
-    *blake3::hash(format!("{path}\n{asked}").as_bytes()).as_bytes()
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+/// The client's `Idempotency-Key` with a hash of what must be the same in a repetition: path, draft, and the bytes of
+/// every picture.
+fn idempotency(
+    headers: &HeaderMap,
+    path: &str,
+    ask: &Ask,
+) -> Result<Option<(String, [u8; 32])>, Error> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    let text = key
+    let key = key
         .to_str()
         .ok()
         .filter(|key| (1..=255).contains(&key.len()));
-    text.map(|text| Some(text.to_owned())).ok_or_else(|| {
+    let key = key.ok_or_else(|| {
         Error::new(
             Kind::InvalidBody,
             "an `Idempotency-Key` has 1 to 255 visible ASCII characters",
         )
-    })
-}
-
-/// OpenAI's SDKs count how often they have sent a call before.
-fn is_retry(headers: &HeaderMap) -> bool {
-    let count = headers
-        .get("x-stainless-retry-count")
-        .and_then(|count| count.to_str().ok());
-    count
-        .and_then(|count| count.parse::<u32>().ok())
-        .is_some_and(|count| count >= 1)
+    })?;
+    let asked = ask.intake.with_hashes(&ask.draft.canonical());
+    let fingerprint = blake3::hash(format!("{path}\n{asked}").as_bytes());
+    Ok(Some((key.to_owned(), *fingerprint.as_bytes())))
 }
 
 /// Where this client can fetch its results: as configured, else as it reached us.

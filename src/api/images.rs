@@ -7,7 +7,7 @@ use super::tasks::find_task;
 use super::{Api, body, stream};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
-use crate::engine::{Accepted, Ask, Fingerprint};
+use crate::engine::{Accepted, Ask};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Millis, Operation, Task, TaskId, TaskState};
 use axum::body::Body;
@@ -76,11 +76,9 @@ async fn run(
     received: Instant,
 ) -> Response {
     let dialect: &'static dyn Dialect = &Flat;
-    let mut asked = Fingerprint::default();
     let accepted = async {
         let ask = ask?;
         let origin = body::origin(api, headers, path, &ask)?;
-        asked = origin.asked;
         api.0.engine.generate(caller, ask, origin).await
     };
     let accepted = match accepted.await {
@@ -94,16 +92,8 @@ async fn run(
         "accepted"
     );
     let mut marks = Marks::of(&accepted);
-    let unanswered = Unanswered {
-        api,
-        caller,
-        asked,
-        task: Some(accepted.task.clone()),
-    };
     if accepted.stream {
-        let response = stream::respond(api, dialect, accepted, marks, received).await;
-        unanswered.answered();
-        return response;
+        return stream::respond(api, dialect, accepted, marks, received).await;
     }
     let (pending, is_repeated) = (Pending::of(&accepted), accepted.is_repeated);
     let patience = Patience::of(headers);
@@ -118,32 +108,8 @@ async fn run(
             }
         }
     };
-    unanswered.answered();
     marks.write(response.headers_mut());
     response
-}
-
-/// A call that waits for its answer. A client that hangs up drops it, and its task waits to be asked for again.
-struct Unanswered<'a> {
-    api: &'a Api,
-    caller: &'a Caller,
-    asked: Fingerprint,
-    task: Option<TaskId>,
-}
-
-impl Unanswered<'_> {
-    fn answered(mut self) {
-        self.task = None;
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            let key = self.caller.key.id.clone();
-            self.api.0.engine.left_unanswered(key, self.asked, task);
-        }
-    }
 }
 
 /// `GET /v1/images/generations/{task_id}`: what the POST answered or would have answered.

@@ -4,7 +4,6 @@ use super::accepted::Accepted;
 use super::check::{no_provider, refuse_what_is_not_built};
 use super::inputs::Inputs;
 use super::lane::{Lane, Slot};
-use super::left::Fingerprint;
 use super::route::Route;
 use super::{Engine, refusal, run};
 use crate::catalogue::Checked;
@@ -45,25 +44,8 @@ pub struct Origin {
     pub public_url: String,
     /// Refuse what would have to be adapted.
     pub reject_adaptation: bool,
-    /// A hash of what is asked: path, draft and pictures. Two calls with the same one ask for the same.
-    pub asked: Fingerprint,
-    /// The client's idempotency key.
-    pub idempotency_key: Option<String>,
-    /// The client's SDK says that it sends a call again.
-    pub is_retry: bool,
-}
-
-impl Origin {
-    /// That of a call which nobody repeats.
-    pub fn once(public_url: String) -> Self {
-        Self {
-            public_url,
-            reject_adaptation: false,
-            asked: [0; 32],
-            idempotency_key: None,
-            is_retry: false,
-        }
-    }
+    /// The client's idempotency key with a hash of what it was sent with.
+    pub idempotency: Option<(String, [u8; 32])>,
 }
 
 impl Engine {
@@ -97,8 +79,7 @@ impl Engine {
             .await
     }
 
-    /// The call that this one repeats, by its idempotency key or because an SDK sends it again: it is joined whatever has
-    /// changed since.
+    /// The call that this one repeats, if its idempotency key is known: it is joined whatever has changed since.
     async fn repeated(
         &self,
         caller: &Caller,
@@ -106,11 +87,16 @@ impl Engine {
         origin: &Origin,
     ) -> Result<Option<Accepted>, Error> {
         let at = self.now();
-        let known = match idempotency(origin, at) {
-            Some(asked) => self.find_repeated(caller, &asked, at).await?,
-            None if origin.is_retry => self.0.left.take(&caller.key.id, &origin.asked, at),
-            None => None,
+        let Some(asked) = idempotency(origin, at) else {
+            return Ok(None);
         };
+        let (account, mode) = (&caller.account.id, caller.key.mode);
+        let known = self
+            .0
+            .store
+            .find_repeated(account, mode, &asked, at)
+            .await
+            .map_err(refusal)?;
         let Some(task) = known else {
             return Ok(None);
         };
@@ -119,20 +105,6 @@ impl Engine {
             .field("stream")
             .is_some_and(|field| field.value == true);
         self.join(caller, task, Vec::new(), stream).await.map(Some)
-    }
-
-    async fn find_repeated(
-        &self,
-        caller: &Caller,
-        asked: &Idempotency,
-        at: Millis,
-    ) -> Result<Option<TaskId>, Error> {
-        let (account, mode) = (&caller.account.id, caller.key.mode);
-        self.0
-            .store
-            .find_repeated(account, mode, asked, at)
-            .await
-            .map_err(refusal)
     }
 
     /// One transaction, then the run; both on a task of their own, so that a client who leaves between them leaves
@@ -146,7 +118,6 @@ impl Engine {
         route: Route,
         origin: Origin,
     ) -> Result<Accepted, Error> {
-        let asked = origin.asked;
         let lane = self.0.lanes.get(route.lane(caller.key.mode));
         let slot = lane.try_slot();
         let (adapted, stream) = (checked.adapted, checked.stream);
@@ -175,7 +146,7 @@ impl Engine {
         let engine = self.clone();
         self.0.tracker.spawn(async move {
             engine
-                .admit_and_run(admission, asked, inputs, reply, lane, slot)
+                .admit_and_run(admission, inputs, reply, lane, slot)
                 .await;
         });
         match admitted
@@ -236,13 +207,12 @@ impl Engine {
     async fn admit_and_run(
         &self,
         admission: Admission,
-        asked: Fingerprint,
         inputs: Inputs,
         reply: oneshot::Sender<Result<Admitted, StoreError>>,
         lane: Arc<Lane>,
         slot: Option<Slot>,
     ) {
-        let (id, key) = (admission.task.clone(), admission.key.clone());
+        let id = admission.task.clone();
         let started = admission
             .start
             .as_ref()
@@ -255,10 +225,8 @@ impl Engine {
         } else {
             self.0.watchers.forget(&id);
         }
-        // Whoever asked may have left; the task runs all the same, and waits to be asked for again.
-        if reply.send(verdict).is_err() && is_new {
-            self.left_unanswered(key, asked, id);
-        }
+        // Whoever asked may have left; the task runs all the same.
+        let _ = reply.send(verdict);
         match (started, slot) {
             (Some(one), Some(slot)) if is_new => run::run(self, one, slot).await,
             _ if is_new => lane.wake(),
@@ -334,9 +302,10 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
 
 /// The client's idempotency key as the store keeps it.
 fn idempotency(origin: &Origin, at: Millis) -> Option<Idempotency> {
+    let (key, fingerprint) = origin.idempotency.clone()?;
     Some(Idempotency {
-        key: origin.idempotency_key.clone()?,
-        fingerprint: origin.asked,
+        key,
+        fingerprint,
         expires_at: at.after(KEEP_IDEMPOTENCY_KEYS),
     })
 }

@@ -16,7 +16,6 @@ mod check;
 mod collect;
 mod inputs;
 mod lane;
-mod left;
 #[cfg(test)]
 mod model;
 mod recover;
@@ -28,7 +27,6 @@ mod watch;
 pub use accepted::{Accepted, Seen};
 pub use admit::{Ask, Origin};
 pub use check::Quoted;
-pub use left::Fingerprint;
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
@@ -36,9 +34,8 @@ use crate::catalogue::Catalogue;
 use crate::error::{Error, Kind};
 use crate::provider::Providers;
 use crate::store::{Store, StoreError};
-use crate::types::{KeyId, Millis, TaskId};
+use crate::types::Millis;
 use lane::Lanes;
-use left::Left;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -103,7 +100,6 @@ struct Inner {
     clock: Clock,
     lanes: Lanes,
     watchers: Watchers,
-    left: Left,
     /// This process's name in leases: new at every start.
     worker: String,
     draining: AtomicBool,
@@ -125,7 +121,6 @@ impl Engine {
             clock: parts.clock,
             lanes,
             watchers: Watchers::default(),
-            left: Left::default(),
             worker: format!("engine_{}", uuid::Uuid::now_v7().simple()),
             draining: AtomicBool::new(false),
             stop: CancellationToken::new(),
@@ -159,11 +154,6 @@ impl Engine {
     /// The models.
     pub fn catalogue(&self) -> &Arc<Catalogue> {
         &self.0.catalogue
-    }
-
-    /// Notes that the client of a call has left before it was answered: the same call sent again joins its task.
-    pub fn left_unanswered(&self, key: KeyId, asked: Fingerprint, task: TaskId) {
-        self.0.left.note(key, asked, task, self.now());
     }
 
     /// The names of all queues.

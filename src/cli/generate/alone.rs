@@ -80,7 +80,11 @@ pub(super) async fn generate(
     let caller = sign_in(app, settings).await?;
     let engine = app.engine();
     let listen = || format!("http://{}", settings.listen);
-    let origin = Origin::once(settings.public_url.clone().unwrap_or_else(listen));
+    let origin = Origin {
+        idempotency: None,
+        public_url: settings.public_url.clone().unwrap_or_else(listen),
+        reject_adaptation: false,
+    };
     let ask = Ask {
         draft: body::draft(request)?,
         ..Ask::default()
