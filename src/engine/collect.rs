@@ -46,9 +46,29 @@ impl Engine {
     /// One round: expired results, then blobs older than `orphan_age` that no row names. What cannot be deleted now
     /// is logged and left to the next round.
     pub async fn collect(&self, orphan_age: Duration) -> Collected {
+        self.forget_expired_keys().await;
         Collected {
             expired: self.collect_expired().await,
             orphans: self.collect_orphans(orphan_age).await,
+        }
+    }
+
+    /// Expired idempotency keys mean nothing already; this keeps their table small, off every caller's path.
+    async fn forget_expired_keys(&self) {
+        loop {
+            match self
+                .0
+                .store
+                .forget_expired_keys(self.now(), BATCH as u32)
+                .await
+            {
+                Ok(BATCH..) => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::error!(%error, "expired idempotency keys could not be deleted");
+                    return;
+                }
+            }
         }
     }
 

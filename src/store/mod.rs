@@ -124,6 +124,8 @@ pub trait Store: Send + Sync {
     async fn expired_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>>;
     /// Notes that these blobs are gone. The rows stay, so that the asset answers 410 and not 404.
     async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()>;
+    /// Deletes up to `most` idempotency keys that have expired by `at`; returns how many it found.
+    async fn forget_expired_keys(&self, at: Millis, most: u32) -> Result<usize>;
 
     // --- audit ---
 

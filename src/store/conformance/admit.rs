@@ -319,6 +319,16 @@ pub async fn a_key_is_per_account_and_mode_and_expires(store: Arc<dyn Store>) {
         ..of(customer.waiting(cents(1)))
     };
     assert_eq!(store.admit(late).await.unwrap(), Admitted::New);
+    // Sweeping takes what has expired, and nothing before its time.
+    assert_eq!(store.forget_expired_keys(NOW, 10).await.unwrap(), 0);
+    let at = NOW.after(Duration::from_secs(60));
+    let swept = store.forget_expired_keys(at, 1).await.unwrap()
+        + store.forget_expired_keys(at, 10).await.unwrap();
+    assert_eq!(store.forget_expired_keys(at, 10).await.unwrap(), 0);
+    assert_eq!(
+        swept, 3,
+        "the keys of the customer, of the other and of the test have expired"
+    );
     // A refused request leaves no key behind.
     let poor = of(Customer::prepaid(&store, cents(0)).await.waiting(cents(1)));
     assert!(store.admit(poor.clone()).await.is_err());

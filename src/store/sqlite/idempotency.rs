@@ -5,9 +5,6 @@ use crate::store::{Admission, Idempotency, Result, StoreError};
 use crate::types::{AccountId, Millis, Mode, TaskId};
 use rusqlite::{Connection, params};
 
-/// How many expired keys each new one sweeps away, so that the table never needs a sweep of its own.
-const SWEEP: u32 = 2;
-
 /// The task that this key stands for.
 pub(super) fn find(
     tx: &Connection,
@@ -37,12 +34,6 @@ pub(super) fn note(tx: &Connection, admission: &Admission) -> Result<()> {
     };
     execute(
         tx,
-        "DELETE FROM idempotency_keys WHERE (account, mode, key) IN ( \
-           SELECT account, mode, key FROM idempotency_keys WHERE expires_at <= ?1 LIMIT ?2)",
-        params![admission.at.0, SWEEP],
-    )?;
-    execute(
-        tx,
         "INSERT OR REPLACE INTO idempotency_keys (account, mode, key, fingerprint, task, expires_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
@@ -55,4 +46,14 @@ pub(super) fn note(tx: &Connection, admission: &Admission) -> Result<()> {
         ],
     )?;
     Ok(())
+}
+
+/// Deletes keys that mean nothing any more; returns how many.
+pub(super) fn forget_expired(tx: &Connection, at: Millis, most: u32) -> Result<usize> {
+    execute(
+        tx,
+        "DELETE FROM idempotency_keys WHERE (account, mode, key) IN ( \
+           SELECT account, mode, key FROM idempotency_keys WHERE expires_at <= ?1 LIMIT ?2)",
+        params![at.0, most],
+    )
 }

@@ -252,6 +252,12 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn forget_expired_keys(&self, at: Millis, most: u32) -> Result<usize> {
+        self.writer
+            .run(move |tx| idempotency::forget_expired(tx, at, most))
+            .await
+    }
+
     async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()> {
         let assets = assets.to_vec();
         self.writer
