@@ -289,7 +289,7 @@ impl<'a> Run<'a> {
             end,
             images,
             lost,
-            usage: verdict.unwrap_or_default(),
+            usage: verdict.unwrap_or_else(|error| error.usage),
         })
     }
 

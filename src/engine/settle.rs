@@ -1,6 +1,7 @@
 //! Making ends durable: of one call, of the whole task; and writing until it is written.
 
 use super::run::{Done, Lost, Run};
+use crate::catalogue;
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::provider::Image;
@@ -94,27 +95,42 @@ impl Run<'_> {
     }
 
     pub(super) fn ended(&self, done: &Done) -> EndedAttempt {
+        let state = done.end.state();
         let delivered = u32::try_from(done.images.len()).unwrap_or(u32::MAX);
-        let cost = done
-            .attempt
-            .unit_cost
-            .times(delivered)
-            .unwrap_or(Money::ZERO);
+        let images = |count| done.attempt.unit_cost.times(count).unwrap_or(Money::ZERO);
+        // Counted tokens are what the call cost, delivered or not. Of a call that broke off before its tokens were counted
+        // nothing is known: an image has no price of its own there, and none is guessed.
+        let tokens = self.cost_of_tokens(done);
         EndedAttempt {
             number: done.attempt.number,
-            state: done.end.state(),
-            cost: if done.end.state() == AttemptState::Succeeded {
-                cost
-            } else {
-                Money::ZERO
+            state,
+            cost: match state {
+                AttemptState::Succeeded => tokens.unwrap_or_else(|| images(delivered)),
+                _ => Money::ZERO,
             },
-            loss: done
-                .attempt
-                .unit_cost
-                .times(done.lost)
-                .unwrap_or(Money::ZERO),
+            loss: match state {
+                AttemptState::Unknown => tokens.unwrap_or_else(|| images(done.lost)),
+                _ => images(done.lost),
+            },
             failure: done.end.failure().cloned(),
             at: self.engine.now(),
+        }
+    }
+
+    /// What a call cost whose target counts tokens. `None` where images have a price, and where a token has none.
+    fn cost_of_tokens(&self, done: &Done) -> Option<Money> {
+        let request = &self.task.request;
+        let model = self.engine.0.catalogue.find(request.model())?;
+        let target = model
+            .targets_for(request.operation())
+            .into_iter()
+            .find(|target| {
+                target.provider == done.attempt.provider
+                    && target.model == done.attempt.upstream_model
+            })?;
+        match catalogue::cost(target, request) {
+            Some(_) => None,
+            None => catalogue::cost_of_usage(target, request, &done.usage),
         }
     }
 
