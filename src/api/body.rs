@@ -57,6 +57,7 @@ pub(super) async fn read_json(
         intake,
         untyped_body: false,
         operation: None,
+        modality: None,
     })
 }
 
@@ -79,6 +80,7 @@ pub(super) async fn read_form(
         intake,
         untyped_body: true,
         operation: None,
+        modality: None,
     })
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod auth;
 mod body;
+mod chat;
 mod files;
 mod images;
 mod linger;

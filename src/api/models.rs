@@ -6,7 +6,7 @@ use super::reply::{Refusal, json_response};
 use crate::catalogue::{self, Model};
 use crate::dialect::flat::Flat;
 use crate::error::{Error, Fault};
-use crate::types::Caller;
+use crate::types::{Caller, Modality};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -70,6 +70,15 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
     }
 }
 
+/// In the words of new-api, by which clients such as Cherry Studio choose: `openai` is `/v1/chat/completions`.
+fn endpoint_types(modality: Modality) -> &'static [&'static str] {
+    match modality {
+        Modality::Image => &["image-generation"],
+        Modality::Text => &["openai"],
+        Modality::Video | Modality::Audio => &[],
+    }
+}
+
 /// A model as the API shows it: OpenAI's fields first, then ours.
 fn card(model: &Model, unavailable: Option<String>) -> Value {
     let operations: Vec<_> = model
@@ -90,7 +99,7 @@ fn card(model: &Model, unavailable: Option<String>) -> Value {
         "form_schema": catalogue::form(model),
         "pricing": catalogue::pricing(model),
         "status": model.status,
-        "supported_endpoint_types": ["image-generation"],
+        "supported_endpoint_types": endpoint_types(model.modality),
     });
     if let Some(reason) = unavailable {
         card["unavailable"] = reason.into();

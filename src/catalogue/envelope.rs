@@ -4,7 +4,7 @@ use crate::catalogue::model::{Model, Range, Span};
 use crate::catalogue::value::{invalid_type, out_of_range, read_boolean, read_number, read_text};
 use crate::catalogue::words::{fault, name, show};
 use crate::error::Fault;
-use crate::types::{Envelope, Field, Money, ResponseFormat};
+use crate::types::{Envelope, Field, Modality, Money, ResponseFormat};
 use serde_json::Value;
 
 /// Every envelope field.
@@ -93,11 +93,15 @@ impl EnvelopeRead {
     }
 }
 
-/// A model without `n` makes one image a call.
+/// A model without `n` makes one image or one text a call.
 fn one_image(model: &Model, path: &str, value: &Value) -> Result<Option<Value>, Fault> {
     let reading = read_number(&Range::default(), true, path, value)?;
     if reading.value != 1 {
-        let right = format!("1, because {} makes one image a call", model.id);
+        let what = match model.modality {
+            Modality::Text => "writes one text",
+            _ => "makes one image",
+        };
+        let right = format!("1, because {} {what} a call", model.id);
         return Err(out_of_range(path, &right, value));
     }
     Ok(reading.adapted.then_some(reading.value))

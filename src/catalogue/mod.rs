@@ -26,10 +26,10 @@ pub use decimal::Decimal;
 pub use file::{Place, Problem};
 pub use form::{example, example_of, form, pricing};
 pub use model::{
-    Also, Choice, Condition, Forbid, Kind, Modality, Model, Parameter, PriceRow, Range, Span,
-    Status, Target, Unit, When,
+    Also, Choice, Condition, Forbid, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target,
+    Unit, When,
 };
-pub use price::{cost, cost_of_usage, quote};
+pub use price::{cost, cost_rates, quote};
 pub use schema::check;
 pub use size::parse_size;
 

@@ -4,7 +4,7 @@
 
 use crate::catalogue::decimal::Decimal;
 use crate::catalogue::size::{parse_size, pixels};
-use crate::types::{Money, Operation};
+use crate::types::{Modality, Money, Operation};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub struct Model {
     pub sizes: BTreeMap<String, BTreeMap<String, Value>>,
     /// Combinations of values that it refuses.
     pub forbids: Vec<Forbid>,
+    /// How many tokens the estimate of a price by tokens counts for each input image.
+    pub image_tokens: Option<u32>,
     /// What the account pays; the first row that matches wins.
     pub prices: Vec<PriceRow>,
     /// Upstreams that serve it.
@@ -70,20 +72,6 @@ impl Model {
         targets.sort_by_key(|target| target.priority);
         targets
     }
-}
-
-/// What a model makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Modality {
-    /// Pictures.
-    Image,
-    /// Moving pictures.
-    Video,
-    /// Speech, music, sounds.
-    Audio,
-    /// Text in conversation.
-    Chat,
 }
 
 /// Whether a model is alive.
@@ -124,6 +112,8 @@ pub struct Parameter {
     pub group: Option<String>,
     /// The operations that know it; empty for all of them.
     pub operations: Vec<Operation>,
+    /// Whether a number above the maximum means the maximum ("as much as you can") and is reported, not refused.
+    pub clamp: bool,
     /// Whether a call may lose it without changing what it asks for, where [`Parameter::only_with`] fails.
     pub hint: bool,
     /// The values of other parameters without which it has no meaning.

@@ -146,18 +146,27 @@ impl<'a> Check<'a> {
         if !parameter.applies_to(self.operation) {
             return Err(self.wrong_operation(field));
         }
-        let reading = read(parameter, &field.path, &field.value)?;
-        if reading.adapted {
-            self.adapt(field, &parameter.name, &reading.value)?;
-        }
+        let value = match self.clamped(field, parameter) {
+            Some(most) => most,
+            None => self.read_in_form(field, parameter)?,
+        };
         if parameter.name == "stream" {
-            self.envelope.stream = reading.value == Value::Bool(true);
+            self.envelope.stream = value == Value::Bool(true);
         }
-        self.store(field, parameter, reading.value)?;
+        self.store(field, parameter, value)?;
         self.found
             .entry(&parameter.name)
             .or_insert_with(|| (at, field.path.clone()));
         Ok(())
+    }
+
+    /// A value as the parameter wants it; that it was written in another form is reported.
+    fn read_in_form(&mut self, field: &Field, parameter: &Parameter) -> Result<Value, Fault> {
+        let reading = read(parameter, &field.path, &field.value)?;
+        if reading.adapted {
+            self.adapt(field, &parameter.name, &reading.value)?;
+        }
+        Ok(reading.value)
     }
 
     /// One parameter may be sent twice, under two names or in two places: images are joined, other values must agree.
@@ -355,7 +364,8 @@ impl<'a> Check<'a> {
         } = self.envelope.settled();
         let id = self.model.id.clone();
         Ok(Checked {
-            request: Request::checked(id, self.operation, n, self.values, envelope),
+            request: Request::checked(id, self.operation, n, self.values, envelope)
+                .making(self.model.modality),
             adapted: self.adapted,
             stream,
             include_usage,

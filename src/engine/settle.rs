@@ -1,13 +1,13 @@
 //! Making ends durable: of one call, of the whole task; and writing until it is written.
 
-use super::run::{Done, Lost, Run};
+use super::run::{Brought, Done, Lost, Run};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::provider::Image;
 use crate::store::{EndedAttempt, Settlement, StoreError};
 use crate::types::{
-    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Mode, Money, TaskEnd, TaskId,
-    Usage,
+    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Millis, Mode, Money, TaskEnd,
+    TaskId, Text, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl Run<'_> {
     /// Stores the end of a call while the task goes on.
     pub(super) async fn store_done(&self, done: Done) -> Result<(), Lost> {
         let ended = self.ended(&done);
-        let assets = self.assets(&done.images);
+        let assets = self.assets(&done.brought.images);
         self.persist(|| {
             self.engine
                 .0
@@ -27,7 +27,7 @@ impl Run<'_> {
                 .end_attempt(&self.hold, ended.clone(), assets.clone())
         })
         .await?;
-        keep(done.images);
+        keep(done.brought.images);
         Ok(())
     }
 
@@ -60,10 +60,13 @@ impl Run<'_> {
             attempts: last.iter().map(|done| self.ended(done)).collect(),
             assets: last
                 .as_ref()
-                .map(|done| self.assets(&done.images))
+                .map(|done| self.assets(&done.brought.images))
                 .unwrap_or_default(),
+            text: last
+                .as_ref()
+                .and_then(|done| self.stored_text(&done.brought)),
             captured: match self.task.mode {
-                Mode::Live => self.task.quote.for_delivered(delivered),
+                Mode::Live => self.task.quote.charge(delivered, &usage),
                 Mode::Test => Money::ZERO,
             },
             usage,
@@ -76,7 +79,7 @@ impl Run<'_> {
             .persist(|| store.settle(&self.hold, settlement.clone()))
             .await?;
         if let Some(done) = last {
-            keep(done.images);
+            keep(done.brought.images);
         }
         failpoint("settled");
         tracing::info!(
@@ -94,20 +97,16 @@ impl Run<'_> {
     }
 
     pub(super) fn ended(&self, done: &Done) -> EndedAttempt {
-        let delivered = u32::try_from(done.images.len()).unwrap_or(u32::MAX);
-        let cost = done
-            .attempt
-            .unit_cost
-            .times(delivered)
-            .unwrap_or(Money::ZERO);
+        let is_success = done.end.state() == AttemptState::Succeeded;
+        let route = self.route.as_ref();
+        let cost = match route.and_then(|route| route.rates_of(&done.attempt)) {
+            Some(rates) => rates.of(&done.usage),
+            None => done.attempt.unit_cost.times(done.brought.delivered()),
+        };
         EndedAttempt {
             number: done.attempt.number,
             state: done.end.state(),
-            cost: if done.end.state() == AttemptState::Succeeded {
-                cost
-            } else {
-                Money::ZERO
-            },
+            cost: cost.filter(|_| is_success).unwrap_or(Money::ZERO),
             loss: done
                 .attempt
                 .unit_cost
@@ -118,12 +117,27 @@ impl Run<'_> {
         }
     }
 
-    fn assets(&self, images: &[Image]) -> Vec<Asset> {
-        let at = self.engine.now();
+    /// The text as it is stored.
+    fn stored_text(&self, brought: &Brought) -> Option<Text> {
+        let (content, finish) = brought.text()?;
+        Some(Text {
+            content: content.to_owned(),
+            finish,
+            expires_at: Some(self.expiry()),
+        })
+    }
+
+    /// Until when the task's results are kept.
+    fn expiry(&self) -> Millis {
         let keep = match self.task.mode {
             Mode::Live => self.engine.0.limits.keep_results,
             Mode::Test => self.engine.0.limits.keep_test_results,
         };
+        self.engine.now().after(keep)
+    }
+
+    fn assets(&self, images: &[Image]) -> Vec<Asset> {
+        let (at, expires_at) = (self.engine.now(), self.expiry());
         images
             .iter()
             .map(|image| Asset {
@@ -134,7 +148,7 @@ impl Run<'_> {
                 picture: image.blob.picture().clone(),
                 revised_prompt: image.revised_prompt.clone(),
                 created_at: at,
-                expires_at: Some(at.after(keep)),
+                expires_at: Some(expires_at),
             })
             .collect()
     }

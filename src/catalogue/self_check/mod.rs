@@ -55,6 +55,9 @@ pub fn findings(model: &Model) -> Vec<Finding> {
         if parameter.hint && parameter.only_with.is_none() {
             found.push(part, "`hint` needs `only_with`, which says when it may go");
         }
+        if parameter.clamp && !has_maximum(&parameter.kind) {
+            found.push(part, "`clamp` needs `maximum`, which it goes back to");
+        }
     }
     sizes(model, &mut found);
     for (index, forbid) in model.forbids.iter().enumerate() {
@@ -67,6 +70,7 @@ pub fn findings(model: &Model) -> Vec<Finding> {
     if found.0.is_empty() {
         // These speak in terms of a model whose parts are sound.
         prices::every_combination_has_one(model, &mut found);
+        prices::tokens_are_bounded(model, &mut found);
         examples(model, &mut found);
     }
     found.0
@@ -154,6 +158,10 @@ fn number_bounds(range: &Range, part: Part, found: &mut Findings) {
     if range.step.is_some_and(|step| step <= Decimal::ZERO) {
         found.push(part, "`step` must be above zero");
     }
+}
+
+fn has_maximum(kind: &Kind) -> bool {
+    matches!(kind, Kind::Integer(range) | Kind::Number(range) if range.maximum.is_some())
 }
 
 fn span_bounds(span: &Span, part: Part, found: &mut Findings) {

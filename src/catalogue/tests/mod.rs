@@ -8,6 +8,7 @@ mod form;
 mod hostile;
 mod load;
 mod price;
+mod text;
 
 use crate::catalogue::{Catalogue, Checked, Model, Rules, check};
 use crate::error::Fault;
