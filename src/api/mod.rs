@@ -4,6 +4,8 @@ mod account;
 mod auth;
 mod body;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod images;
 mod linger;
 mod marks;

@@ -6,6 +6,8 @@
 mod chat;
 mod dashscope;
 pub mod flat;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod image_body;
 mod json;
 pub mod task;
