@@ -19,7 +19,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// How long a synchronous call waits: below the 600 s after which OpenAI's SDKs give up and call again.
-const LONGEST_WAIT: Duration = Duration::from_secs(570);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(570);
 
 /// A path that generates, and the shape that it speaks.
 pub(super) struct Endpoint {
@@ -63,7 +63,7 @@ pub(super) async fn edit(
     let received = Instant::now();
     let ask = match (api.0.engine.may_admit(&caller), body::boundary(&headers)) {
         (Err(error), _) => Err(error),
-        (Ok(()), Some(boundary)) => body::read_form(&api, &boundary, body, &Flat).await,
+        (Ok(()), Some(boundary)) => body::read_form(&api, &headers, &boundary, body, &Flat).await,
         (Ok(()), None) => body::read_json(&api, &headers, body, &Flat).await,
     };
     let ask = ask.map(|ask| Ask {
@@ -208,14 +208,14 @@ fn check_kept(api: &Api, task: &Task) -> Result<(), Error> {
 }
 
 /// How long this client waits, and what it wants when that is over (RFC 7240).
-struct Patience {
-    limit: Duration,
+pub(super) struct Patience {
+    pub(super) limit: Duration,
     /// 202 and a place to look, instead of an error.
-    then_accept: bool,
+    pub(super) then_accept: bool,
 }
 
 impl Patience {
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let preferences = headers
             .get_all("prefer")
             .into_iter()

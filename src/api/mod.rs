@@ -5,6 +5,8 @@ mod auth;
 mod body;
 mod chat;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod images;
 mod linger;
 mod marks;

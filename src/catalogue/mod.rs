@@ -12,6 +12,8 @@ mod decimal;
 mod envelope;
 mod file;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hint;
 mod model;
 mod price;

@@ -7,6 +7,8 @@ mod chat;
 pub mod completion;
 mod dashscope;
 pub mod flat;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod image_body;
 mod json;
 pub mod task;
