@@ -12,6 +12,7 @@ mod files;
 mod images;
 mod kill;
 mod repeats;
+mod schema;
 mod scripted;
 mod sdks;
 mod server;
