@@ -26,6 +26,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/quote", post(images::quote))
         .route("/v1/models", get(models::list))
+        // … and, below it, `{id}/schema`: an id may contain slashes.
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/balance", get(account::balance))
         // the task service's clients

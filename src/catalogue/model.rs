@@ -130,6 +130,18 @@ impl Parameter {
     pub fn applies_to(&self, operation: Operation) -> bool {
         serves(&self.operations, operation)
     }
+
+    /// Whether a call that brings it is an edit: it is a picture that only edits take.
+    pub fn makes_an_edit(&self) -> bool {
+        self.kind.is_image() && !self.applies_to(Operation::Generate)
+    }
+
+    /// Whether this operation is refused without it. There is no edit without an image, also where the form leaves it
+    /// open because not every call is an edit.
+    pub fn is_required_for(&self, operation: Operation) -> bool {
+        let is_what_is_edited = self.makes_an_edit() && self.name != "mask";
+        self.required || (operation == Operation::Edit && is_what_is_edited)
+    }
 }
 
 /// An empty list of operations stands for all of them.
@@ -256,6 +268,42 @@ impl Also {
             && long <= longest
             && u64::from(long) <= u64::from(short) * u64::from(ratio)
             && (min_pixels..=max_pixels).contains(&pixels((width, height)))
+    }
+
+    /// The same rule with no more pixels than this.
+    pub fn up_to(&self, most: u64) -> Self {
+        let Self::Pixels {
+            multiple,
+            longest,
+            ratio,
+            min_pixels,
+            max_pixels,
+        } = *self;
+        Self::Pixels {
+            multiple,
+            longest,
+            ratio,
+            min_pixels,
+            max_pixels: max_pixels.min(most),
+        }
+    }
+}
+
+/// For messages: "any WIDTHxHEIGHT in multiples of 16 …".
+impl fmt::Display for Also {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Pixels {
+            multiple,
+            longest,
+            ratio,
+            min_pixels,
+            max_pixels,
+        } = self;
+        write!(
+            f,
+            "any WIDTHxHEIGHT in multiples of {multiple} with edges up to {longest}, \
+             a ratio up to {ratio}:1 and {min_pixels} to {max_pixels} pixels"
+        )
     }
 }
 

@@ -14,6 +14,7 @@ mod hostile;
 mod images;
 mod kill;
 mod repeats;
+mod schema;
 mod scripted;
 mod sdks;
 mod server;

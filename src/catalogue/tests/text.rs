@@ -1,7 +1,7 @@
 //! A model of text: its own formats, and numbers that may be too large.
 
 use super::*;
-use crate::types::Modality;
+use crate::types::{Modality, Request};
 
 fn checked(body: Value) -> Checked {
     run("gemini-3.5-flash", body, Rules::default()).unwrap_or_else(|faults| panic!("{faults:?}"))
