@@ -5,8 +5,15 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::path::PathBuf;
 
-/// Inputs of each sort for each target.
-const CASES: u32 = 300;
+/// Inputs of each sort for each target; many more with `PINHOLE_LONG` set.
+fn cases() -> u32 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a knob of this test, not a setting"
+    )]
+    let is_long = std::env::var_os("PINHOLE_LONG").is_some();
+    if is_long { 30_000 } else { 300 }
+}
 
 /// What is put in place of a word, or between two.
 const WORDS: &[&str] = &[
@@ -166,7 +173,7 @@ fn every_target_holds_for_its_seeds_and_what_is_near_them() {
         let near = (any::<u8>(), prop::sample::select(seeds), changes)
             .prop_map(|(how, seed, changes)| (how, tampered(&seed, &changes)));
         let mut runner = TestRunner::new(Config {
-            cases: CASES,
+            cases: cases(),
             failure_persistence: None,
             ..Config::default()
         });
