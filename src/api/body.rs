@@ -6,15 +6,15 @@ use crate::engine::{Ask, Origin};
 use crate::error::{Error, Kind};
 use crate::intake::{self, Fields, multipart};
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use std::time::Duration;
 
 /// Where a body of any shape may hold pictures, in every way that the catalogue and the dialects read one.
-const IMAGE_FIELDS: Fields = Fields(&[
+pub(super) const IMAGE_FIELDS: Fields = Fields(&[
     "$.image",
     "$.image.url",
     "$.image.image_url",
@@ -39,9 +39,6 @@ const IMAGE_FIELDS: Fields = Fields(&[
     "$.input.messages.content.image_url.url",
 ]);
 
-/// A client that sends nothing for so long in the middle of a body is not waited for.
-const IDLE: Duration = Duration::from_secs(30);
-
 /// Reads a JSON body.
 pub(super) async fn read_json(
     api: &Api,
@@ -49,14 +46,16 @@ pub(super) async fn read_json(
     body: Body,
     dialect: &dyn Dialect,
 ) -> Result<Ask, Error> {
+    expect_plain(headers)?;
     expect_json(headers)?;
     let blobs = api.0.engine.blobs();
-    let intake = intake::read_json(patient(body), blobs, IMAGE_FIELDS).await?;
+    let intake = intake::read_json(patient(api, body), blobs, IMAGE_FIELDS).await?;
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,
         untyped_body: false,
         operation: None,
+        modality: None,
     })
 }
 
@@ -68,28 +67,32 @@ pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
 /// Reads a form: all its values are texts, whatever they mean.
 pub(super) async fn read_form(
     api: &Api,
+    headers: &HeaderMap,
     boundary: &str,
     body: Body,
     dialect: &dyn Dialect,
 ) -> Result<Ask, Error> {
-    let form = multipart::read(patient(body), boundary, api.0.engine.blobs()).await?;
+    expect_plain(headers)?;
+    let form = multipart::read(patient(api, body), boundary, api.0.engine.blobs()).await?;
     let intake = form.into_intake();
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,
         untyped_body: true,
         operation: None,
+        modality: None,
     })
 }
 
 /// A body's bytes, with an end to waiting for them.
-fn patient(body: Body) -> BoxStream<'static, Result<Bytes, String>> {
+fn patient(api: &Api, body: Body) -> BoxStream<'static, Result<Bytes, String>> {
+    let idle = api.0.settings.timeouts.body_idle;
     let chunks = body.into_data_stream();
-    futures::stream::unfold(Some(chunks), |chunks| async {
+    futures::stream::unfold(Some(chunks), move |chunks| async move {
         let mut chunks = chunks?;
-        match tokio::time::timeout(IDLE, chunks.next()).await {
+        match tokio::time::timeout(idle, chunks.next()).await {
             Ok(chunk) => Some((chunk?.map_err(|error| error.to_string()), Some(chunks))),
-            Err(_) => Some((Err("nothing came for half a minute".to_owned()), None)),
+            Err(_) => Some((Err(format!("nothing came for {idle:?}")), None)),
         }
     })
     .boxed()
@@ -109,8 +112,20 @@ pub(super) fn origin(
     })
 }
 
+/// A compressed body is refused by name: read as it stands, it would be called malformed.
+pub(super) fn expect_plain(headers: &HeaderMap) -> Result<(), Error> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).into_iter();
+    let Some(other) = encodings.find(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) else {
+        return Ok(());
+    };
+    let given = other.to_str().unwrap_or_default();
+    let given: String = given.chars().take(60).collect();
+    let message = format!("bodies are read uncompressed, got `content-encoding: {given}`");
+    Err(Error::new(Kind::UnsupportedMediaType, message))
+}
+
 /// A body of another type is refused; one without a type is taken for JSON, as many clients leave it out.
-fn expect_json(headers: &HeaderMap) -> Result<(), Error> {
+pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), Error> {
     let Some(given) = headers.get(CONTENT_TYPE) else {
         return Ok(());
     };
@@ -137,7 +152,7 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Error> {
     ))
 }
 
-fn rejects_adaptation(headers: &HeaderMap) -> Result<bool, Error> {
+pub(super) fn rejects_adaptation(headers: &HeaderMap) -> Result<bool, Error> {
     match headers.get("x-pinhole-params").map(HeaderValue::as_bytes) {
         None | Some(b"adapt") => Ok(false),
         Some(b"reject") => Ok(true),
@@ -155,6 +170,16 @@ fn idempotency(
     path: &str,
     ask: &Ask,
 ) -> Result<Option<(String, [u8; 32])>, Error> {
+    let Some(key) = idempotency_key(headers)? else {
+        return Ok(None);
+    };
+    let asked = ask.intake.with_hashes(&ask.draft.canonical());
+    let fingerprint = blake3::hash(format!("{path}\n{asked}").as_bytes());
+    Ok(Some((key.to_owned(), *fingerprint.as_bytes())))
+}
+
+/// The client's `Idempotency-Key`.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -162,15 +187,9 @@ fn idempotency(
         .to_str()
         .ok()
         .filter(|key| (1..=255).contains(&key.len()));
-    let key = key.ok_or_else(|| {
-        Error::new(
-            Kind::InvalidBody,
-            "an `Idempotency-Key` has 1 to 255 visible ASCII characters",
-        )
-    })?;
-    let asked = ask.intake.with_hashes(&ask.draft.canonical());
-    let fingerprint = blake3::hash(format!("{path}\n{asked}").as_bytes());
-    Ok(Some((key.to_owned(), *fingerprint.as_bytes())))
+    let message = "an `Idempotency-Key` has 1 to 255 visible ASCII characters";
+    key.map(Some)
+        .ok_or_else(|| Error::new(Kind::InvalidBody, message))
 }
 
 /// Where this client can fetch its results: as configured, else as it reached us.
@@ -178,7 +197,15 @@ pub(super) fn public_url(api: &Api, headers: &HeaderMap) -> String {
     if let Some(url) = &api.0.settings.public_url {
         return url.trim_end_matches('/').to_owned();
     }
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.map_or_else(|| api.0.settings.listen.to_string(), str::to_owned);
+    let host = host(headers).map_or_else(|| api.0.settings.listen.to_string(), str::to_owned);
     format!("http://{host}")
+}
+
+/// How the client calls us, if a URL can say it: a host and perhaps a port. Anything else that stands in the header
+/// would stand in the URLs of its results.
+pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(HOST)?.to_str().ok()?;
+    let authority: Authority = text.parse().ok()?;
+    let is_plain = !authority.host().is_empty() && !text.contains('@');
+    is_plain.then_some(text)
 }

@@ -158,14 +158,14 @@ fn names(headers: &HeaderMap, header: &str, etag: &str) -> bool {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     Whole,
     Part(Range<u64>),
     Outside,
 }
 
 /// One range of bytes. Several ranges, or a text that is none, are answered with the whole (RFC 9110, 14.2).
-fn parse_range(text: &str, length: u64) -> Wanted {
+pub(super) fn parse_range(text: &str, length: u64) -> Wanted {
     let Some((first, last)) = text
         .strip_prefix("bytes=")
         .and_then(|range| range.split_once('-'))

@@ -19,10 +19,24 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// How long a synchronous call waits: below the 600 s after which OpenAI's SDKs give up and call again.
-const LONGEST_WAIT: Duration = Duration::from_secs(570);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(570);
 
-const GENERATIONS: &str = "/v1/images/generations";
-const EDITS: &str = "/v1/images/edits";
+/// A path that generates, and the shape that it speaks.
+pub(super) struct Endpoint {
+    /// A repetition of an `Idempotency-Key` must come to the same one.
+    pub(super) path: &'static str,
+    pub(super) dialect: &'static dyn Dialect,
+}
+
+const GENERATIONS: Endpoint = Endpoint {
+    path: "/v1/images/generations",
+    dialect: &Flat,
+};
+
+const EDITS: Endpoint = Endpoint {
+    path: "/v1/images/edits",
+    dialect: &Flat,
+};
 
 /// `POST /v1/images/generations`
 pub(super) async fn generate(
@@ -36,7 +50,7 @@ pub(super) async fn generate(
         Ok(()) => body::read_json(&api, &headers, body, &Flat).await,
         Err(error) => Err(error),
     };
-    run(&api, &caller, &headers, ask, GENERATIONS, received).await
+    run(&api, &caller, &headers, ask, &GENERATIONS, received).await
 }
 
 /// `POST /v1/images/edits`: a form, as OpenAI's SDKs send it, or JSON.
@@ -49,14 +63,14 @@ pub(super) async fn edit(
     let received = Instant::now();
     let ask = match (api.0.engine.may_admit(&caller), body::boundary(&headers)) {
         (Err(error), _) => Err(error),
-        (Ok(()), Some(boundary)) => body::read_form(&api, &boundary, body, &Flat).await,
+        (Ok(()), Some(boundary)) => body::read_form(&api, &headers, &boundary, body, &Flat).await,
         (Ok(()), None) => body::read_json(&api, &headers, body, &Flat).await,
     };
     let ask = ask.map(|ask| Ask {
         operation: Some(Operation::Edit),
         ..ask
     });
-    run(&api, &caller, &headers, ask, EDITS, received).await
+    run(&api, &caller, &headers, ask, &EDITS, received).await
 }
 
 /// `POST /v1/images/variations`: gone where it came from, and told so.
@@ -67,18 +81,18 @@ pub(super) async fn variations(_caller: Caller) -> Response {
 }
 
 /// Accepts what was read, then waits, streams or leaves, as the client wishes.
-async fn run(
+pub(super) async fn run(
     api: &Api,
     caller: &Caller,
     headers: &HeaderMap,
     ask: Result<Ask, Error>,
-    path: &str,
+    endpoint: &Endpoint,
     received: Instant,
 ) -> Response {
-    let dialect: &'static dyn Dialect = &Flat;
+    let dialect = endpoint.dialect;
     let accepted = async {
         let ask = ask?;
-        let origin = body::origin(api, headers, path, &ask)?;
+        let origin = body::origin(api, headers, endpoint.path, &ask)?;
         api.0.engine.generate(caller, ask, origin).await
     };
     let accepted = match accepted.await {
@@ -92,8 +106,8 @@ async fn run(
         "accepted"
     );
     let mut marks = Marks::of(&accepted);
-    if accepted.stream {
-        return stream::respond(api, dialect, accepted, marks, received).await;
+    if let Some(streaming) = accepted.stream {
+        return stream::respond(api, dialect, accepted, streaming, marks, received).await;
     }
     let (pending, is_repeated) = (Pending::of(&accepted), accepted.is_repeated);
     let patience = Patience::of(headers);
@@ -152,7 +166,7 @@ pub(super) async fn quote(
     match quoted.await {
         Err(error) => Refusal::new(&Flat, error).into_response(),
         Ok(quoted) => {
-            let body = json!({
+            let mut body = json!({
                 "object": "quote",
                 "model": quoted.model,
                 "n": quoted.n,
@@ -160,6 +174,10 @@ pub(super) async fn quote(
                 "amount": quoted.quote.total,
                 "currency": "USD",
             });
+            if let Some(rates) = &quoted.quote.rates {
+                // Charged by the token: the amount is the most that it can come to.
+                body["million_tokens"] = json!(rates);
+            }
             json_response(StatusCode::OK, body.to_string())
         }
     }
@@ -176,12 +194,13 @@ fn answer(api: &Api, dialect: &'static dyn Dialect, task: &Task) -> Response {
 /// A later look finds the results only as long as they are kept.
 fn check_kept(api: &Api, task: &Task) -> Result<(), Error> {
     let now = api.0.engine.now();
-    let is_gone = |at| at <= now;
-    if task
+    let mut ends = task
         .assets
         .iter()
-        .any(|asset| asset.expires_at.is_some_and(is_gone))
-    {
+        .map(|asset| asset.expires_at)
+        .chain(task.text.iter().map(|text| text.expires_at))
+        .flatten();
+    if ends.any(|at| at <= now) {
         let message = "the results of this task were deleted when their time was over";
         return Err(Error::new(Kind::Gone, message));
     }
@@ -189,14 +208,14 @@ fn check_kept(api: &Api, task: &Task) -> Result<(), Error> {
 }
 
 /// How long this client waits, and what it wants when that is over (RFC 7240).
-struct Patience {
-    limit: Duration,
+pub(super) struct Patience {
+    pub(super) limit: Duration,
     /// 202 and a place to look, instead of an error.
-    then_accept: bool,
+    pub(super) then_accept: bool,
 }
 
 impl Patience {
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let preferences = headers
             .get_all("prefer")
             .into_iter()

@@ -3,7 +3,10 @@
 mod account;
 mod auth;
 mod body;
+mod chat;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod images;
 mod linger;
 mod marks;

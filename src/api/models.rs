@@ -1,15 +1,17 @@
-//! `GET /v1/models` and `GET /v1/models/{id}`.
+//! `GET /v1/models`, `GET /v1/models/{id}` and its `/schema`.
 
 use super::Api;
+use super::body::public_url;
 use super::name::Name;
 use super::reply::{Refusal, json_response};
 use crate::catalogue::{self, Model};
 use crate::dialect::flat::Flat;
 use crate::error::{Error, Fault};
-use crate::types::Caller;
+use crate::types::{Caller, Modality};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +19,9 @@ use serde_json::{Value, json};
 /// OpenAI's list says when a model was made; clients want a number and do nothing with it. Ours is the day of the
 /// first release.
 const CREATED: i64 = 1_795_219_200;
+
+/// What follows a model's id in the address of its JSON Schema.
+const SCHEMA: &str = "/schema";
 
 /// What the list may be asked.
 #[derive(Deserialize)]
@@ -59,14 +64,40 @@ pub(super) async fn list(
     )
 }
 
-/// `GET /v1/models/{id}`; an id may contain slashes.
-pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name) -> Response {
-    match api.0.engine.catalogue().find(&id) {
-        Some(model) => {
-            let reason = api.0.engine.unavailable(&caller, model);
-            json_response(StatusCode::OK, card(model, reason).to_string())
-        }
-        None => Refusal::new(&Flat, api.0.engine.unknown_model(&id)).into_response(),
+/// `GET /v1/models/{id}` and `GET /v1/models/{id}/schema`; an id may contain slashes, and even end in `/schema`.
+pub(super) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    headers: HeaderMap,
+    Name(path): Name,
+) -> Response {
+    let engine = &api.0.engine;
+    let catalogue = engine.catalogue();
+    if let Some(model) = catalogue.find(&path) {
+        let reason = engine.unavailable(&caller, model);
+        return json_response(StatusCode::OK, card(model, reason).to_string());
+    }
+    let id = path.strip_suffix(SCHEMA);
+    match id.and_then(|id| catalogue.find(id)) {
+        Some(model) => schema(model, &public_url(&api, &headers)),
+        None => Refusal::new(&Flat, engine.unknown_model(id.unwrap_or(&path))).into_response(),
+    }
+}
+
+/// A model's JSON Schema, whose `$id` is the address where this client finds it.
+fn schema(model: &Model, public_url: &str) -> Response {
+    let mut schema = catalogue::json_schema(model);
+    schema["$id"] = format!("{public_url}/v1/models/{}{SCHEMA}", model.id).into();
+    let headers = [(CONTENT_TYPE, "application/schema+json")];
+    (headers, schema.to_string()).into_response()
+}
+
+/// In the words of new-api, by which clients such as Cherry Studio choose: `openai` is `/v1/chat/completions`.
+fn endpoint_types(modality: Modality) -> &'static [&'static str] {
+    match modality {
+        Modality::Image => &["image-generation"],
+        Modality::Text => &["openai"],
+        Modality::Video | Modality::Audio => &[],
     }
 }
 
@@ -90,7 +121,7 @@ fn card(model: &Model, unavailable: Option<String>) -> Value {
         "form_schema": catalogue::form(model),
         "pricing": catalogue::pricing(model),
         "status": model.status,
-        "supported_endpoint_types": ["image-generation"],
+        "supported_endpoint_types": endpoint_types(model.modality),
     });
     if let Some(reason) = unavailable {
         card["unavailable"] = reason.into();

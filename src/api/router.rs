@@ -1,13 +1,13 @@
 //! Every route, grouped by who calls it.
 
-use super::{Api, account, files, images, linger, models, ops, tasks};
+use super::{Api, account, chat, files, images, linger, models, ops, tasks};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::HOST;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::FutureExt;
@@ -23,8 +23,10 @@ pub fn router(api: Api) -> Router {
         .route("/v1/images/generations/{task}", get(images::show))
         .route("/v1/images/edits", post(images::edit))
         .route("/v1/images/variations", post(images::variations))
+        .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/quote", post(images::quote))
         .route("/v1/models", get(models::list))
+        // … and, below it, `{id}/schema`: an id may contain slashes.
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/balance", get(account::balance))
         // the task service's clients
@@ -37,7 +39,7 @@ pub fn router(api: Api) -> Router {
         .route("/metrics", get(ops::metrics))
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::wrong_method)
-        .layer(from_fn(mark))
+        .layer(from_fn_with_state(api.clone(), mark))
         .with_state(api)
 }
 
@@ -63,7 +65,7 @@ fn name_host(request: &mut Request) {
 }
 
 /// Gives each request an id, in its log lines and its reply, and turns a panic into a 500.
-async fn mark(mut request: Request, next: Next) -> Response {
+async fn mark(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     name_host(&mut request);
     let id = RequestId::new();
     let started = Instant::now();
@@ -79,7 +81,7 @@ async fn mark(mut request: Request, next: Next) -> Response {
         super::reply::Refusal::at(&path, Error::internal()).into_response()
     });
     if response.status().is_client_error() || response.status().is_server_error() {
-        rest.forget().await;
+        rest.forget(api.0.settings.timeouts.after_refusal).await;
     }
     span.in_scope(|| {
         let duration_ms = started.elapsed().as_millis();

@@ -1,7 +1,8 @@
 //! What a call says in another form than the model does, without a difference in meaning: each is reported, and
 //! refused where the client wants that.
 
-use crate::catalogue::model::{Parameter, Span, plain_text};
+use crate::catalogue::decimal::Decimal;
+use crate::catalogue::model::{Kind, Parameter, Span, plain_text};
 use crate::catalogue::schema::Check;
 use crate::catalogue::value::{read, read_text};
 use crate::catalogue::words::{fault, name};
@@ -12,6 +13,22 @@ use std::collections::BTreeMap;
 
 /// What a model without this parameter is told in front of its prompt.
 pub(super) const SYSTEM_PROMPT: &str = "system_prompt";
+
+/// The largest number that a parameter takes, if the value is a larger one of its sort.
+fn most_beyond(kind: &Kind, value: &Value) -> Option<Decimal> {
+    let (range, whole) = match kind {
+        Kind::Integer(range) => (range, true),
+        Kind::Number(range) => (range, false),
+        _ => return None,
+    };
+    let given = match value {
+        Value::Number(number) => Decimal::of(number)?,
+        Value::String(text) => Decimal::parse(text)?,
+        _ => return None,
+    };
+    let is_of_its_sort = !whole || !given.has_places();
+    range.maximum.filter(|most| given > *most && is_of_its_sort)
+}
 
 impl<'a> Check<'a> {
     /// A value that was written in another way: a number as text, `1328x1328` for `1328*1328`.
@@ -36,6 +53,18 @@ impl<'a> Check<'a> {
         let adapted = format!("{parameter}={}", plain_text(value));
         self.adapted.push(adapted);
         Ok(())
+    }
+
+    /// The most that a parameter takes, where a value beyond it means "as much as you can". Reported; where nothing may be
+    /// adapted, the value is read and refused like any other out of range.
+    pub(super) fn clamped(&mut self, field: &Field, parameter: &Parameter) -> Option<Value> {
+        if !parameter.clamp || self.rules.reject_adaptation {
+            return None;
+        }
+        let most = most_beyond(&parameter.kind, &field.value)?.to_json();
+        self.adapted
+            .push(format!("{}={}", parameter.name, plain_text(&most)));
+        Some(most)
     }
 
     /// The row of the model's table of sizes that a field names.

@@ -41,6 +41,8 @@ pub(super) struct RawParameter {
     #[serde(default)]
     operations: Vec<Operation>,
     #[serde(default)]
+    clamp: bool,
+    #[serde(default)]
     hint: bool,
     only_with: Option<When>,
 }
@@ -106,6 +108,7 @@ impl RawParameter {
             description: self.description.clone(),
             group: self.group.clone(),
             operations: self.operations.clone(),
+            clamp: self.clamp,
             hint: self.hint,
             only_with: self.only_with.clone(),
         })
@@ -152,12 +155,13 @@ impl RawParameter {
     /// Keys that mean nothing to this type are mistakes.
     fn refuse_strangers(&self) -> Block<()> {
         use KindName::{Enum, Images, Integer, Number, String, Strings};
-        let keys: [(&str, bool, &[KindName]); 9] = [
+        let keys: [(&str, bool, &[KindName]); 10] = [
             ("enum", self.options.is_some(), &[Enum]),
             ("also", self.also.is_some(), &[Enum]),
             ("minimum", self.minimum.is_some(), &[Integer, Number]),
             ("maximum", self.maximum.is_some(), &[Integer, Number]),
             ("step", self.step.is_some(), &[Integer, Number]),
+            ("clamp", self.clamp, &[Integer, Number]),
             ("min_length", self.min_length.is_some(), &[String, Strings]),
             ("max_length", self.max_length.is_some(), &[String, Strings]),
             ("min_items", self.min_items.is_some(), &[Images, Strings]),

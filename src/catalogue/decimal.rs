@@ -66,6 +66,13 @@ impl Decimal {
         Value::from(self.to_string().parse::<f64>().unwrap_or_default())
     }
 
+    /// From here on in `step`s, as far as `last`.
+    pub fn steps_to(self, last: Self, step: Self) -> impl Iterator<Item = Self> {
+        let next = move |at: &Self| at.0.checked_add(step.0).map(Self);
+        std::iter::successors(Some(self), next)
+            .take_while(move |at| *at <= last && step > Self::ZERO)
+    }
+
     /// Whether a whole number of `step`s leads from `start` to here.
     pub fn is_reached(self, start: Self, step: Self) -> bool {
         match self.0.checked_sub(start.0) {

@@ -4,7 +4,7 @@ use crate::catalogue::model::{Model, Range, Span};
 use crate::catalogue::value::{invalid_type, out_of_range, read_boolean, read_number, read_text};
 use crate::catalogue::words::{fault, name, show};
 use crate::error::Fault;
-use crate::types::{Envelope, Field, Money, ResponseFormat};
+use crate::types::{Envelope, Field, Modality, Money, ResponseFormat};
 use serde_json::Value;
 
 /// Every envelope field.
@@ -24,11 +24,13 @@ pub(super) const NAMES: &[&str] = &[
 ];
 
 /// The longest `user` or `safety_identifier`, in characters.
-const IDENTIFIER: usize = 512;
+pub(super) const IDENTIFIER: usize = 512;
 /// The longest callback URL, in characters.
-const URL: usize = 2048;
+pub(super) const URL: usize = 2048;
 /// The longest `metadata`, in bytes of its JSON.
-const METADATA: usize = 16 * 1024;
+pub(super) const METADATA: usize = 16 * 1024;
+/// `max_cost` is below this, in dollars: a power of ten, more than anything costs.
+pub(super) const MAX_COST: i64 = 1_000_000_000;
 
 pub(super) fn is_envelope(name: &str) -> bool {
     NAMES.contains(&name)
@@ -93,11 +95,15 @@ impl EnvelopeRead {
     }
 }
 
-/// A model without `n` makes one image a call.
+/// A model without `n` makes one image or one text a call.
 fn one_image(model: &Model, path: &str, value: &Value) -> Result<Option<Value>, Fault> {
     let reading = read_number(&Range::default(), true, path, value)?;
     if reading.value != 1 {
-        let right = format!("1, because {} makes one image a call", model.id);
+        let what = match model.modality {
+            Modality::Text => "writes one text",
+            _ => "makes one image",
+        };
+        let right = format!("1, because {} {what} a call", model.id);
         return Err(out_of_range(path, &right, value));
     }
     Ok(reading.adapted.then_some(reading.value))
@@ -123,9 +129,10 @@ fn include_usage(path: &str, value: &Value) -> Result<bool, Fault> {
     };
     match options.get("include_usage") {
         None | Some(Value::Null) => Ok(false),
-        Some(wanted) => {
-            let reading = read_boolean(&format!("{path}.include_usage"), wanted)?;
-            Ok(reading.value == Value::Bool(true))
+        Some(Value::Bool(wanted)) => Ok(*wanted),
+        Some(other) => {
+            let path = format!("{path}.include_usage");
+            Err(invalid_type(&path, "true or false", other))
         }
     }
 }
@@ -186,7 +193,8 @@ fn max_cost(path: &str, value: &Value) -> Result<Money, Fault> {
         Value::String(text) => text.clone(),
         // `f64` prints its shortest digits without an exponent; serde_json would write 1e-5.
         Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() => float.to_string(),
+            // Zero is added to make -0 a plain 0.
+            Some(float) if number.is_f64() => (float + 0.0).to_string(),
             _ => number.to_string(),
         },
         _ => return Err(invalid_type(path, "an amount in dollars", value)),
@@ -194,9 +202,11 @@ fn max_cost(path: &str, value: &Value) -> Result<Money, Fault> {
     digits
         .parse()
         .ok()
-        .filter(|amount| *amount >= Money::ZERO)
+        .filter(|amount| *amount < Money::from_micros(MAX_COST * 1_000_000))
+        .filter(|_| !digits.starts_with('-'))
         .ok_or_else(|| {
-            let right = "an amount in dollars with at most six decimal places, like 0.25";
+            let right =
+                "an amount in dollars with at most six decimal places, like 0.25, below 1000000000";
             out_of_range(path, right, value)
         })
 }

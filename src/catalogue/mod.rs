@@ -1,8 +1,8 @@
 //! The catalogue: which models there are, what each takes, what it costs and who serves it.
 //!
 //! One TOML file a model, in `catalogue/<modality>/`, compiled in; a folder of the operator's replaces and
-//! adds. Everything else is derived: the schema check ([`check`]), the form ([`form`]), request examples
-//! ([`example`]), prices ([`quote`]). Files are read by [`Catalogue::load`] alone; all else is pure. Nothing
+//! adds. Everything else is derived: the schema check ([`check`]), the form ([`form`]), its JSON Schema
+//! ([`json_schema`]), request examples ([`example`]), prices ([`quote`]). Files are read by [`Catalogue::load`] alone; all else is pure. Nothing
 //! here knows a dialect, a provider's wire or an account.
 
 mod adapt;
@@ -12,7 +12,10 @@ mod decimal;
 mod envelope;
 mod file;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hint;
+mod json_schema;
 mod model;
 mod price;
 mod schema;
@@ -25,11 +28,12 @@ pub use checked::{Checked, ImageInput, Rules};
 pub use decimal::Decimal;
 pub use file::{Place, Problem};
 pub use form::{example, example_of, form, pricing};
+pub use json_schema::json_schema;
 pub use model::{
-    Also, Choice, Condition, Forbid, Kind, Modality, Model, Parameter, PriceRow, Range, Span,
-    Status, Target, Unit, When,
+    Also, Choice, Condition, Forbid, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target,
+    Unit, When,
 };
-pub use price::{cost, cost_of_usage, quote};
+pub use price::{cost, cost_rates, quote};
 pub use schema::check;
 pub use size::parse_size;
 
@@ -127,7 +131,7 @@ fn ids(model: &Model) -> impl Iterator<Item = &String> {
     model.aliases.iter().chain([&model.id])
 }
 
-/// No id means two models, and every replacement exists. The model that was read later is at fault.
+/// No id means two models or the schema of another, and every replacement exists. The model that was read later is at fault.
 fn between(models: &[(Place, Model)]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut known = HashSet::new();
@@ -140,6 +144,16 @@ fn between(models: &[(Place, Model)]) -> Vec<Problem> {
         }
     }
     for (place, model) in models {
+        let of_others = ids(model).filter(|id| {
+            id.strip_suffix("/schema")
+                .is_some_and(|id| known.contains(id))
+        });
+        for id in of_others {
+            problems.push(Problem {
+                place: place.clone(),
+                reason: format!("`{id}` is the address of another model's schema"),
+            });
+        }
         let replacement = model.replacement.as_deref();
         if let Some(id) = replacement.filter(|id| !known.contains(id)) {
             problems.push(Problem {

@@ -4,7 +4,7 @@
 
 use crate::catalogue::decimal::Decimal;
 use crate::catalogue::size::{parse_size, pixels};
-use crate::types::{Money, Operation};
+use crate::types::{Modality, Money, Operation};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub struct Model {
     pub sizes: BTreeMap<String, BTreeMap<String, Value>>,
     /// Combinations of values that it refuses.
     pub forbids: Vec<Forbid>,
+    /// How many tokens the estimate of a price by tokens counts for each input image.
+    pub image_tokens: Option<u32>,
     /// What the account pays; the first row that matches wins.
     pub prices: Vec<PriceRow>,
     /// Upstreams that serve it.
@@ -70,20 +72,6 @@ impl Model {
         targets.sort_by_key(|target| target.priority);
         targets
     }
-}
-
-/// What a model makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Modality {
-    /// Pictures.
-    Image,
-    /// Moving pictures.
-    Video,
-    /// Speech, music, sounds.
-    Audio,
-    /// Text in conversation.
-    Chat,
 }
 
 /// Whether a model is alive.
@@ -124,6 +112,8 @@ pub struct Parameter {
     pub group: Option<String>,
     /// The operations that know it; empty for all of them.
     pub operations: Vec<Operation>,
+    /// Whether a number above the maximum means the maximum ("as much as you can") and is reported, not refused.
+    pub clamp: bool,
     /// Whether a call may lose it without changing what it asks for, where [`Parameter::only_with`] fails.
     pub hint: bool,
     /// The values of other parameters without which it has no meaning.
@@ -139,6 +129,18 @@ impl Parameter {
     /// Whether it exists in this operation.
     pub fn applies_to(&self, operation: Operation) -> bool {
         serves(&self.operations, operation)
+    }
+
+    /// Whether a call that brings it is an edit: it is a picture that only edits take.
+    pub fn makes_an_edit(&self) -> bool {
+        self.kind.is_image() && !self.applies_to(Operation::Generate)
+    }
+
+    /// Whether this operation is refused without it. There is no edit without an image, also where the form leaves it
+    /// open because not every call is an edit.
+    pub fn is_required_for(&self, operation: Operation) -> bool {
+        let is_what_is_edited = self.makes_an_edit() && self.name != "mask";
+        self.required || (operation == Operation::Edit && is_what_is_edited)
     }
 }
 
@@ -266,6 +268,42 @@ impl Also {
             && long <= longest
             && u64::from(long) <= u64::from(short) * u64::from(ratio)
             && (min_pixels..=max_pixels).contains(&pixels((width, height)))
+    }
+
+    /// The same rule with no more pixels than this.
+    pub fn up_to(&self, most: u64) -> Self {
+        let Self::Pixels {
+            multiple,
+            longest,
+            ratio,
+            min_pixels,
+            max_pixels,
+        } = *self;
+        Self::Pixels {
+            multiple,
+            longest,
+            ratio,
+            min_pixels,
+            max_pixels: max_pixels.min(most),
+        }
+    }
+}
+
+/// For messages: "any WIDTHxHEIGHT in multiples of 16 …".
+impl fmt::Display for Also {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Pixels {
+            multiple,
+            longest,
+            ratio,
+            min_pixels,
+            max_pixels,
+        } = self;
+        write!(
+            f,
+            "any WIDTHxHEIGHT in multiples of {multiple} with edges up to {longest}, \
+             a ratio up to {ratio}:1 and {min_pixels} to {max_pixels} pixels"
+        )
     }
 }
 

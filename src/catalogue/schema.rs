@@ -66,11 +66,8 @@ fn is_empty_list(value: &Value) -> bool {
 /// What the path says; else an edit where an image was sent that only edits take; else what the model does first.
 fn operation_of(model: &Model, fields: &[&Field], rules: &Rules) -> Operation {
     let has_edit_input = fields.iter().any(|field| {
-        model.parameter(&field.name).is_some_and(|parameter| {
-            parameter.kind.is_image()
-                && !parameter.applies_to(Operation::Generate)
-                && !is_empty_list(&field.value)
-        })
+        let parameter = model.parameter(&field.name);
+        parameter.is_some_and(Parameter::makes_an_edit) && !is_empty_list(&field.value)
     });
     match rules.operation {
         Some(operation) => operation,
@@ -146,18 +143,28 @@ impl<'a> Check<'a> {
         if !parameter.applies_to(self.operation) {
             return Err(self.wrong_operation(field));
         }
-        let reading = read(parameter, &field.path, &field.value)?;
-        if reading.adapted {
-            self.adapt(field, &parameter.name, &reading.value)?;
-        }
+        let value = match self.clamped(field, parameter) {
+            Some(most) => most,
+            None => self.read_in_form(field, parameter)?,
+        };
+        self.goes_by_one_name(field, parameter)?;
         if parameter.name == "stream" {
-            self.envelope.stream = reading.value == Value::Bool(true);
+            self.envelope.stream = value == Value::Bool(true);
         }
-        self.store(field, parameter, reading.value)?;
+        self.store(field, parameter, value)?;
         self.found
             .entry(&parameter.name)
             .or_insert_with(|| (at, field.path.clone()));
         Ok(())
+    }
+
+    /// A value as the parameter wants it; that it was written in another form is reported.
+    fn read_in_form(&mut self, field: &Field, parameter: &Parameter) -> Result<Value, Fault> {
+        let reading = read(parameter, &field.path, &field.value)?;
+        if reading.adapted {
+            self.adapt(field, &parameter.name, &reading.value)?;
+        }
+        Ok(reading.value)
     }
 
     /// One parameter may be sent twice, under two names or in two places: images are joined, other values must agree.
@@ -188,6 +195,30 @@ impl<'a> Check<'a> {
             .get(parameter.name.as_str())
             .map_or_else(|| parameter.name.clone(), |(_, path)| path.clone());
         Err(conflict(&parameter.name, &other, &field.path))
+    }
+
+    /// Reading two names at the top of a body as one parameter is adaptation.
+    fn goes_by_one_name(&self, field: &Field, parameter: &Parameter) -> Result<(), Fault> {
+        if !self.rules.reject_adaptation || self.rules.untyped_body {
+            return Ok(());
+        }
+        let is_other = |earlier: &&Field| {
+            [field, earlier].iter().all(|it| it.name == it.path) && earlier.name != field.name
+        };
+        let earlier = self.found.get(parameter.name.as_str());
+        let Some(earlier) = earlier
+            .and_then(|(at, _)| self.fields.get(*at))
+            .copied()
+            .filter(is_other)
+        else {
+            return Ok(());
+        };
+        let message = format!(
+            "{} and {} are two names of one parameter; send one of them",
+            name(&earlier.path),
+            name(&field.path)
+        );
+        Err(fault(&field.path, "conflicting_values", message))
     }
 
     /// What is no parameter may stand in two places too.
@@ -316,20 +347,12 @@ impl<'a> Check<'a> {
         for parameter in self.applicable() {
             let present = self.found.contains_key(parameter.name.as_str())
                 || self.faulty.contains(parameter.name.as_str());
-            if self.is_required(parameter) && !present {
+            if parameter.is_required_for(self.operation) && !present {
                 let message = format!("`{}` is required", parameter.name);
                 let fault = fault(&parameter.name, "missing_parameter", message);
                 self.faults.push((usize::MAX, fault));
             }
         }
-    }
-
-    /// There is no edit without an image, also where the form leaves it open because not every call is an edit.
-    fn is_required(&self, parameter: &Parameter) -> bool {
-        let is_what_is_edited = parameter.kind.is_image()
-            && parameter.name != "mask"
-            && !parameter.applies_to(Operation::Generate);
-        parameter.required || (self.operation == Operation::Edit && is_what_is_edited)
     }
 
     fn applicable(&self) -> impl Iterator<Item = &'a Parameter> + use<'a> {
@@ -355,7 +378,8 @@ impl<'a> Check<'a> {
         } = self.envelope.settled();
         let id = self.model.id.clone();
         Ok(Checked {
-            request: Request::checked(id, self.operation, n, self.values, envelope),
+            request: Request::checked(id, self.operation, n, self.values, envelope)
+                .making(self.model.modality),
             adapted: self.adapted,
             stream,
             include_usage,

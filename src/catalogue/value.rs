@@ -144,19 +144,7 @@ fn list_choices(options: &[Choice], also: Option<&Also>) -> String {
         .iter()
         .map(|option| plain_text(&option.value))
         .collect();
-    if let Some(Also::Pixels {
-        multiple,
-        longest,
-        ratio,
-        min_pixels,
-        max_pixels,
-    }) = also
-    {
-        words.push(format!(
-            "any WIDTHxHEIGHT in multiples of {multiple} with edges up to {longest}, \
-             a ratio up to {ratio}:1 and {min_pixels} to {max_pixels} pixels"
-        ));
-    }
+    words.extend(also.map(Also::to_string));
     words.join(", ")
 }
 
@@ -168,7 +156,12 @@ pub(super) fn read_number(
 ) -> Result<Reading, Fault> {
     let right = if whole { "a whole number" } else { "a number" };
     let decimal = match value {
-        Value::Number(number) => Decimal::of(number),
+        Value::Number(number) => match (Decimal::of(number), number.as_f64()) {
+            (None, Some(float)) if !whole && range.step.is_none() => {
+                return read_float(range, float, path, value);
+            }
+            (decimal, _) => decimal,
+        },
         Value::String(text) => {
             Some(Decimal::parse(text).ok_or_else(|| invalid_type(path, right, value))?)
         }
@@ -197,6 +190,17 @@ pub(super) fn read_number(
         value: decimal.to_json(),
         adapted: value.is_string(),
     })
+}
+
+/// A number with more digits than a [`Decimal`] holds, which without steps is none the worse for it.
+fn read_float(range: &Range, float: f64, path: &str, value: &Value) -> Result<Reading, Fault> {
+    let bound = |bound: Option<Decimal>| bound.and_then(|it| it.to_json().as_f64());
+    let is_in_range = bound(range.minimum).is_none_or(|minimum| float >= minimum)
+        && bound(range.maximum).is_none_or(|maximum| float <= maximum);
+    if !is_in_range {
+        return Err(out_of_range(path, &bounds(range), value));
+    }
+    Ok(Reading::plain(value.clone()))
 }
 
 pub(super) fn out_of_range(path: &str, right: &str, value: &Value) -> Fault {
@@ -237,19 +241,20 @@ fn read_list(
     value: &Value,
     read_item: impl Fn(&str, &Value) -> Result<Value, Fault>,
 ) -> Result<Value, Fault> {
-    let Some(list) = value.as_array() else {
-        return Ok(Value::Array(vec![read_item(path, value)?]));
-    };
-    let too_few = items.min.is_some_and(|min| list.len() < min);
-    if too_few || items.max.is_some_and(|max| list.len() > max) {
+    let list = value.as_array();
+    let count = list.map_or(1, Vec::len);
+    let too_few = items.min.is_some_and(|min| count < min);
+    if too_few || items.max.is_some_and(|max| count > max) {
         let message = format!(
-            "{} must have {} {noun}s, got {}",
+            "{} must have {} {noun}s, got {count}",
             name(path),
             count_bounds(items),
-            list.len()
         );
         return Err(fault(path, "out_of_range", message));
     }
+    let Some(list) = list else {
+        return Ok(Value::Array(vec![read_item(path, value)?]));
+    };
     list.iter()
         .enumerate()
         .map(|(index, item)| read_item(&format!("{path}[{index}]"), item))

@@ -102,5 +102,9 @@ fn show(data: &Value) -> Outcome {
         lines.push(("Result", url.as_str().unwrap_or_default().to_owned()));
     }
     lines.retain(|(_, value)| !value.is_empty());
-    out::pairs(&lines)
+    out::pairs(&lines)?;
+    match data["resultText"].as_str() {
+        Some(text) => out::text(&format!("\n{text}")),
+        None => Ok(()),
+    }
 }

@@ -4,15 +4,18 @@
 //! provider, no store, no socket. Pictures are named in a reply and filled in while it is sent.
 
 mod chat;
+pub mod completion;
 mod dashscope;
 pub mod flat;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod image_body;
 mod json;
 pub mod task;
 
 use crate::error::Error;
 use crate::intake::Intake;
-use crate::types::{Asset, Draft, Format, Millis, Picture, Request, Task};
+use crate::types::{Asset, Draft, Finish, Format, Millis, Picture, Request, Task, TaskId};
 use serde_json::Value;
 
 /// One wire shape.
@@ -23,6 +26,8 @@ pub trait Dialect: Send + Sync {
     fn encode(&self, task: &Task) -> Reply;
     /// Writes one image of a stream as an event.
     fn encode_image(&self, image: &StreamedImage<'_>) -> Reply;
+    /// Writes one stage of a streamed text as events.
+    fn encode_text(&self, text: &StreamedText<'_>) -> Reply;
     /// Writes the event that ends a stream that has failed.
     fn encode_late_error(&self, error: &Error) -> Reply;
     /// Writes an error's body.
@@ -62,6 +67,37 @@ pub enum Stage<'a> {
     },
 }
 
+/// A text on its way to a streaming client.
+pub struct StreamedText<'a> {
+    /// The task that writes it.
+    pub task: &'a TaskId,
+    /// The request it belongs to.
+    pub request: &'a Request,
+    /// When that was accepted.
+    pub created_at: Millis,
+    /// Whether the client wants to know the tokens at the end.
+    pub include_usage: bool,
+    /// How far it is.
+    pub stage: TextStage<'a>,
+}
+
+/// How far a streamed text is.
+pub enum TextStage<'a> {
+    /// Nothing has come yet.
+    Begun,
+    /// Its next piece.
+    Piece(&'a str),
+    /// Its end.
+    Ended {
+        /// The ended task.
+        task: &'a Task,
+        /// Why the text ends.
+        finish: Finish,
+        /// Our own time in milliseconds.
+        overhead_ms: u64,
+    },
+}
+
 /// A JSON reply whose pictures are still in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -81,8 +117,13 @@ pub enum Piece {
 impl Reply {
     /// A reply without pictures.
     pub fn json(value: &Value) -> Self {
+        Self::text(value.to_string())
+    }
+
+    /// One that is written already.
+    pub fn text(text: String) -> Self {
         Self {
-            pieces: vec![Piece::Text(value.to_string())],
+            pieces: vec![Piece::Text(text)],
         }
     }
 

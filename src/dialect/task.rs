@@ -1,6 +1,6 @@
 //! The task service's shape: `{code, msg, data}`, times in milliseconds.
 
-use super::{Dialect, Reply, StreamedImage, asset_url};
+use super::{Dialect, Reply, StreamedImage, StreamedText, asset_url};
 use crate::error::{Error, Kind};
 use crate::intake::Intake;
 use crate::types::{Draft, Task, TaskState};
@@ -23,6 +23,10 @@ impl Dialect for TaskShape {
 
     /// Tasks are polled, not streamed; a stream in this shape would repeat the poll.
     fn encode_image(&self, _image: &StreamedImage<'_>) -> Reply {
+        Reply { pieces: Vec::new() }
+    }
+
+    fn encode_text(&self, _text: &StreamedText<'_>) -> Reply {
         Reply { pieces: Vec::new() }
     }
 
@@ -54,6 +58,10 @@ fn data(task: &Task) -> Value {
     });
     if task.state == TaskState::Completed {
         data["resultUrls"] = urls.into();
+    }
+    if let Some(text) = &task.text {
+        data["resultText"] = text.content.as_str().into();
+        data["finishReason"] = text.finish.name().into();
     }
     if let Some(failure) = &task.failure {
         data["failCode"] = Error::from(failure).kind.row().code.into();

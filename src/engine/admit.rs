@@ -1,6 +1,6 @@
 //! Accepting a task: check, price, route, then one transaction.
 
-use super::accepted::Accepted;
+use super::accepted::{Accepted, Streaming};
 use super::check::{no_provider, refuse_what_is_not_built};
 use super::inputs::Inputs;
 use super::lane::{Lane, Slot};
@@ -14,8 +14,8 @@ use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    Caller, Draft, Millis, Mode, Money, Operation, Quote, Request, SpendCap, SpendPeriod, Task,
-    TaskId, TaskState, Usage,
+    Caller, Draft, Millis, Modality, Mode, Money, Operation, Quote, Request, SpendCap, SpendPeriod,
+    Task, TaskId, TaskState, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct Ask {
     pub untyped_body: bool,
     /// What the path asks for, where it says so.
     pub operation: Option<Operation>,
+    /// What the path can hand over, where that is not everything.
+    pub modality: Option<Modality>,
 }
 
 /// How a request reached us, as far as its task must remember.
@@ -73,7 +75,7 @@ impl Engine {
         let inputs = self
             .inputs(&checked, &mut intake, mode, &origin.public_url)
             .await?;
-        checked.request = inputs.put_into(checked.request);
+        checked.request = inputs.put_into(&model, checked.request);
         checked.adapted.extend(inputs.adapted());
         self.admit(caller, checked, inputs, quote, route, origin)
             .await
@@ -100,10 +102,7 @@ impl Engine {
         let Some(task) = known else {
             return Ok(None);
         };
-        let stream = ask
-            .draft
-            .field("stream")
-            .is_some_and(|field| field.value == true);
+        let stream = streaming_of(&ask.draft);
         self.join(caller, task, Vec::new(), stream).await.map(Some)
     }
 
@@ -120,7 +119,10 @@ impl Engine {
     ) -> Result<Accepted, Error> {
         let lane = self.0.lanes.get(route.lane(caller.key.mode));
         let slot = lane.try_slot();
-        let (adapted, stream) = (checked.adapted, checked.stream);
+        let stream = checked.stream.then_some(Streaming {
+            include_usage: checked.include_usage,
+        });
+        let adapted = checked.adapted;
         let request = Arc::new(checked.request);
         let at = self.now();
         let start = slot.as_ref().map(|_| Start {
@@ -133,7 +135,7 @@ impl Engine {
             ..self.admission(caller, &request, quote, &route, origin)
         };
         let previews = match request.integer("partial_images") {
-            Some(count) if stream => u32::try_from(count).unwrap_or(0),
+            Some(count) if stream.is_some() => u32::try_from(count).unwrap_or(0),
             _ => 0,
         };
         let (task, mode) = (admission.task.clone(), admission.mode);
@@ -166,6 +168,7 @@ impl Engine {
                 request,
                 created_at: at,
                 watch,
+                ended: None,
             }),
         }
     }
@@ -240,7 +243,7 @@ impl Engine {
         caller: &Caller,
         task: TaskId,
         adapted: Vec<String>,
-        stream: bool,
+        stream: Option<Streaming>,
     ) -> Result<Accepted, Error> {
         // Watching first: an end between the two look-ups is then seen.
         let watch = self.0.watchers.join(&task);
@@ -267,6 +270,7 @@ impl Engine {
             request,
             created_at,
             watch,
+            ended: None,
         })
     }
 }
@@ -293,11 +297,19 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         usage: Usage::default(),
         upstream_ms: 0,
         assets: Vec::new(),
+        text: None,
     };
     Claimed {
         task,
         attempts: start.attempts.clone(),
     }
+}
+
+/// What a repetition asks for; the schema has checked the call that it repeats.
+fn streaming_of(draft: &Draft) -> Option<Streaming> {
+    let says = |name: &str| draft.field(name).map(|field| &field.value);
+    let include_usage = says("stream_options").is_some_and(|it| it["include_usage"] == true);
+    (says("stream")? == true).then_some(Streaming { include_usage })
 }
 
 /// The client's idempotency key as the store keeps it.

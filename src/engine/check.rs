@@ -3,7 +3,7 @@
 use super::{Ask, Engine, storage_full};
 use crate::catalogue::{self, Checked, Model, Rules, Status};
 use crate::error::{Error, Fault, Kind};
-use crate::types::{Caller, Draft, Mode, Money, Quote, Scope};
+use crate::types::{Caller, Draft, Modality, Mode, Quote, Scope};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,9 @@ impl Engine {
         reject_adaptation: bool,
     ) -> Result<(Arc<Model>, Checked), Error> {
         let model = self.model_for(caller, &ask.draft)?;
+        if ask.modality.is_some_and(|wanted| wanted != model.modality) {
+            return Err(Error::faults(vec![elsewhere(&model)]));
+        }
         let rules = Rules {
             reject_adaptation,
             untyped_body: ask.untyped_body,
@@ -147,10 +150,7 @@ impl Engine {
         let markup = caller.account.markup_basis_points;
         let quote = match catalogue::quote(model, &checked.request, markup) {
             Some(quote) => quote,
-            None if caller.key.mode == Mode::Test => Quote {
-                unit: Money::ZERO,
-                total: Money::ZERO,
-            },
+            None if caller.key.mode == Mode::Test => Quote::FREE,
             None => {
                 return Err(Error::new(Kind::ModelUnavailable, no_price(model)));
             }
@@ -159,7 +159,8 @@ impl Engine {
             Some(most) if quote.total > most => Err(Error::new(
                 Kind::CostAboveLimit,
                 format!(
-                    "this request costs {} USD and `max_cost` is {most}",
+                    "this request costs {}{} USD and `max_cost` is {most}",
+                    if quote.rates.is_some() { "up to " } else { "" },
                     quote.total
                 ),
             )),
@@ -176,6 +177,21 @@ impl Engine {
                 Err(Error::internal())
             }
         }
+    }
+}
+
+/// The path hands over something else than this model makes.
+fn elsewhere(model: &Model) -> Fault {
+    let what = match model.modality {
+        Modality::Image => "images; POST /v1/images/generations makes them",
+        Modality::Video => "videos",
+        Modality::Audio => "sound",
+        Modality::Text => "text; POST /v1/chat/completions writes it",
+    };
+    Fault {
+        param: "model".to_owned(),
+        code: "not_supported",
+        message: format!("this path does not serve {}, which makes {what}", model.id),
     }
 }
 

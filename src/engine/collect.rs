@@ -48,7 +48,7 @@ impl Engine {
     pub async fn collect(&self, orphan_age: Duration) -> Collected {
         self.forget_expired_keys().await;
         Collected {
-            expired: self.collect_expired().await,
+            expired: self.collect_expired().await + self.collect_texts().await,
             orphans: self.collect_orphans(orphan_age).await,
         }
     }
@@ -98,6 +98,24 @@ impl Engine {
             if let Err(error) = self.0.store.forget_blobs(&gone).await {
                 tracing::error!(%error, "deleted results could not be noted");
                 return deleted;
+            }
+        }
+    }
+
+    async fn collect_texts(&self) -> usize {
+        let mut deleted = 0;
+        loop {
+            match self.0.store.forget_texts(self.now(), BATCH as u32).await {
+                Ok(found) => {
+                    deleted += found;
+                    if found < BATCH {
+                        return deleted;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "expired texts could not be deleted");
+                    return deleted;
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::blob::{BlobError, StagedBlob};
-use crate::catalogue::{Checked, ImageInput};
+use crate::catalogue::{Checked, ImageInput, Model};
 use crate::error::{Error, Fault};
 use crate::intake::Intake;
 use crate::provider::sketch;
@@ -35,14 +35,16 @@ impl Held {
 }
 
 impl Inputs {
-    /// The request with its pictures.
-    pub(super) fn put_into(&self, request: Request) -> Request {
+    /// The request with its pictures, in place of their names.
+    pub(super) fn put_into(&self, model: &Model, request: Request) -> Request {
+        let parameters = model.parameters.iter().filter(|it| it.kind.is_image());
         let images = self
             .images
             .iter()
             .map(|held| held.picture().clone())
             .collect();
         request.with_inputs(
+            parameters.map(|it| it.name.as_str()),
             images,
             self.mask.as_ref().map(|held| held.picture().clone()),
         )

@@ -24,7 +24,7 @@ mod run;
 mod settle;
 mod watch;
 
-pub use accepted::{Accepted, Seen};
+pub use accepted::{Accepted, Seen, Streaming};
 pub use admit::{Ask, Origin};
 pub use check::Quoted;
 pub use watch::{Progress, Shown};

@@ -3,7 +3,9 @@
 use super::lane;
 use crate::catalogue::{self, Catalogue};
 use crate::provider::{Providers, sketch};
-use crate::types::{Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request};
+use crate::types::{
+    Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request, TokenRates,
+};
 use std::collections::HashSet;
 
 /// Where a request can go: at least one target, the best first.
@@ -19,8 +21,10 @@ pub(super) struct Hop {
     pub(super) upstream_model: String,
     /// Images one call can make.
     pub(super) most_images: u32,
-    /// What the operator pays for one.
+    /// What the operator pays for one image, or at most for the text.
     pub(super) unit_cost: Money,
+    /// What the operator pays for tokens, where that is what counts.
+    pub(super) rates: Option<TokenRates>,
 }
 
 impl Route {
@@ -54,6 +58,11 @@ impl Route {
             .zip(parts)
             .map(|(number, part)| hop.attempt(number, part, at))
             .collect()
+    }
+
+    /// What the operator pays for tokens at the target that an attempt went to, where that is what counts.
+    pub(super) fn rates_of(&self, attempt: &Attempt) -> Option<TokenRates> {
+        self.targets.iter().find(|hop| hop.is_of(attempt))?.rates
     }
 
     /// The target after the one that an attempt went to.
@@ -94,6 +103,7 @@ fn test_hop(request: &Request) -> Hop {
         upstream_model: request.model().to_owned(),
         most_images: u32::MAX,
         unit_cost: Money::ZERO,
+        rates: None,
     }
 }
 
@@ -112,7 +122,8 @@ fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) ->
             provider: target.provider.clone(),
             upstream_model: target.model.clone(),
             most_images: target.max_images,
-            unit_cost: catalogue::cost(target, request).unwrap_or(Money::ZERO),
+            unit_cost: catalogue::cost(model, target, request).unwrap_or(Money::ZERO),
+            rates: catalogue::cost_rates(target, request),
         })
         .collect()
 }

@@ -1,14 +1,13 @@
 //! Making ends durable: of one call, of the whole task; and writing until it is written.
 
-use super::run::{Done, Lost, Run};
-use crate::catalogue;
+use super::run::{Brought, Done, Lost, Run};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::provider::Image;
 use crate::store::{EndedAttempt, Settlement, StoreError};
 use crate::types::{
-    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Mode, Money, TaskEnd, TaskId,
-    Usage,
+    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Millis, Mode, Money, TaskEnd,
+    TaskId, Text, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +19,7 @@ impl Run<'_> {
     /// Stores the end of a call while the task goes on.
     pub(super) async fn store_done(&self, done: Done) -> Result<(), Lost> {
         let ended = self.ended(&done);
-        let assets = self.assets(&done.images);
+        let assets = self.assets(&done.brought.images);
         self.persist(|| {
             self.engine
                 .0
@@ -28,7 +27,7 @@ impl Run<'_> {
                 .end_attempt(&self.hold, ended.clone(), assets.clone())
         })
         .await?;
-        keep(done.images);
+        keep(done.brought.images);
         Ok(())
     }
 
@@ -61,10 +60,13 @@ impl Run<'_> {
             attempts: last.iter().map(|done| self.ended(done)).collect(),
             assets: last
                 .as_ref()
-                .map(|done| self.assets(&done.images))
+                .map(|done| self.assets(&done.brought.images))
                 .unwrap_or_default(),
+            text: last
+                .as_ref()
+                .and_then(|done| self.stored_text(&done.brought)),
             captured: match self.task.mode {
-                Mode::Live => self.task.quote.for_delivered(delivered),
+                Mode::Live => self.task.quote.charge(delivered, &usage),
                 Mode::Test => Money::ZERO,
             },
             usage,
@@ -77,7 +79,7 @@ impl Run<'_> {
             .persist(|| store.settle(&self.hold, settlement.clone()))
             .await?;
         if let Some(done) = last {
-            keep(done.images);
+            keep(done.brought.images);
         }
         failpoint("settled");
         tracing::info!(
@@ -96,50 +98,52 @@ impl Run<'_> {
 
     pub(super) fn ended(&self, done: &Done) -> EndedAttempt {
         let state = done.end.state();
-        let delivered = u32::try_from(done.images.len()).unwrap_or(u32::MAX);
-        let images = |count| done.attempt.unit_cost.times(count).unwrap_or(Money::ZERO);
-        // Counted tokens are what the call cost, delivered or not. Of a call that broke off before its tokens were counted
-        // nothing is known: an image has no price of its own there, and none is guessed.
-        let tokens = self.cost_of_tokens(done);
+        let route = self.route.as_ref();
+        let rates = route.and_then(|route| route.rates_of(&done.attempt));
+        let cost = match rates {
+            Some(rates) => rates.of(&done.usage),
+            None => done.attempt.unit_cost.times(done.brought.delivered()),
+        };
+        // What was counted of a call of unknown outcome is what it cost; else what it may have cost is. (No image has a
+        // cost of its own where tokens are counted, and none is guessed.)
+        let counted = rates.filter(|_| done.usage != Usage::default());
+        let loss = match (state, counted) {
+            (AttemptState::Unknown, Some(rates)) => rates.of(&done.usage),
+            _ => done.attempt.unit_cost.times(done.lost),
+        };
         EndedAttempt {
             number: done.attempt.number,
             state,
-            cost: match state {
-                AttemptState::Succeeded => tokens.unwrap_or_else(|| images(delivered)),
-                _ => Money::ZERO,
-            },
-            loss: match state {
-                AttemptState::Unknown => tokens.unwrap_or_else(|| images(done.lost)),
-                _ => images(done.lost),
-            },
+            cost: cost
+                .filter(|_| state == AttemptState::Succeeded)
+                .unwrap_or(Money::ZERO),
+            loss: loss.unwrap_or(Money::ZERO),
             failure: done.end.failure().cloned(),
             at: self.engine.now(),
         }
     }
 
-    /// What a call cost whose target counts tokens. `None` where images have a price, and where a token has none.
-    fn cost_of_tokens(&self, done: &Done) -> Option<Money> {
-        let request = &self.task.request;
-        let model = self.engine.0.catalogue.find(request.model())?;
-        let target = model
-            .targets_for(request.operation())
-            .into_iter()
-            .find(|target| {
-                target.provider == done.attempt.provider
-                    && target.model == done.attempt.upstream_model
-            })?;
-        match catalogue::cost(target, request) {
-            Some(_) => None,
-            None => catalogue::cost_of_usage(target, request, &done.usage),
-        }
+    /// The text as it is stored.
+    fn stored_text(&self, brought: &Brought) -> Option<Text> {
+        let (content, finish) = brought.text()?;
+        Some(Text {
+            content: content.to_owned(),
+            finish,
+            expires_at: Some(self.expiry()),
+        })
     }
 
-    fn assets(&self, images: &[Image]) -> Vec<Asset> {
-        let at = self.engine.now();
+    /// Until when the task's results are kept.
+    fn expiry(&self) -> Millis {
         let keep = match self.task.mode {
             Mode::Live => self.engine.0.limits.keep_results,
             Mode::Test => self.engine.0.limits.keep_test_results,
         };
+        self.engine.now().after(keep)
+    }
+
+    fn assets(&self, images: &[Image]) -> Vec<Asset> {
+        let (at, expires_at) = (self.engine.now(), self.expiry());
         images
             .iter()
             .map(|image| Asset {
@@ -150,7 +154,7 @@ impl Run<'_> {
                 picture: image.blob.picture().clone(),
                 revised_prompt: image.revised_prompt.clone(),
                 created_at: at,
-                expires_at: Some(at.after(keep)),
+                expires_at: Some(expires_at),
             })
             .collect()
     }

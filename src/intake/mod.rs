@@ -5,6 +5,8 @@
 
 pub mod decode;
 pub mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod mark;
 pub mod multipart;
 mod path;

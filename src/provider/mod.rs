@@ -1,7 +1,7 @@
-//! Upstreams: the services that make the pictures.
+//! Upstreams: the services that make the pictures and write the texts.
 //!
 //! A provider turns a [`Call`] into a stream of [`Event`]s. A plain JSON upstream is a short stream; there is no
-//! second path for it. Images go to staged blobs, never through memory whole. A provider does no retries (the engine
+//! second path for it. Images go to staged blobs, never through memory whole; texts are small. A provider does no retries (the engine
 //! owns attempts, their order and their budget) and knows no dialect, no money and no row.
 
 pub mod openai;
@@ -11,7 +11,8 @@ pub mod sketch;
 use crate::blob::{Blobs, StagedBlob};
 use crate::config::ProviderSettings;
 use crate::types::{
-    AttemptEnd, AttemptNumber, FailKind, Failure, Format, Part, Request, TaskId, UpstreamId, Usage,
+    AttemptEnd, AttemptNumber, FailKind, Failure, Finish, Format, Part, Request, TaskId,
+    UpstreamId, Usage,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -83,6 +84,10 @@ pub enum Event {
     Preview(Preview),
     /// A finished image, staged.
     Image(Image),
+    /// The next piece of a text, in order; whole characters.
+    Text(String),
+    /// The text is whole. Without this it has not been delivered, however much of it came.
+    TextEnd(Finish),
     /// The call is over.
     Done(Usage),
 }

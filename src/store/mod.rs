@@ -16,7 +16,7 @@ use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
     BlobKey, CreditLine, Failure, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd,
-    TaskId, UpstreamId, Usage,
+    TaskId, Text, UpstreamId, Usage,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -124,6 +124,8 @@ pub trait Store: Send + Sync {
     async fn expired_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>>;
     /// Notes that these blobs are gone. The rows stay, so that the asset answers 410 and not 404.
     async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()>;
+    /// Deletes the words of up to `most` texts that expired before `at`; returns how many it found. The rows stay.
+    async fn forget_texts(&self, at: Millis, most: u32) -> Result<usize>;
     /// Deletes up to `most` idempotency keys that have expired by `at`; returns how many it found.
     async fn forget_expired_keys(&self, at: Millis, most: u32) -> Result<usize>;
 
@@ -301,6 +303,8 @@ pub struct Settlement {
     pub attempts: Vec<EndedAttempt>,
     /// The assets not stored yet.
     pub assets: Vec<Asset>,
+    /// The answer of a text model.
+    pub text: Option<Text>,
     /// What the account pays; must not exceed the hold. The rest of the hold is released.
     pub captured: Money,
     /// Tokens as the upstream counted them.

@@ -10,7 +10,9 @@ pub mod money;
 pub mod request;
 pub mod secret;
 pub mod task;
+pub mod text;
 pub mod time;
+pub mod tokens;
 pub mod words;
 
 pub use account::{
@@ -20,7 +22,9 @@ pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
 pub use ids::{AccountId, AssetId, AttemptNumber, BlobKey, KeyId, RequestId, TaskId, UpstreamId};
 pub use money::Money;
-pub use request::{Draft, Envelope, Field, Operation, Request, ResponseFormat};
+pub use request::{Draft, Envelope, Field, Modality, Operation, Request, ResponseFormat};
 pub use secret::Secret;
-pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState, Usage};
+pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState};
+pub use text::{Finish, Text};
 pub use time::Millis;
+pub use tokens::{TokenRates, Usage};

@@ -50,11 +50,26 @@ impl Draft {
     }
 }
 
+/// What a model makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Pictures.
+    #[default]
+    Image,
+    /// Moving pictures.
+    Video,
+    /// Speech, music, sounds.
+    Audio,
+    /// Text, also about pictures.
+    Text,
+}
+
 /// What a model is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
-    /// Make images from text.
+    /// Make something new: images from text, or a text.
     Generate,
     /// Change or combine input images.
     Edit,
@@ -130,6 +145,9 @@ pub struct Envelope {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     model: String,
+    /// Requests that were stored before there was anything else ask for images.
+    #[serde(default)]
+    modality: Modality,
     operation: Operation,
     n: u32,
     parameters: BTreeMap<String, Value>,
@@ -151,6 +169,7 @@ impl Request {
     ) -> Self {
         Self {
             model,
+            modality: Modality::default(),
             operation,
             n,
             parameters,
@@ -160,9 +179,20 @@ impl Request {
         }
     }
 
-    /// For the engine, once it has the pictures that the request only named: they take the place of the names.
-    pub(crate) fn with_inputs(mut self, images: Vec<Picture>, mask: Option<Picture>) -> Self {
-        for name in ["image", "mask"] {
+    /// For `catalogue::schema` alone: what its model makes.
+    pub(crate) fn making(self, modality: Modality) -> Self {
+        Self { modality, ..self }
+    }
+
+    /// For the engine, once it has the pictures that the request only named: they take the place of the parameters
+    /// that named them.
+    pub(crate) fn with_inputs<'a>(
+        mut self,
+        named_by: impl IntoIterator<Item = &'a str>,
+        images: Vec<Picture>,
+        mask: Option<Picture>,
+    ) -> Self {
+        for name in named_by {
             self.parameters.remove(name);
         }
         Self {
@@ -177,12 +207,17 @@ impl Request {
         &self.model
     }
 
+    /// What it is to make.
+    pub fn modality(&self) -> Modality {
+        self.modality
+    }
+
     /// What is asked of it.
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// How many images, at least 1.
+    /// How many images, at least 1; one text.
     pub fn n(&self) -> u32 {
         self.n
     }

@@ -35,6 +35,30 @@ assert.deepEqual(await types(client.images.edit({ model, prompt: "a lake", image
   "image_edit.completed",
 ]);
 
+const talks = { model: "gemini-3.5-flash", messages: [{ role: "user", content: "Why is the sky blue?" }] };
+const chat = await client.chat.completions.create({ ...talks, max_tokens: 5 });
+assert.equal(chat.choices[0].finish_reason, "length");
+assert.equal(chat.choices[0].message.content.trim().split(" ").length, 5);
+let said = "";
+let usage;
+for await (const chunk of await client.chat.completions.create({
+  ...talks,
+  stream: true,
+  stream_options: { include_usage: true },
+})) {
+  said += chunk.choices[0]?.delta.content ?? "";
+  usage = chunk.usage ?? usage;
+}
+assert.match(said, /canned[^]*20 characters/);
+assert.equal(usage.total_tokens, 0);
+const whole = await client.chat.completions.stream(talks).finalContent();
+assert.equal(whole, said);
+const broken = { ...talks, messages: [{ role: "user", content: "[pinhole:partial=1/2] x" }], stream: true };
+await assert.rejects(async () => {
+  for await (const _ of await client.chat.completions.create(broken));
+}, /upstream broke off/);
+await assert.rejects(client.chat.completions.create({ ...talks, model }), { status: 400, param: "model" });
+
 await assert.rejects(client.images.generate({ model, prompt: "x", n: 11 }), { status: 400, param: "n" });
 await assert.rejects(client.images.generate({ model: "nope", prompt: "x" }), { status: 404, code: "model_not_found" });
 await assert.rejects(client.images.generate({ model, prompt: "[pinhole:fail=unknown] x" }), { status: 504 });

@@ -275,6 +275,66 @@ fn a_dry_run_prints_the_price_and_makes_nothing() {
 }
 
 #[test]
+fn a_text_is_printed_alone_and_through_a_server() {
+    let place = Place::new();
+    let ask = ["generate", "-m", "gemini-3.5-flash", "Why is the sky blue?"];
+    let alone = place.run(&ask).exits(0).says(&["gemini-3.5-flash (test)"]);
+    assert!(alone.out().contains("canned"), "{}", alone.out());
+    assert!(
+        alone
+            .out()
+            .contains("20 characters, \"Why is the sky blue?\"")
+    );
+    let json = |place: &Place| {
+        let more = ["--json", "-p", "response_format=json_object"];
+        let made = place.json(&[&ask[..], &more].concat());
+        assert_eq!(made["images"], serde_json::json!([]));
+        let text = made["text"].as_str().expect("a text");
+        let answer: Value = serde_json::from_str(text).expect("a JSON object");
+        assert_eq!(answer["received"]["prompt"]["characters"], 20);
+        made["task"].as_str().expect("an id").to_owned()
+    };
+    json(&place);
+    let server = Server::start(&place);
+    assert_eq!(place.run(&ask).exits(0).out(), alone.out());
+    let task = json(&place);
+    let shown = place.run(&["task", "get", &task]).exits(0).out();
+    assert!(
+        shown.contains("completed") && shown.contains("\"notice\""),
+        "{shown}"
+    );
+    drop(server);
+    place
+        .run(&[&ask[..], &["-o", "answer.txt"]].concat())
+        .exits(0)
+        .says(&["answer.txt"]);
+    let saved = std::fs::read_to_string(place.work().join("answer.txt")).expect("a file");
+    assert_eq!(saved.trim_end(), alone.out());
+    assert_eq!(
+        place.run(&[&ask[..], &["-o", "-"]].concat()).exits(0).out(),
+        alone.out()
+    );
+
+    let models = place.run(&["models"]).exits(0).out();
+    assert!(
+        models.contains("$1.5000 in, $9.0000 out a million tokens"),
+        "{models}"
+    );
+    let shown = place
+        .run(&["models", "show", "gemini-3.5-flash"])
+        .exits(0)
+        .out();
+    assert!(shown.contains("million output tokens"), "{shown}");
+    let dry = place.run(&[&ask[..], &["--dry-run", "-p", "max_tokens=100"]].concat());
+    let dry = dry.exits(0).out();
+    assert!(dry.contains("Price  0.001026 USD at most"), "{dry}");
+    let refused = place.run(&[&ask[..], &["-p", "response_format=url"]].concat());
+    refused
+        .exits(2)
+        .says(&["`response_format` has no meaning here"]);
+}
+
+#[test]
 fn mistakes_are_told_all_at_once_with_a_guess_at_what_was_meant() {
     let place = Place::new();
     place

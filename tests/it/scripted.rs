@@ -4,7 +4,7 @@ use futures::StreamExt;
 use pinhole::provider::{
     Call, Event, EventStream, Image, Provider, ProviderError, Traits, Verdict,
 };
-use pinhole::types::{FailKind, Part, TaskId, UpstreamId, Usage};
+use pinhole::types::{FailKind, Finish, Part, TaskId, UpstreamId, Usage};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
@@ -17,8 +17,14 @@ pub enum Step {
     Image(u32),
     /// Every picture that was asked for, and the end.
     Deliver,
+    /// The next piece of a text.
+    Text(&'static str),
+    /// The text is whole.
+    TextEnd(Finish),
     /// The end.
     Done,
+    /// The end, with so many tokens counted: text and images in, and out.
+    Counted(u64, u64, u64),
     /// This end instead.
     Fail(Verdict, FailKind),
     /// Goes on when the gate is opened once more.
@@ -128,7 +134,14 @@ async fn play_one(step: Step, call: Call) -> Option<Result<Event, ProviderError>
                 revised_prompt: None,
             }))
         }
+        Step::Text(piece) => Ok(Event::Text(piece.to_owned())),
+        Step::TextEnd(finish) => Ok(Event::TextEnd(finish)),
         Step::Done | Step::Deliver => Ok(Event::Done(Usage::default())),
+        Step::Counted(text, image, output) => Ok(Event::Done(Usage {
+            input_text_tokens: text,
+            input_image_tokens: image,
+            output_tokens: output,
+        })),
         Step::Fail(verdict, kind) => Err(ProviderError::new(verdict, kind, "as the test says")),
         Step::Wait(gate) => {
             gate.acquire()

@@ -65,10 +65,15 @@ impl Site {
 
     /// A prepaid account with a live key, made beside the server.
     pub async fn customer(&self, credits: &str) -> Holder {
+        self.customer_with(credits, |_| {}).await
+    }
+
+    /// As [`Site::customer`], changed before it is stored.
+    pub async fn customer_with(&self, credits: &str, change: impl FnOnce(&mut Customer)) -> Holder {
         let store = pinhole::app::open_store(&self.data()).expect("the store opens");
-        Customer::new(credits)
-            .store(&*store, "http://127.0.0.1:0")
-            .await
+        let mut customer = Customer::new(credits);
+        change(&mut customer);
+        customer.store(&*store, "http://127.0.0.1:0").await
     }
 
     /// What the paid provider was asked: task and attempt, in order.

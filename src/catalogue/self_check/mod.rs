@@ -5,6 +5,7 @@ mod prices;
 use crate::catalogue::checked::Rules;
 use crate::catalogue::decimal::Decimal;
 use crate::catalogue::form::example_of;
+use crate::catalogue::json_schema::listed;
 use crate::catalogue::model::{
     Choice, Condition, Kind, Model, Parameter, PriceRow, Range, Span, Status, When,
 };
@@ -55,6 +56,9 @@ pub fn findings(model: &Model) -> Vec<Finding> {
         if parameter.hint && parameter.only_with.is_none() {
             found.push(part, "`hint` needs `only_with`, which says when it may go");
         }
+        if parameter.clamp && !has_maximum(&parameter.kind) {
+            found.push(part, "`clamp` needs `maximum`, which it goes back to");
+        }
     }
     sizes(model, &mut found);
     for (index, forbid) in model.forbids.iter().enumerate() {
@@ -67,6 +71,7 @@ pub fn findings(model: &Model) -> Vec<Finding> {
     if found.0.is_empty() {
         // These speak in terms of a model whose parts are sound.
         prices::every_combination_has_one(model, &mut found);
+        prices::tokens_are_bounded(model, &mut found);
         examples(model, &mut found);
     }
     found.0
@@ -111,12 +116,15 @@ fn identity(model: &Model, found: &mut Findings) {
     }
 }
 
-/// No name or alias stands for two parameters, and none is a word of `when`.
+/// What a body or a `when` says by these names is no parameter.
+const TAKEN_NAMES: [&str; 5] = ["", "operation", "model", "input", "messages"];
+
+/// No name or alias stands for two parameters or for something else.
 fn names(model: &Model, found: &mut Findings) {
     let mut seen = BTreeSet::new();
     for (index, parameter) in model.parameters.iter().enumerate() {
         for name in parameter.aliases.iter().chain([&parameter.name]) {
-            if name.is_empty() || name == "operation" {
+            if TAKEN_NAMES.contains(&name.as_str()) {
                 let reason = format!("a parameter cannot be called {name:?}");
                 found.push(Part::Parameter(index), reason);
             }
@@ -153,7 +161,25 @@ fn number_bounds(range: &Range, part: Part, found: &mut Findings) {
     }
     if range.step.is_some_and(|step| step <= Decimal::ZERO) {
         found.push(part, "`step` must be above zero");
+    } else if range.step.is_some() && !steps_can_be_told(range) {
+        found.push(
+            part,
+            "`minimum` must be a multiple of `step` and `step` a whole number, or there must be at most 1000 values",
+        );
     }
+}
+
+fn has_maximum(kind: &Kind) -> bool {
+    matches!(kind, Kind::Integer(range) | Kind::Number(range) if range.maximum.is_some())
+}
+
+/// Whether a JSON Schema can say which values lie on a step.
+fn steps_can_be_told(range: &Range) -> bool {
+    let is_plain = |step: Decimal| {
+        let from_zero = |minimum: Decimal| minimum.is_reached(Decimal::ZERO, step);
+        !step.has_places() && range.minimum.is_none_or(from_zero)
+    };
+    range.step.is_none_or(is_plain) || listed(range).is_some()
 }
 
 fn span_bounds(span: &Span, part: Part, found: &mut Findings) {
@@ -239,6 +265,12 @@ fn conditions(model: &Model, when: Option<&When>, part: Part, found: &mut Findin
             continue;
         };
         match condition {
+            Condition::OneOf(_) if parameter.kind.is_image() || parameter.kind == Kind::Object => {
+                found.push(
+                    part,
+                    format!("`{name}` has no values that a condition could name"),
+                );
+            }
             Condition::OneOf(values) => {
                 for value in values {
                     if read(parameter, name, value).map(|it| it.value).as_ref() != Ok(value) {

@@ -12,6 +12,17 @@ fn small(id: &str, more: &str) -> String {
     )
 }
 
+/// A price for every sort of tokens.
+fn tokens(more: &str) -> String {
+    let units = ["input_text", "input_image", "output"];
+    let price = |sort| {
+        format!(
+            "[[price]]\nunit = \"million_{sort}_tokens\"\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n"
+        )
+    };
+    units.map(price).concat() + more
+}
+
 fn load(files: &[(&str, &str)]) -> Result<Catalogue, Problems> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -41,6 +52,7 @@ fn every_embedded_file_passes_its_checks() {
     let ids: Vec<&str> = catalogue.models().iter().map(|model| &*model.id).collect();
     let expected = [
         "NBP",
+        "gemini-3.5-flash",
         "gpt-image-2",
         "gpt-image-2-beta",
         "gpt-image-2-lite",
@@ -96,6 +108,25 @@ fn a_broken_file_is_refused_with_file_line_column_and_reason() {
     check(
         "[[price]]\nunit = \"image\"\namount = \"1,5\"\nsource = \"s\"\ndate = 2026-01-01\n",
         "image/a.toml:9:10: an amount is written in dollars with at most six decimal places, like 12 or 0.053; got \"1,5\"",
+    );
+    check(
+        "[[price]]\nunit = \"million_output_tokens\"\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n",
+        "image/a.toml:1:1: no price of input text matches the operation generate with {}",
+    );
+    check(
+        &tokens("[[parameter]]\nname = \"max_tokens\"\ntype = \"integer\"\ndescription = \"d\"\n"),
+        "image/a.toml:1:1: a price by tokens needs the parameter `max_tokens`, an integer with a maximum",
+    );
+    check(
+        &tokens(
+            "[[parameter]]\nname = \"max_tokens\"\ntype = \"integer\"\nmaximum = 9\ndescription = \"d\"\n\
+             [[parameter]]\nname = \"look\"\ntype = \"image\"\ndescription = \"d\"\n",
+        ),
+        "image/a.toml:1:1: a price by tokens needs `image_tokens`",
+    );
+    check(
+        "[[parameter]]\nname = \"steps\"\ntype = \"integer\"\nclamp = true\ndescription = \"d\"\n",
+        "image/a.toml:7:1: `clamp` needs `maximum`, which it goes back to",
     );
     check(
         "[[forbid]]\nwhen = { colour = \"red\" }\nmessage = \"m\"\n",

@@ -115,6 +115,7 @@ pub(super) async fn generate(
         cost: task.captured,
         adapted,
         images: Vec::new(),
+        text: task.text.as_ref().map(|text| text.content.clone()),
     };
     for asset in &task.assets {
         let blocks = engine

@@ -5,7 +5,7 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::intake::Intake;
-use crate::types::Draft;
+use crate::types::{Draft, ResponseFormat};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -40,9 +40,15 @@ pub(super) fn of(command: &Generate) -> Outcome<Value> {
         .flatten()
         .chain(command.parameters.iter().cloned())
     {
-        if let "response_format" | "stream" | "stream_options" | "partial_images" = name.as_str() {
+        let is_about_the_reply = match name.as_str() {
+            "stream" | "stream_options" | "partial_images" => true,
+            // A model of text has formats of its own.
+            "response_format" => ResponseFormat::NAMES.iter().any(|it| value == *it),
+            _ => false,
+        };
+        if is_about_the_reply {
             return Err(Failure::usage(format!("`{name}` has no meaning here"))
-                .why("this command waits for the pictures and saves them itself")
+                .why("this command waits for what is made and saves it itself")
                 .fix("leave it out; -o says where they go"));
         }
         if body.insert(name.clone(), value).is_some() {

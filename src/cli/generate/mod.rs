@@ -24,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Args)]
 pub(super) struct Generate {
-    /// What the picture shows
+    /// What the picture shows, or what a model of text is asked
     prompt: String,
     /// The model: an id or an alias of `pinhole models`
     #[arg(short, long, value_name = "MODEL", default_value = "gpt-image-2")]
@@ -41,7 +41,7 @@ pub(super) struct Generate {
     /// How much work goes into it, like low, medium or high [default: the model's]
     #[arg(long, value_name = "QUALITY")]
     quality: Option<String>,
-    /// A file, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number]
+    /// A file, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number; a text is printed]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Print the request and its price; send nothing
@@ -60,6 +60,7 @@ struct Made {
     cost: Money,
     adapted: Vec<String>,
     images: Vec<Saved>,
+    text: Option<String>,
 }
 
 impl Generate {
@@ -78,27 +79,27 @@ impl Generate {
         let started = Instant::now();
         if let Some(url) = place::server() {
             let made = http::generate(&url, settings, body, destination).await?;
-            return self.show(&made, started.elapsed());
+            return self.show(&made, destination, started.elapsed());
         }
         match alone::open(settings).await? {
             Opened::Alone(app) => {
                 let mut interrupts = Interrupts::listen();
                 let made =
                     alone::generate(&app, settings, body, destination, &mut interrupts).await;
-                let shown = made.and_then(|made| self.show(&made, started.elapsed()));
+                let shown = made.and_then(|made| self.show(&made, destination, started.elapsed()));
                 alone::close(&app, &mut interrupts).await;
                 shown
             }
             Opened::Server(address) => {
                 let url = format!("http://{address}");
                 let made = http::generate(&url, settings, body, destination).await?;
-                self.show(&made, started.elapsed())
+                self.show(&made, destination, started.elapsed())
             }
         }
     }
 
     /// Paths are the data: they go to stdout where a program reads it. A person reads them in the words.
-    fn show(&self, made: &Made, took: Duration) -> Outcome {
+    fn show(&self, made: &Made, destination: &Destination, took: Duration) -> Outcome {
         let seconds = took.as_secs_f64();
         let id = made.request.as_ref().unwrap_or(&made.task);
         let facts = format!("{seconds:.1} s · {} · {id}", out::dollars(made.cost));
@@ -113,6 +114,9 @@ impl Generate {
                 String::new()
             };
             out::note(&format!("  Saved  {}{facts}", image.place));
+        }
+        if let Some(text) = &made.text {
+            return self.show_text(text, made, destination, took, &facts);
         }
         if self.json {
             return out::json(&self.as_json(made, took));
@@ -136,6 +140,28 @@ impl Generate {
         }
     }
 
+    /// A text is the data itself, unless a file is to take it.
+    fn show_text(
+        &self,
+        text: &str,
+        made: &Made,
+        destination: &Destination,
+        took: Duration,
+        facts: &str,
+    ) -> Outcome {
+        if self.output.is_some() {
+            let place = destination.save_text(text)?;
+            out::note(&format!("  Saved  {place}   {facts}"));
+        } else {
+            out::note(&format!("  {facts}"));
+        }
+        match (self.json, &self.output) {
+            (true, _) => out::json(&self.as_json(made, took)),
+            (false, None) => out::text(text),
+            (false, Some(_)) => Ok(()),
+        }
+    }
+
     fn as_json(&self, made: &Made, took: Duration) -> Value {
         let images: Vec<Value> = made.images.iter().map(Saved::as_json).collect();
         json!({
@@ -148,6 +174,7 @@ impl Generate {
             "duration_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "adapted": made.adapted,
             "images": images,
+            "text": made.text,
         })
     }
 }

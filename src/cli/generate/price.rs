@@ -26,7 +26,7 @@ pub(super) fn show(place: &Place, body: &Value, as_json: bool) -> Outcome {
     out::print(&format!("POST /v1/images/generations\n{body:#}"))?;
     out::print(&words(&price))?;
     if is_test {
-        out::note("The key at hand is a test key: Pinhole itself draws the picture, at no cost.");
+        out::note("The key at hand is a test key: Pinhole itself makes the result, at no cost.");
     }
     Ok(())
 }
@@ -34,7 +34,8 @@ pub(super) fn show(place: &Place, body: &Value, as_json: bool) -> Outcome {
 /// `POST /v1/quote`.
 async fn ask(server: &Server, body: &Value) -> Outcome<Value> {
     let quote = server.post("/v1/quote", body).await?.body;
-    Ok(json!({"unit": quote["unit"], "total": quote["amount"], "n": quote["n"]}))
+    let rates = &quote["million_tokens"];
+    Ok(told(&quote["unit"], &quote["amount"], &quote["n"], rates))
 }
 
 fn work_out(place: &Place, key: Option<&Key>, body: &Value) -> Outcome<Value> {
@@ -43,9 +44,25 @@ fn work_out(place: &Place, key: Option<&Key>, body: &Value) -> Outcome<Value> {
     let model = find(&catalogue, body)?;
     let markup = payer(place, key)?.map_or(0, |account| account.markup_basis_points);
     let quote = catalogue::quote(model, &checked.request, markup);
-    let told = quote
-        .map(|quote| json!({"unit": quote.unit, "total": quote.total, "n": checked.request.n()}));
+    let n = checked.request.n();
+    let told = quote.map(|quote| {
+        told(
+            &json!(quote.unit),
+            &json!(quote.total),
+            &json!(n),
+            &json!(quote.rates),
+        )
+    });
     Ok(told.unwrap_or_default())
+}
+
+/// As `--json` prints it; the rates only where tokens are what is charged.
+fn told(unit: &Value, total: &Value, n: &Value, rates: &Value) -> Value {
+    let mut price = json!({"unit": unit, "total": total, "n": n});
+    if !rates.is_null() {
+        price["million_tokens"] = rates.clone();
+    }
+    price
 }
 
 /// The account that a key spends from, as far as this machine knows.
@@ -59,6 +76,18 @@ fn payer(place: &Place, key: Option<&Key>) -> Outcome<Option<Account>> {
 
 fn words(price: &Value) -> String {
     let text = |name: &str| price[name].as_str().unwrap_or_default().to_owned();
+    if price["million_tokens"].is_object() {
+        return format!(
+            "Price  {} USD at most: tokens are charged as they are counted, a million for {} in, {} out",
+            text("total"),
+            price["million_tokens"]["input_text"]
+                .as_str()
+                .unwrap_or_default(),
+            price["million_tokens"]["output"]
+                .as_str()
+                .unwrap_or_default(),
+        );
+    }
     match price["n"].as_u64() {
         None => "Price  not set: only test keys can call this model".to_owned(),
         Some(1) => format!("Price  {} USD", text("total")),

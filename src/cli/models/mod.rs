@@ -8,6 +8,7 @@ use super::remote::Server;
 use super::{block_on, out};
 use crate::app::StartError;
 use crate::catalogue::{self, Catalogue, Model};
+use crate::types::Money;
 use crate::types::words::nearest;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -139,28 +140,40 @@ fn row(card: &Value) -> Vec<String> {
     ]
 }
 
-/// The span of the prices for one image.
+/// The span of the prices for one image, or what tokens cost.
 fn price_range(pricing: &Value) -> String {
-    let rows = pricing.as_array().into_iter().flatten();
-    let amounts = rows
-        .filter(|row| row["unit"] == "image")
-        .filter_map(|row| money(&row["amount"]));
-    let mut amounts: Vec<_> = amounts.collect();
-    amounts.sort_unstable();
-    match (amounts.first(), amounts.last()) {
-        (Some(least), Some(most)) if least == most => format!("{} an image", out::dollars(*least)),
-        (Some(least), Some(most)) => {
-            format!(
-                "{} to {} an image",
-                out::dollars(*least),
-                out::dollars(*most)
-            )
-        }
+    let for_unit = |unit: &str| {
+        let rows = pricing.as_array().into_iter().flatten();
+        let amounts = rows
+            .filter(|row| row["unit"] == unit)
+            .filter_map(|row| money(&row["amount"]));
+        span(amounts.collect())
+    };
+    if let Some(image) = for_unit("image") {
+        return format!("{image} an image");
+    }
+    let tokens = (
+        for_unit("million_input_text_tokens"),
+        for_unit("million_output_tokens"),
+    );
+    match tokens {
+        (Some(input), Some(output)) => format!("{input} in, {output} out a million tokens"),
         _ => "not set".to_owned(),
     }
 }
 
-fn money(value: &Value) -> Option<crate::types::Money> {
+/// The least and the most of some amounts, if there are any.
+fn span(mut amounts: Vec<Money>) -> Option<String> {
+    amounts.sort_unstable();
+    let (least, most) = (*amounts.first()?, *amounts.last()?);
+    Some(if least == most {
+        out::dollars(least)
+    } else {
+        format!("{} to {}", out::dollars(least), out::dollars(most))
+    })
+}
+
+fn money(value: &Value) -> Option<Money> {
     value.as_str()?.parse().ok()
 }
 

@@ -37,7 +37,7 @@ pub(super) fn show(card: &Value) -> Outcome {
         return Ok(());
     }
     out::print("")?;
-    out::table(&["PRICE OF AN", "WHEN", "DOLLARS"], &prices)
+    out::table(&["PRICE OF ONE", "WHEN", "DOLLARS"], &prices)
 }
 
 fn parameter(entry: &Value) -> Vec<String> {

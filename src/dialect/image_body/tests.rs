@@ -480,7 +480,7 @@ fn faults_point_at_the_place_that_the_client_wrote() {
         json!({"messages": [{"role": "assistant", "content": "x"}]}),
         "messages[0].role",
         "invalid_enum",
-        "`messages[0].role` must be user, system or developer: a picture is made from one prompt, not from a conversation",
+        "`messages[0].role` must be user, system or developer: one prompt is read here, not a conversation",
     );
     refused(
         json!({"model": "qwen-image-plus", "input": {"prompt": "x"}, "parameters": {"sise": 1}}),

@@ -1,19 +1,21 @@
 //! `sketch`: the built-in renderer. Offline, deterministic, free, and honest: procedural art, no neural model.
 //!
 //! Test keys run every model on it, so it reads the parameters that models share: size, ratio and tier, format,
-//! background, seed. The modules below are its pure parts: what a prompt asks for, the drawing, the file.
+//! background, seed. The modules below are its pure parts: what a prompt asks for, the drawing, the file; and what it
+//! answers in place of a model of text.
 
 pub mod directive;
 pub mod draw;
 pub mod edit;
 pub mod encode;
 pub mod size;
+mod text;
 
 use super::replay::not_stored;
 use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, Traits, Verdict};
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
-use crate::types::{FailKind, Picture, Usage};
+use crate::types::{FailKind, Modality, Picture, Usage};
 use bytes::Bytes;
 use directive::{Directives, Fail};
 use draw::Scene;
@@ -145,14 +147,20 @@ impl Provider for SketchProvider {
     }
 
     fn generate(&self, call: Call) -> EventStream {
+        match call.request.modality() {
+            Modality::Text => text::answer(call),
+            _ => self.pictures(call),
+        }
+    }
+}
+
+impl SketchProvider {
+    fn pictures(&self, call: Call) -> EventStream {
         let provider = self.clone();
         let begun = async move {
             failpoint("sent");
             let job = Arc::new(Job::of(&call).await?);
-            if let Some(delay) = job.directives.delay {
-                tokio::time::sleep(delay).await;
-            }
-            job.fail_if_asked()?;
+            obey(&job.directives).await?;
             Ok((provider, job, call))
         };
         futures::stream::once(begun)
@@ -167,11 +175,7 @@ impl Provider for SketchProvider {
                         .map_or(all, |(most, _)| all.min(most));
                     // What is left out fails after all that is delivered: an error is the end of a call.
                     let end = if drawn < all {
-                        Err(ProviderError::new(
-                            Verdict::Failed,
-                            FailKind::Upstream,
-                            "asked to leave images out",
-                        ))
+                        Err(broke_off())
                     } else {
                         Ok(Event::Done(Usage::default()))
                     };
@@ -236,34 +240,6 @@ impl Job {
                 .map_or(100, |percent| percent.min(100)),
             input: Input::of(call).await?,
         })
-    }
-
-    /// `[pinhole:fail=…]` in the prompt.
-    fn fail_if_asked(&self) -> Result<(), ProviderError> {
-        let (verdict, kind, message) = match self.directives.fail {
-            None => return Ok(()),
-            Some(Fail::ContentPolicy) => (
-                Verdict::Failed,
-                FailKind::ContentPolicy,
-                "the prompt was refused, as it asked to be",
-            ),
-            Some(Fail::Upstream) => (
-                Verdict::Failed,
-                FailKind::Upstream,
-                "the upstream failed, as the prompt asked",
-            ),
-            Some(Fail::Timeout) => (
-                Verdict::Failed,
-                FailKind::UpstreamTimeout,
-                "the upstream took too long, as the prompt asked",
-            ),
-            Some(Fail::Unknown) => (
-                Verdict::Unknown,
-                FailKind::OutcomeUnknown,
-                "the outcome is unknown, as the prompt asked",
-            ),
-        };
-        Err(ProviderError::new(verdict, kind, message))
     }
 
     /// The file, and one line on what was understood.
@@ -332,6 +308,46 @@ pub fn stand_in(url: &str) -> Option<Bytes> {
     encode::encode(&picture, Format::Png, 100)
         .ok()
         .map(Bytes::from)
+}
+
+/// Waits and fails as the prompt asks.
+async fn obey(directives: &Directives) -> Result<(), ProviderError> {
+    if let Some(delay) = directives.delay {
+        tokio::time::sleep(delay).await;
+    }
+    let (verdict, kind, message) = match directives.fail {
+        None => return Ok(()),
+        Some(Fail::ContentPolicy) => (
+            Verdict::Failed,
+            FailKind::ContentPolicy,
+            "the prompt was refused, as it asked to be",
+        ),
+        Some(Fail::Upstream) => (
+            Verdict::Failed,
+            FailKind::Upstream,
+            "the upstream failed, as the prompt asked",
+        ),
+        Some(Fail::Timeout) => (
+            Verdict::Failed,
+            FailKind::UpstreamTimeout,
+            "the upstream took too long, as the prompt asked",
+        ),
+        Some(Fail::Unknown) => (
+            Verdict::Unknown,
+            FailKind::OutcomeUnknown,
+            "the outcome is unknown, as the prompt asked",
+        ),
+    };
+    Err(ProviderError::new(verdict, kind, message))
+}
+
+/// The end of what was asked to be left unfinished.
+fn broke_off() -> ProviderError {
+    ProviderError::new(
+        Verdict::Failed,
+        FailKind::Upstream,
+        "the upstream broke off, as the prompt asked",
+    )
 }
 
 /// Some models call the tier `quality`, and some mean something else by that word.

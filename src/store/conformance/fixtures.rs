@@ -84,6 +84,7 @@ impl Customer {
             quote: Quote {
                 unit: hold,
                 total: hold,
+                rates: None,
             },
             hold,
             lane: "openai".to_owned(),
@@ -162,6 +163,7 @@ impl Customer {
             end: TaskEnd::Completed,
             attempts: vec![ended(0, AttemptState::Succeeded)],
             assets: vec![self.asset(task, 0)],
+            text: None,
             captured,
             usage: Usage {
                 input_text_tokens: 12,
@@ -191,6 +193,7 @@ pub fn failed(kind: FailKind) -> Settlement {
         end: TaskEnd::Failed(Failure::new(kind, "the upstream failed")),
         attempts: vec![ended(0, AttemptState::Failed)],
         assets: Vec::new(),
+        text: None,
         captured: Money::ZERO,
         usage: Usage::default(),
         upstream_ms: 100,
@@ -236,6 +239,19 @@ pub fn request(images: &[Picture]) -> Request {
         "images": images,
         "mask": images.first(),
         "envelope": {"response_format": "url", "metadata": {"order": [1, null, "x"]}, "max_cost": "0.5"},
+    }))
+    .expect("a request")
+}
+
+/// A checked request to a text model.
+pub fn text_request() -> Request {
+    serde_json::from_value(json!({
+        "model": "gemini-3.5-flash",
+        "modality": "text",
+        "operation": "generate",
+        "n": 1,
+        "parameters": {"prompt": "why is the sky blue?", "max_tokens": 100},
+        "envelope": {"response_format": "b64_json"},
     }))
     .expect("a request")
 }

@@ -64,6 +64,7 @@ const CASES: &[Case] = cases! {
         the_queue_is_counted_by_lane;
     settle:
         a_completed_task_pays_for_what_was_delivered
+        a_text_is_kept_with_the_rates_of_its_acceptance
         a_failed_task_is_free
         a_task_is_settled_once
         more_than_the_hold_is_never_captured

@@ -19,6 +19,7 @@ mod settle;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod work;
 mod writer;
 
@@ -256,6 +257,10 @@ impl Store for SqliteStore {
         self.writer
             .run(move |tx| idempotency::forget_expired(tx, at, most))
             .await
+    }
+
+    async fn forget_texts(&self, at: Millis, most: u32) -> Result<usize> {
+        self.writer.run(move |tx| texts::forget(tx, at, most)).await
     }
 
     async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()> {

@@ -3,10 +3,10 @@
 use crate::store::{Result, StoreError};
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey,
-    CreditLine, FailKind, Failure, Format, KeyId, Millis, Mode, Money, Part, Picture, Quote, Task,
-    TaskId, TaskState, UpstreamId, Usage,
+    CreditLine, FailKind, Failure, Finish, Format, KeyId, Millis, Mode, Money, Part, Picture,
+    Quote, Task, TaskId, TaskState, Text, UpstreamId, Usage,
 };
-use rusqlite::types::FromSql;
+use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ macro_rules! columns {
         "api_keys.id, account, api_keys.name, mode, last_four, limits, imported, api_keys.created_at, revoked_at"
     };
     (task) => {
-        "id, account, key, mode, request, quote_unit, quote_total, lane, public_url, state, fence, crashes, \
+        "id, account, key, mode, request, quote_unit, quote_total, quote_rates, lane, public_url, state, fence, crashes, \
          created_at, started_at, completed_at, fail_kind, fail_message, captured, \
          input_text_tokens, input_image_tokens, output_tokens, upstream_ms"
     };
@@ -159,6 +159,15 @@ impl Cells<'_> {
         })
     }
 
+    fn optional_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let cell = self.row.get_ref(self.next).map_err(fault)?;
+        if cell == ValueRef::Null {
+            self.next += 1;
+            return Ok(None);
+        }
+        self.json().map(Some)
+    }
+
     pub fn account_id(&mut self) -> Result<AccountId> {
         self.get::<String>().map(AccountId::trusted)
     }
@@ -215,7 +224,15 @@ impl Cells<'_> {
         })
     }
 
-    /// A task without its assets, which stand in rows of their own.
+    pub fn text(&mut self) -> Result<Text> {
+        Ok(Text {
+            content: self.get::<Option<String>>()?.unwrap_or_default(),
+            finish: self.word(Finish::from_name)?,
+            expires_at: self.optional_millis()?,
+        })
+    }
+
+    /// A task without its assets and its text, which stand in rows of their own.
     pub fn task(&mut self) -> Result<Task> {
         Ok(Task {
             id: self.task_id()?,
@@ -226,6 +243,7 @@ impl Cells<'_> {
             quote: Quote {
                 unit: self.money()?,
                 total: self.money()?,
+                rates: self.optional_json()?,
             },
             lane: self.get()?,
             public_url: self.get()?,
@@ -244,6 +262,7 @@ impl Cells<'_> {
             },
             upstream_ms: self.get()?,
             assets: Vec::new(),
+            text: None,
         })
     }
 

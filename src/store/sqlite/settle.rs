@@ -3,7 +3,7 @@
 use super::money::{Transfer, transfer, uncount_spend};
 use super::rows::execute;
 use super::tasks::{self, Bill, check_hold, find_bill};
-use super::{assets, attempts};
+use super::{assets, attempts, texts};
 use crate::store::ledger::Kind;
 use crate::store::{Result, Settlement, StoreError, TaskHold};
 use crate::types::{
@@ -18,6 +18,9 @@ pub(super) fn settle(tx: &Connection, hold: &TaskHold, settlement: &Settlement) 
         attempts::end_one(tx, &hold.task, &bill, ended)?;
     }
     assets::insert_all(tx, &hold.task, &bill.account, &settlement.assets)?;
+    if let Some(text) = &settlement.text {
+        texts::put(tx, &hold.task, text)?;
+    }
     finish(
         tx,
         &hold.task,

@@ -2,12 +2,12 @@
 
 use super::money::{Transfer, count_spend, transfer};
 use super::rows::{all, columns, execute, first, insert, json};
-use super::{assets, attempts, idempotency};
+use super::{assets, attempts, idempotency, texts};
 use crate::store::ledger::Kind;
 use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
 };
-use crate::types::{AccountId, KeyId, Millis, Money, Task, TaskId, TaskState};
+use crate::types::{AccountId, KeyId, Millis, Modality, Money, Task, TaskId, TaskState};
 use rusqlite::{Connection, params};
 
 /// Accepts a task: its row, what it reads, its hold, and the intents of its first attempts.
@@ -67,8 +67,8 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
     insert(
         tx,
         "INSERT INTO tasks (id, account, key, mode, request, quote_unit, quote_total, hold, lane, public_url, \
-         spend_window, state, worker, fence, created_at, started_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         spend_window, state, worker, fence, created_at, started_at, quote_rates) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         params![
             admission.task.as_str(),
             admission.account.as_str(),
@@ -86,6 +86,7 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
             fence,
             admission.at.0,
             started_at,
+            admission.quote.rates.as_ref().map(json).transpose()?,
         ],
         || format!("task {}", admission.task),
     )
@@ -216,7 +217,7 @@ pub(super) fn find(tx: &Connection, account: &AccountId, task: &TaskId) -> Resul
         [task.as_str(), account.as_str()],
         |row| row.task(),
     )?;
-    task.map(|task| with_assets(tx, task)).transpose()
+    task.map(|task| with_results(tx, task)).transpose()
 }
 
 /// A task that is known to exist, whoever owns it.
@@ -227,15 +228,20 @@ pub(super) fn get(tx: &Connection, task: &TaskId) -> Result<Task> {
         [task.as_str()],
         |row| row.task(),
     )?;
-    with_assets(
+    with_results(
         tx,
         found.ok_or_else(|| StoreError::NotFound(format!("task {task}")))?,
     )
 }
 
-fn with_assets(tx: &Connection, task: Task) -> Result<Task> {
+fn with_results(tx: &Connection, task: Task) -> Result<Task> {
+    let text = match task.request.modality() {
+        Modality::Text => texts::of_task(tx, &task.id)?,
+        _ => None,
+    };
     Ok(Task {
         assets: assets::of_task(tx, &task.id)?,
+        text,
         ..task
     })
 }
