@@ -13,6 +13,7 @@ mod ledger;
 mod models;
 mod out;
 mod place;
+mod providers;
 mod remote;
 mod serve;
 mod task;
@@ -52,6 +53,8 @@ enum Command {
     Generate(generate::Generate),
     /// List the models, their parameters and prices
     Models(models::Models),
+    /// List the providers that are on, where they call and what they serve
+    Providers(providers::Show),
     /// Look at a task
     Task(task::Task),
     /// Make, list, revoke and import API keys
@@ -87,6 +90,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Serve(command)) => command.run(place),
         Some(Command::Generate(command)) => command.run(place),
         Some(Command::Models(command)) => command.run(place),
+        Some(Command::Providers(command)) => command.run(place),
         Some(Command::Task(command)) => command.run(place),
         Some(Command::Keys(command)) => command.run(place),
         Some(Command::Accounts(command)) => command.run(place),

@@ -10,6 +10,7 @@ mod file;
 pub(crate) mod fuzz;
 mod secret;
 mod table;
+mod upstream;
 
 pub use error::ConfigError;
 pub use table::{Setting, TABLE, default_file};
@@ -185,6 +186,7 @@ impl Settings {
             loaded.settings.providers = providers;
             loaded.origins.extend(origins);
         }
+        upstream::turn_on(&mut loaded, around)?;
         Ok(loaded)
     }
 
@@ -453,6 +455,19 @@ impl ProviderSettings {
                 let shown = secret::shown(key, text);
                 format!("`{key}` must be a whole number, got `{shown}`")
             }),
+        }
+    }
+
+    /// Yes or no, or `default`.
+    pub fn flag(&self, key: &str, default: bool) -> Result<bool, String> {
+        match self.text(key) {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(text) => {
+                let shown = secret::shown(key, text);
+                Err(format!("`{key}` must be true or false, got `{shown}`"))
+            }
         }
     }
 

@@ -321,7 +321,7 @@ impl<'a> Run<'a> {
             end,
             brought,
             lost,
-            usage: verdict.unwrap_or_default(),
+            usage: verdict.unwrap_or_else(|error| error.usage),
         })
     }
 

@@ -97,24 +97,34 @@ impl Run<'_> {
     }
 
     pub(super) fn ended(&self, done: &Done) -> EndedAttempt {
-        let is_success = done.end.state() == AttemptState::Succeeded;
-        let route = self.route.as_ref();
-        let cost = match route.and_then(|route| route.rates_of(&done.attempt)) {
-            Some(rates) => rates.of(&done.usage),
-            None => done.attempt.unit_cost.times(done.brought.delivered()),
-        };
+        let state = done.end.state();
+        let images = |count| done.attempt.unit_cost.times(count).unwrap_or(Money::ZERO);
+        // Counted tokens are what the call cost, delivered or not. Of a call that broke off before its tokens were counted
+        // only the most that it may have cost is known, if the target has such a bound.
+        let tokens = self.cost_of_tokens(done);
+        let counted = tokens.filter(|_| done.usage != Usage::default());
         EndedAttempt {
             number: done.attempt.number,
-            state: done.end.state(),
-            cost: cost.filter(|_| is_success).unwrap_or(Money::ZERO),
-            loss: done
-                .attempt
-                .unit_cost
-                .times(done.lost)
-                .unwrap_or(Money::ZERO),
+            state,
+            cost: match state {
+                AttemptState::Succeeded => {
+                    tokens.unwrap_or_else(|| images(done.brought.delivered()))
+                }
+                _ => Money::ZERO,
+            },
+            loss: match state {
+                AttemptState::Unknown => counted.unwrap_or_else(|| images(done.lost)),
+                _ => images(done.lost),
+            },
             failure: done.end.failure().cloned(),
             at: self.engine.now(),
         }
+    }
+
+    /// What a call cost whose target counts tokens; `None` where images have a price.
+    fn cost_of_tokens(&self, done: &Done) -> Option<Money> {
+        let rates = self.route.as_ref()?.rates_of(&done.attempt)?;
+        rates.of(&done.usage)
     }
 
     /// The text as it is stored.

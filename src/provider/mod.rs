@@ -4,6 +4,7 @@
 //! second path for it. Images go to staged blobs, never through memory whole; texts are small. A provider does no retries (the engine
 //! owns attempts, their order and their budget) and knows no dialect, no money and no row.
 
+pub mod openai;
 pub mod replay;
 pub mod sketch;
 
@@ -17,11 +18,17 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One upstream service.
 pub trait Provider: Send + Sync {
     /// What the engine must know of it before it calls.
     fn traits(&self) -> Traits;
+
+    /// Where its calls go, without credentials; `None` if they do not leave the process.
+    fn address(&self) -> Option<String> {
+        None
+    }
 
     /// Makes the call. Nothing is sent before the stream is polled. The stream ends after [`Event::Done`] or an
     /// error; dropping it abandons the call, whose outcome is then unknown.
@@ -122,6 +129,10 @@ pub struct ProviderError {
     pub verdict: Verdict,
     /// What the client is told.
     pub failure: Failure,
+    /// When the upstream wants to be asked again, if it said so. A breaker for its key would start here.
+    pub retry_after: Option<Duration>,
+    /// What the upstream counted all the same.
+    pub usage: Usage,
 }
 
 /// What is known of a call that failed.
@@ -143,6 +154,8 @@ impl ProviderError {
         Self {
             verdict,
             failure: Failure::new(kind, message),
+            retry_after: None,
+            usage: Usage::default(),
         }
     }
 
@@ -184,6 +197,9 @@ type Make = fn(&ProviderSettings) -> Result<Arc<dyn Provider>, String>;
 
 /// Every kind of provider there is.
 const KINDS: &[(&str, Make)] = &[
+    ("openai", |settings| {
+        Ok(Arc::new(openai::OpenAi::from_settings(settings)?))
+    }),
     ("replay", |settings| {
         Ok(Arc::new(replay::Replay::from_settings(settings)?))
     }),

@@ -22,3 +22,4 @@ mod shapes;
 mod stream;
 mod tasks;
 mod text;
+mod upstream;

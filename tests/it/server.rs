@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// logs each call it gets; `drawn` costs 0.02 and is drawn.
 pub struct Site {
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Site {
@@ -23,6 +24,7 @@ impl Site {
     pub fn new(delay: Duration) -> Self {
         let site = Self {
             folder: tempfile::tempdir().expect("a folder"),
+            variables: Vec::new(),
         };
         let catalogue = site.file("catalogue");
         std::fs::create_dir(&catalogue).expect("a folder");
@@ -45,6 +47,12 @@ impl Site {
         );
         write(&site.file("pinhole.toml"), settings.as_bytes());
         site
+    }
+
+    /// With one more variable in the program's environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -122,6 +130,7 @@ impl Site {
             .args(arguments)
             .env_clear()
             .env("FAILPOINTS", failpoints)
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)

@@ -13,7 +13,6 @@ mod text;
 
 use super::replay::not_stored;
 use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, Traits, Verdict};
-use crate::blob::BlobError;
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
 use crate::types::{FailKind, Modality, Picture, Usage};
@@ -21,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use directive::{Directives, Fail};
 use draw::Scene;
 use encode::Format;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -291,17 +290,8 @@ impl Input {
 }
 
 async fn read(call: &Call, picture: &Picture) -> Result<Bytes, ProviderError> {
-    let unreadable = |error: BlobError| broken(&format!("an input image cannot be read: {error}"));
-    let blocks = call
-        .blobs
-        .read(&picture.blob, 0..picture.bytes)
-        .await
-        .map_err(unreadable)?;
-    let whole = blocks.try_fold(BytesMut::new(), |mut whole, block| async move {
-        whole.extend_from_slice(&block);
-        Ok(whole)
-    });
-    Ok(whole.await.map_err(unreadable)?.freeze())
+    let read = call.blobs.read_whole(picture).await;
+    read.map_err(|error| broken(&format!("an input image cannot be read: {error}")))
 }
 
 /// A picture that stands for one at a URL which a test key does not fetch. `None` if it cannot be drawn.
