@@ -17,4 +17,5 @@ mod sdks;
 mod server;
 mod shapes;
 mod stream;
+mod task_service;
 mod tasks;
