@@ -52,7 +52,7 @@ enum Command {
     Generate(generate::Generate),
     /// List the models, their parameters and prices
     Models(models::Models),
-    /// Look at a task
+    /// Start, follow, list and cancel tasks
     Task(task::Task),
     /// Make, list, revoke and import API keys
     Keys(keys::Keys),

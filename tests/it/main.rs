@@ -17,5 +17,6 @@ mod sdks;
 mod server;
 mod shapes;
 mod stream;
+mod task_cli;
 mod task_service;
 mod tasks;
