@@ -310,6 +310,13 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(staged, path)
 }
 
+/// The process that runs the engine of a data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Where it listens, if it is a server that does.
+    pub address: Option<SocketAddr>,
+}
+
 /// Proof of being the only engine on a data folder. The kernel frees it when the process ends, however it ends.
 pub struct EngineLock {
     file: File,
@@ -340,6 +347,22 @@ impl EngineLock {
                 ))
             }
             Err(std::fs::TryLockError::Error(error)) => Err(data_error(data, error)),
+        }
+    }
+
+    /// Who holds the folder, if anybody does.
+    pub fn holder(data: &Path) -> Option<Holder> {
+        let mut file = File::open(data.join("engine.lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // Without a readable address the folder is held all the same.
+                let _ = file.read_to_string(&mut text);
+                Some(Holder {
+                    address: text.trim().parse().ok(),
+                })
+            }
+            _ => None,
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::marks::Marks;
 use super::name::Name;
+use super::prefer::Preferences;
 use super::reply::{Refusal, json_response, send};
-use super::tasks::find_task;
+use super::tasks::{check_kept, find_task};
 use super::{Api, body, stream};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
@@ -132,12 +133,8 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
         Ok(task) => task,
         Err(error) => return Refusal::new(&Flat, error).into_response(),
     };
-    let mut marks = Marks::of_task(&task);
+    let marks = Marks::of_later_look(&task);
     let mut response = if task.state.is_terminal() {
-        let took = task
-            .completed_at
-            .map_or(Duration::ZERO, |at| at.since(task.created_at));
-        marks.settled(&task, took);
         match check_kept(&api, &task) {
             Err(error) => Refusal::new(&Flat, error).into_response(),
             Ok(()) => answer(&api, &Flat, &task),
@@ -191,22 +188,6 @@ fn answer(api: &Api, dialect: &'static dyn Dialect, task: &Task) -> Response {
     }
 }
 
-/// A later look finds the results only as long as they are kept.
-fn check_kept(api: &Api, task: &Task) -> Result<(), Error> {
-    let now = api.0.engine.now();
-    let mut ends = task
-        .assets
-        .iter()
-        .map(|asset| asset.expires_at)
-        .chain(task.text.iter().map(|text| text.expires_at))
-        .flatten();
-    if ends.any(|at| at <= now) {
-        let message = "the results of this task were deleted when their time was over";
-        return Err(Error::new(Kind::Gone, message));
-    }
-    Ok(())
-}
-
 /// How long this client waits, and what it wants when that is over (RFC 7240).
 pub(super) struct Patience {
     pub(super) limit: Duration,
@@ -215,36 +196,23 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let preferences = headers
-            .get_all("prefer")
-            .into_iter()
-            .filter_map(|value| value.to_str().ok());
-        let mut patience = Self {
-            limit: LONGEST_WAIT,
-            then_accept: false,
+    fn of(headers: &HeaderMap) -> Self {
+        let preferences = Preferences::of(headers);
+        let limit = match preferences {
+            // With a wait beside `respond-async`, whichever comes first, that long.
+            Preferences {
+                wait: Some(wait), ..
+            } => wait.min(LONGEST_WAIT),
+            Preferences {
+                respond_async: true,
+                ..
+            } => Duration::ZERO,
+            _ => LONGEST_WAIT,
         };
-        for preference in preferences
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-        {
-            let seconds = preference
-                .strip_prefix("wait=")
-                .and_then(|seconds| seconds.trim().parse().ok());
-            if preference == "respond-async" {
-                // With a wait beside it, whichever comes first, that long.
-                patience.limit = if patience.then_accept {
-                    patience.limit
-                } else {
-                    Duration::ZERO
-                };
-                patience.then_accept = true;
-            } else if let Some(seconds) = seconds {
-                patience.limit = Duration::from_secs(seconds).min(LONGEST_WAIT);
-                patience.then_accept = true;
-            }
+        Self {
+            limit,
+            then_accept: preferences.respond_async || preferences.wait.is_some(),
         }
-        patience
     }
 }
 

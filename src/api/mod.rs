@@ -13,10 +13,13 @@ mod marks;
 mod models;
 mod name;
 mod ops;
+mod params;
+mod prefer;
 mod reply;
 mod router;
 mod serve;
 mod stream;
+mod task_service;
 mod tasks;
 
 pub use auth::{Keys, REFRESH};

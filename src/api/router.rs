@@ -1,6 +1,8 @@
 //! Every route, grouped by who calls it.
 
-use super::{Api, account, chat, files, images, linger, models, ops, tasks};
+use super::{
+    Api, account, chat, files, images, linger, models, ops, task_service, tasks,
+};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
@@ -30,6 +32,13 @@ pub fn router(api: Api) -> Router {
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/balance", get(account::balance))
         // the task service's clients
+        .route(
+            "/api/v1/images/generations",
+            post(task_service::create)
+                .get(task_service::poll)
+                .delete(task_service::cancel),
+        )
+        .route("/api/v1/tasks", get(tasks::list))
         .route("/api/v1/tasks/{id}", get(tasks::show))
         // browsers
         .route("/files/{asset}", get(files::show))

@@ -55,7 +55,7 @@ enum Command {
     Models(models::Models),
     /// List the providers that are on, where they call and what they serve
     Providers(providers::Show),
-    /// Look at a task
+    /// Start, follow, list and cancel tasks
     Task(task::Task),
     /// Make, list, revoke and import API keys
     Keys(keys::Keys),

@@ -238,7 +238,7 @@ impl Engine {
     }
 
     /// A repetition of a call that is known: joins its task, running or ended.
-    async fn join(
+    pub(super) async fn join(
         &self,
         caller: &Caller,
         task: TaskId,

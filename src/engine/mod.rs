@@ -16,6 +16,7 @@ mod check;
 mod collect;
 mod inputs;
 mod lane;
+mod later;
 #[cfg(test)]
 mod model;
 mod recover;

@@ -15,8 +15,8 @@ pub mod sqlite;
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
-    BlobKey, CreditLine, Failure, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd,
-    TaskId, Text, UpstreamId, Usage,
+    BlobKey, CreditLine, Failure, KeyId, LostCall, Millis, Mode, Money, Quote, Request, Task,
+    TaskEnd, TaskFilter, TaskId, TaskPage, TaskPlace, Text, UpstreamId, Usage,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -109,6 +109,11 @@ pub trait Store: Send + Sync {
     async fn cancel(&self, account: &AccountId, task: &TaskId, at: Millis) -> Result<Option<Task>>;
     /// A task of this account.
     async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>>;
+    /// A page of this account's history, newest first.
+    async fn list_tasks(&self, account: &AccountId, listing: &Listing) -> Result<TaskPage>;
+    /// Up to `most` calls of all accounts that were given up at `since` or later and that the operator may have paid for
+    /// nothing, the latest first.
+    async fn list_lost_calls(&self, since: Millis, most: u32) -> Result<Vec<LostCall>>;
     /// The attempts of a task, by number.
     async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>>;
     /// How many tasks wait and how many run, by lane.
@@ -313,6 +318,20 @@ pub struct Settlement {
     pub upstream_ms: i64,
     /// Now.
     pub at: Millis,
+}
+
+/// Which page of a history is wanted.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Which tasks.
+    pub filter: TaskFilter,
+    /// Only what is older than this place.
+    pub after: Option<TaskPlace>,
+    /// How many at most.
+    pub most: u32,
+    /// How many tasks the filter may be held against. If so many bring fewer than `most`, the page is short and says
+    /// where to go on: no question keeps a reader busy for long, however rare what it asks for is.
+    pub look_at: u32,
 }
 
 /// How full a lane is.

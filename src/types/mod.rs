@@ -5,6 +5,7 @@
 pub mod account;
 pub mod asset;
 pub mod attempt;
+pub mod history;
 pub mod ids;
 pub mod money;
 pub mod request;
@@ -20,6 +21,7 @@ pub use account::{
 };
 pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
+pub use history::{LostCall, TaskFilter, TaskPage, TaskPlace};
 pub use ids::{AccountId, AssetId, AttemptNumber, BlobKey, KeyId, RequestId, TaskId, UpstreamId};
 pub use money::Money;
 pub use request::{Draft, Envelope, Field, Modality, Operation, Request, ResponseFormat};

@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// An environment of its own: a data folder, a working folder, no variable from outside.
-struct Place {
-    root: TempDir,
+pub struct Place {
+    pub root: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let root = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(root.path().join("work")).expect("a folder");
         Self { root }
     }
 
-    fn work(&self) -> PathBuf {
+    pub fn work(&self) -> PathBuf {
         self.root.path().join("work")
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.root.path().join("data")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinhole"));
         command
             .args(arguments)
@@ -43,25 +43,25 @@ impl Place {
     }
 
     /// Runs it; whatever it prints must be plain, because this is no terminal.
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         let output = self.command(arguments).output().expect("it starts");
         Ran::of(output)
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.run(arguments).exits(0);
         serde_json::from_slice(&ran.stdout).expect("stdout is JSON")
     }
 }
 
-struct Ran {
+pub struct Ran {
     code: Option<i32>,
-    stdout: Vec<u8>,
-    stderr: String,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let stderr = String::from_utf8(output.stderr).expect("words are UTF-8");
         assert!(!stderr.contains('\u{1b}'), "escape codes in {stderr}");
         Self {
@@ -71,7 +71,7 @@ impl Ran {
         }
     }
 
-    fn exits(self, code: i32) -> Self {
+    pub fn exits(self, code: i32) -> Self {
         assert_eq!(
             self.code,
             Some(code),
@@ -83,7 +83,7 @@ impl Ran {
     }
 
     /// stdout as text, without the last line break.
-    fn out(&self) -> String {
+    pub fn out(&self) -> String {
         let text = std::str::from_utf8(&self.stdout).expect("text");
         assert!(!text.contains('\u{1b}'), "escape codes in {text}");
         text.trim_end().to_owned()
@@ -93,7 +93,7 @@ impl Ran {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    fn says(self, words: &[&str]) -> Self {
+    pub fn says(self, words: &[&str]) -> Self {
         for word in words {
             assert!(
                 self.stderr.contains(word),
@@ -106,13 +106,13 @@ impl Ran {
 }
 
 /// A server on the place's folder, on a port of its own.
-struct Server {
+pub struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(place: &Place) -> Self {
+    pub fn start(place: &Place) -> Self {
         let child = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env_clear()
@@ -139,7 +139,7 @@ impl Server {
         server
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -170,7 +170,7 @@ impl Drop for Server {
 }
 
 /// Waits for a state, not for a time.
-fn wait_for<T>(most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = state() {

@@ -20,6 +20,8 @@ mod sdks;
 mod server;
 mod shapes;
 mod stream;
+mod task_cli;
+mod task_service;
 mod tasks;
 mod text;
 mod upstream;

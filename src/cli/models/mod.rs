@@ -122,6 +122,16 @@ pub(super) fn unknown(id: &str, known: &[&str]) -> Failure {
     }
 }
 
+/// A server does not have the model: asks it which it has, for a guess at what was meant.
+pub(super) async fn guess(server: &Server, id: &str, failure: Failure) -> Failure {
+    let Ok(list) = server.get("/v1/models?all=true").await else {
+        return failure;
+    };
+    let models = list["data"].as_array().into_iter().flatten();
+    let ids: Vec<&str> = models.filter_map(|model| model["id"].as_str()).collect();
+    unknown(id, &ids)
+}
+
 fn list(cards: &[Value], json: bool) -> Outcome {
     if json {
         return out::json(&json!(cards));

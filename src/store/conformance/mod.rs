@@ -7,6 +7,7 @@ mod admit;
 mod assets;
 mod audit;
 pub(crate) mod fixtures;
+mod history;
 mod keys;
 pub mod model;
 mod settle;
@@ -73,6 +74,12 @@ const CASES: &[Case] = cases! {
         a_waiting_task_is_cancelled
         a_running_task_is_not_cancelled
         cancel_and_claim_never_both_win;
+    history:
+        the_history_of_an_account_is_listed_newest_first
+        a_page_goes_on_where_the_last_one_ended_while_new_tasks_arrive
+        filters_narrow_together
+        a_rare_thing_is_looked_for_a_bounded_stretch_at_a_time
+        what_the_operator_may_have_paid_for_nothing_is_listed;
     assets:
         a_result_is_found_by_its_name
         blobs_of_results_and_of_unfinished_inputs_are_needed

@@ -9,6 +9,7 @@ mod accounts;
 mod assets;
 mod attempts;
 mod audit;
+mod history;
 mod idempotency;
 mod keys;
 mod money;
@@ -25,12 +26,12 @@ mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Admission, Admitted, Claimed, EndedAttempt, Idempotency, QueueDepth, Result, SecretHash,
-    Settlement, Store, StoreError, TaskHold,
+    Admission, Admitted, Claimed, EndedAttempt, Idempotency, Listing, QueueDepth, Result,
+    SecretHash, Settlement, Store, StoreError, TaskHold,
 };
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, KeyId,
-    Millis, Mode, Money, Task, TaskId, UpstreamId,
+    LostCall, Millis, Mode, Money, Task, TaskId, TaskPage, UpstreamId,
 };
 use async_trait::async_trait;
 use open::Durability;
@@ -223,6 +224,19 @@ impl Store for SqliteStore {
         let (account, task) = (account.clone(), task.clone());
         self.readers
             .run(move |tx| tasks::find(tx, &account, &task))
+            .await
+    }
+
+    async fn list_tasks(&self, account: &AccountId, listing: &Listing) -> Result<TaskPage> {
+        let (account, listing) = (account.clone(), listing.clone());
+        self.readers
+            .run(move |tx| history::list(tx, &account, &listing))
+            .await
+    }
+
+    async fn list_lost_calls(&self, since: Millis, most: u32) -> Result<Vec<LostCall>> {
+        self.readers
+            .run(move |tx| history::lost_calls(tx, since, most))
             .await
     }
 

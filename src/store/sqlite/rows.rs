@@ -26,8 +26,8 @@ macro_rules! columns {
          input_text_tokens, input_image_tokens, output_tokens, upstream_ms"
     };
     (attempt) => {
-        "number, first_image, images, provider, upstream_model, unit_cost, state, upstream_id, \
-         fail_kind, fail_message, created_at"
+        "number, first_image, images, provider, upstream_model, unit_cost, attempts.state, upstream_id, \
+         attempts.fail_kind, attempts.fail_message, attempts.created_at"
     };
     (asset) => {
         "id, task, account, image_index, blob, bytes, hash, format, width, height, revised_prompt, \

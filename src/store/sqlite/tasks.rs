@@ -67,8 +67,8 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
     insert(
         tx,
         "INSERT INTO tasks (id, account, key, mode, request, quote_unit, quote_total, hold, lane, public_url, \
-         spend_window, state, worker, fence, created_at, started_at, quote_rates) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         spend_window, state, worker, fence, created_at, started_at, model, quote_rates) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         params![
             admission.task.as_str(),
             admission.account.as_str(),
@@ -86,6 +86,7 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
             fence,
             admission.at.0,
             started_at,
+            admission.request.model(),
             admission.quote.rates.as_ref().map(json).transpose()?,
         ],
         || format!("task {}", admission.task),
@@ -234,7 +235,7 @@ pub(super) fn get(tx: &Connection, task: &TaskId) -> Result<Task> {
     )
 }
 
-fn with_results(tx: &Connection, task: Task) -> Result<Task> {
+pub(super) fn with_results(tx: &Connection, task: Task) -> Result<Task> {
     let text = match task.request.modality() {
         Modality::Text => texts::of_task(tx, &task.id)?,
         _ => None,
