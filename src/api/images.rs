@@ -5,7 +5,7 @@ use super::name::Name;
 use super::prefer::Preferences;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::{check_kept, find_task};
-use super::{Api, body, stream};
+use super::{Api, body, handed, stream};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::engine::{Accepted, Ask};
@@ -91,12 +91,13 @@ pub(super) async fn run(
     received: Instant,
 ) -> Response {
     let dialect = endpoint.dialect;
+    let patience = Patience::of(headers);
     let accepted = async {
         let ask = ask?;
-        let origin = body::origin(api, headers, endpoint.path, &ask)?;
+        let origin = body::origin(api, headers, endpoint.path, &ask, !patience.then_accept)?;
         api.0.engine.generate(caller, ask, origin).await
     };
-    let accepted = match accepted.await {
+    let mut accepted = match accepted.await {
         Ok(accepted) => accepted,
         Err(error) => return Refusal::new(dialect, error).into_response(),
     };
@@ -107,11 +108,13 @@ pub(super) async fn run(
         "accepted"
     );
     let mut marks = Marks::of(&accepted);
+    // A client that hangs up drops it with everything here.
+    let unanswered = accepted.unanswered.take();
     if let Some(streaming) = accepted.stream {
-        return stream::respond(api, dialect, accepted, streaming, marks, received).await;
+        let response = stream::respond(api, dialect, accepted, streaming, marks, received).await;
+        return handed::over(response, unanswered);
     }
     let (pending, is_repeated) = (Pending::of(&accepted), accepted.is_repeated);
-    let patience = Patience::of(headers);
     let mut response = match accepted.wait(patience.limit).await {
         Err(error) if error.kind == Kind::StillRunning && patience.then_accept => pending.answer(),
         Err(error) => Refusal::new(dialect, error).into_response(),
@@ -124,7 +127,7 @@ pub(super) async fn run(
         }
     };
     marks.write(response.headers_mut());
-    response
+    handed::over(response, unanswered)
 }
 
 /// `GET /v1/images/generations/{task_id}`: what the POST answered or would have answered.
@@ -196,7 +199,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let preferences = Preferences::of(headers);
         let limit = match preferences {
             // With a wait beside `respond-async`, whichever comes first, that long.

@@ -7,6 +7,7 @@ mod chat;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod handed;
 mod images;
 mod linger;
 mod marks;
@@ -15,12 +16,14 @@ mod name;
 mod ops;
 mod params;
 mod prefer;
+mod query;
 mod reply;
 mod router;
 mod serve;
 mod stream;
 mod task_service;
 mod tasks;
+mod uploads;
 
 pub use auth::{Keys, REFRESH};
 pub use router::router;

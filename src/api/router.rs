@@ -1,7 +1,7 @@
 //! Every route, grouped by who calls it.
 
 use super::{
-    Api, account, chat, files, images, linger, models, ops, task_service, tasks,
+    Api, account, chat, files, images, linger, models, ops, task_service, tasks, uploads,
 };
 use crate::error::Error;
 use crate::types::RequestId;
@@ -26,6 +26,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/images/edits", post(images::edit))
         .route("/v1/images/variations", post(images::variations))
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/files", post(uploads::create).get(uploads::list))
+        .route("/v1/files/{id}", get(uploads::show).delete(uploads::delete))
+        .route("/v1/files/{id}/content", get(uploads::content))
         .route("/v1/quote", post(images::quote))
         .route("/v1/models", get(models::list))
         // … and, below it, `{id}/schema`: an id may contain slashes.

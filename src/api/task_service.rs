@@ -34,7 +34,7 @@ pub(super) async fn create(
     let accepted = async {
         api.0.engine.may_admit(&caller)?;
         let ask = body::read_json(&api, &headers, body, &TaskShape).await?;
-        let origin = body::origin(&api, &headers, PATH, &ask)?;
+        let origin = body::origin(&api, &headers, PATH, &ask, false)?;
         api.0.engine.generate(&caller, ask, origin).await
     };
     match accepted.await {

@@ -141,8 +141,8 @@ fn state(task: &Task) -> Map<String, Value> {
         say("resultUrls", urls.collect());
     }
     if let Some(text) = &task.text {
-        data["resultText"] = text.content.as_str().into();
-        data["finishReason"] = text.finish.name().into();
+        say("resultText", text.content.as_str().into());
+        say("finishReason", text.finish.name().into());
     }
     if let Some(failure) = &task.failure {
         say("failCode", fail_code(failure).into());

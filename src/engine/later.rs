@@ -25,7 +25,7 @@ impl Engine {
         if !goes_on || patience.is_zero() {
             return Ok(found);
         }
-        let joined = self.join(caller, id.clone(), Vec::new(), false).await?;
+        let joined = self.join(caller, id.clone(), Vec::new(), None).await?;
         match joined.wait(patience).await {
             Ok(ended) => Ok(Some(Arc::unwrap_or_clone(ended))),
             // Time is up, the server stops, or the end cannot be written for now: the task is what its row says.

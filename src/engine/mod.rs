@@ -14,6 +14,7 @@ mod accepted;
 mod admit;
 mod check;
 mod collect;
+mod files;
 mod inputs;
 mod lane;
 mod later;
@@ -23,11 +24,14 @@ mod recover;
 mod route;
 mod run;
 mod settle;
+mod unanswered;
 mod watch;
 
 pub use accepted::{Accepted, Seen, Streaming};
-pub use admit::{Ask, Origin};
+pub use admit::{Ask, Origin, Repeats};
 pub use check::Quoted;
+pub use files::{KEEP_FILES, MOST_FILES, NewFile};
+pub use unanswered::Unanswered;
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
@@ -42,6 +46,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use unanswered::Calls;
 use watch::Watchers;
 
 /// What the engine is built from.
@@ -101,6 +106,7 @@ struct Inner {
     clock: Clock,
     lanes: Lanes,
     watchers: Watchers,
+    calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
     worker: String,
     draining: AtomicBool,
@@ -119,6 +125,7 @@ impl Engine {
             providers: parts.providers,
             tracker: parts.tracker,
             limits: parts.limits,
+            calls: Calls::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
             lanes,
             watchers: Watchers::default(),
@@ -131,6 +138,7 @@ impl Engine {
     /// Takes up what a dead process left, then starts to serve the queues. Call it once, under the engine lock.
     pub async fn start(&self) -> Result<(), StoreError> {
         self.recover().await?;
+        self.note_unanswered().await?;
         self.serve_lanes().await?;
         self.collect_in_background();
         Ok(())
@@ -213,6 +221,8 @@ fn refusal(error: StoreError) -> Error {
         ),
         StoreError::Full => storage_full(),
         StoreError::Exists(_)
+        | StoreError::FileGone(_)
+        | StoreError::FilesFull { .. }
         | StoreError::NotFound(_)
         | StoreError::Fenced
         | StoreError::Backend(_) => {

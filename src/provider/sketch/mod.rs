@@ -16,7 +16,7 @@ use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, T
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
 use crate::types::{FailKind, Modality, Picture, Usage};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use directive::{Directives, Fail};
 use draw::Scene;
 use encode::Format;
