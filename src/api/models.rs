@@ -73,7 +73,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
 /// In the words of new-api, by which clients such as Cherry Studio choose: `openai` is `/v1/chat/completions`.
 fn endpoint_types(modality: Modality) -> &'static [&'static str] {
     match modality {
-        Modality::Image => &["image-generation"],
+        Modality::Image => &["image-generation", "openai"],
         Modality::Text => &["openai"],
         Modality::Video | Modality::Audio => &[],
     }

@@ -4,6 +4,7 @@ mod account;
 mod app;
 mod architecture;
 mod billing;
+mod chat;
 mod cli;
 mod client;
 mod disk;
