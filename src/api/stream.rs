@@ -129,6 +129,7 @@ impl Events {
 
     fn preview(&self, preview: &Preview) -> Vec<Piece> {
         let image = StreamedImage {
+            task: &self.accepted.task,
             request: &self.accepted.request,
             created_at: self.accepted.created_at,
             index: preview.index,
@@ -226,6 +227,7 @@ impl Events {
         last: Option<(&Task, u64)>,
     ) -> Vec<Piece> {
         let image = StreamedImage {
+            task: &self.accepted.task,
             request: &self.accepted.request,
             created_at: self.accepted.created_at,
             index,

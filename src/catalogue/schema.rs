@@ -119,12 +119,16 @@ impl<'a> Check<'a> {
         if !self.rules.reject_adaptation && self.hints.may_drop(field, parameter) {
             return self.adapted.push(format!("{}=dropped", field.name));
         }
+        let sizes = self.sizes_for(field);
         let outcome = match (self.size_row(field), parameter) {
             (Some(row), _) => self.size_in_own_words(at, field, row),
             (None, Some(parameter)) => self.parameter(at, field, parameter),
             (None, None) if envelope::is_envelope(&field.name) => self.envelope_field(at, field),
             (None, None) if self.joins_system_prompt(field) => self.keep_system_prompt(at, field),
-            (None, None) => Err(self.unknown(field)),
+            (None, None) => match sizes {
+                Some(sizes) => self.ratio_as_size(at, field, sizes),
+                None => Err(self.unknown(field)),
+            },
         };
         if let Err(fault) = outcome {
             self.faulty

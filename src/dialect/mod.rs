@@ -36,6 +36,8 @@ pub trait Dialect: Send + Sync {
 
 /// An image on its way to a streaming client.
 pub struct StreamedImage<'a> {
+    /// The task that makes it.
+    pub task: &'a TaskId,
     /// The request it belongs to.
     pub request: &'a Request,
     /// When that was accepted.

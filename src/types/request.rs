@@ -68,6 +68,18 @@ pub enum Modality {
     Text,
 }
 
+impl Modality {
+    /// What it makes, in a sentence.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Image => "images",
+            Self::Video => "videos",
+            Self::Audio => "sounds",
+            Self::Text => "texts",
+        }
+    }
+}
+
 /// What a model is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

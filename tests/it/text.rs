@@ -257,7 +257,7 @@ async fn a_model_card_says_what_it_makes_and_costs() {
     let card = client.get("/v1/models/gpt-image-2").await.ok();
     assert_eq!(
         card["supported_endpoint_types"],
-        json!(["image-generation"])
+        json!(["image-generation", "openai"])
     );
     app.finish().await;
 }

@@ -419,3 +419,39 @@ fn there_is_no_edit_without_an_image() {
         .is_ok()
     );
 }
+
+#[test]
+fn a_ratio_is_a_size_where_the_model_has_sizes_alone() {
+    let check = |id: &str, ratio: Value, size: Option<&str>| {
+        let body = json!({"prompt": "x", "aspect_ratio": ratio});
+        match (run(id, body.clone(), Rules::default()), size) {
+            (Ok(checked), Some(size)) => {
+                assert_eq!(checked.request.text("size"), Some(size));
+                assert_eq!(checked.adapted, [format!("size={size}")]);
+                let refused = run(id, body, reject()).unwrap_err();
+                assert_eq!(refused[0].param, "aspect_ratio");
+            }
+            (Err(faults), None) => {
+                assert_eq!(faults[0].code, "invalid_enum", "{faults:?}");
+                assert!(faults[0].message.contains("1024x1024"), "{faults:?}");
+            }
+            (outcome, _) => panic!("{id} {ratio}: {outcome:?}"),
+        }
+    };
+    check("NBP", json!("16:9"), Some("16:9"));
+    check("gpt-image-2", json!("1:1"), Some("1024x1024"));
+    check("gpt-image-2", json!("3:2"), Some("1536x1024"));
+    check("sketch", json!("16:9"), Some("1920x1080"));
+    for wrong in [json!("16:9"), json!("0:1"), json!("wide"), json!(1.5)] {
+        check("gpt-image-2", wrong, None);
+    }
+    let twice = json!({"prompt": "x", "size": "1024x1024", "aspect_ratio": "3:2"});
+    assert_eq!(refused(twice)[0].code, "conflicting_values");
+    // A model with ratios of its own has its say.
+    let own = run(
+        "gpt-image-2-beta",
+        json!({"prompt": "x", "aspect_ratio": "16:9"}),
+        Rules::default(),
+    );
+    assert!(own.unwrap().adapted.is_empty());
+}
