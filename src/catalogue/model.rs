@@ -60,6 +60,20 @@ impl Model {
         self.operations.contains(&operation)
     }
 
+    /// Width and height that these values stand for, if the form or the table of sizes says exactly.
+    pub fn pixels_of(&self, values: &BTreeMap<String, Value>) -> Option<(u32, u32)> {
+        let written = |text: &str| parse_size(&text.replacen('*', "x", 1));
+        let says = |row: &BTreeMap<String, Value>| {
+            row.iter()
+                .all(|(name, value)| values.get(name) == Some(value))
+        };
+        let own = values.get("size").and_then(Value::as_str).and_then(written);
+        own.or_else(|| {
+            let row = self.sizes.iter().find(|(_, row)| says(row));
+            row.and_then(|(size, _)| parse_size(size))
+        })
+    }
+
     /// The targets for an operation, the lowest priority number first.
     pub fn targets_for(&self, operation: Operation) -> Vec<&Target> {
         let mut targets: Vec<&Target> = self

@@ -368,8 +368,10 @@ impl<'a> Check<'a> {
             ..
         } = self.envelope.settled();
         let id = self.model.id.clone();
+        let pixels = self.model.pixels_of(&self.values);
+        let request = Request::checked(id, self.operation, n, self.values, envelope);
         Ok(Checked {
-            request: Request::checked(id, self.operation, n, self.values, envelope),
+            request: request.with_pixels(pixels),
             adapted: self.adapted,
             stream,
             include_usage,

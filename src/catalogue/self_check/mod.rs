@@ -14,7 +14,7 @@ use crate::catalogue::size::parse_size;
 use crate::catalogue::value::read;
 use crate::types::{Draft, Money, Operation};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most images that one call may ask for.
 const MOST_IMAGES: u64 = 100;
@@ -285,7 +285,15 @@ fn takes_sizes(kind: &Kind) -> bool {
 /// A row of the table of sizes says with values of the form what the form cannot say itself.
 fn sizes(model: &Model, found: &mut Findings) {
     for (size, row) in &model.sizes {
+    let mut seen: Vec<&BTreeMap<String, Value>> = Vec::new();
         if parse_size(size).is_none() {
+        if row.is_empty() || seen.contains(&row) {
+            found.push(
+                Part::Model,
+                format!("{size:?} stands for nothing, or for the same as another size"),
+            );
+        }
+        seen.push(row);
             found.push(Part::Model, format!("{size:?} is no WIDTHxHEIGHT"));
         }
         let own = model.parameter("size");

@@ -7,6 +7,7 @@ mod envelope;
 mod form;
 mod hostile;
 mod load;
+mod pixels;
 mod price;
 
 use crate::catalogue::{Catalogue, Checked, Model, Rules, check};

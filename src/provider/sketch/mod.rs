@@ -14,7 +14,7 @@ use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, T
 use crate::blob::BlobError;
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
-use crate::types::{FailKind, Picture, Usage};
+use crate::types::{FailKind, Picture, Request, Usage};
 use bytes::{Bytes, BytesMut};
 use directive::{Directives, Fail};
 use draw::Scene;
@@ -209,15 +209,7 @@ impl Job {
         let request = &*call.request;
         let (prompt, directives) =
             directive::split(request.prompt()).map_err(|error| rejected(&error.to_string()))?;
-        let size = request
-            .text("size")
-            .or_else(|| request.text("aspect_ratio"));
-        let tier = ["resolution", "quality"]
-            .into_iter()
-            .find_map(|name| request.text(name))
-            .filter(|tier| is_tier(tier));
-        let (width, height) =
-            size::pixels(size, tier).map_err(|error| rejected(&error.to_string()))?;
+        let (width, height) = size_of(request).map_err(|error| rejected(&error.to_string()))?;
         let format = match request.text("output_format") {
             Some("jpeg" | "jpg") => Format::Jpeg,
             Some("webp") => Format::Webp,
@@ -342,6 +334,21 @@ pub fn stand_in(url: &str) -> Option<Bytes> {
     encode::encode(&picture, Format::Png, 100)
         .ok()
         .map(Bytes::from)
+}
+
+/// The size that the request says exactly, else one that fits its ratio and tier.
+fn size_of(request: &Request) -> Result<(u32, u32), size::SizeError> {
+    if let Some(exact) = request.pixels() {
+        return size::exactly(exact);
+    }
+    let ratio = request
+        .text("size")
+        .or_else(|| request.text("aspect_ratio"));
+    let tier = ["resolution", "quality"]
+        .into_iter()
+        .find_map(|name| request.text(name))
+        .filter(|tier| is_tier(tier));
+    size::pixels(ratio, tier)
 }
 
 /// Some models call the tier `quality`, and some mean something else by that word.
