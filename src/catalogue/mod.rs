@@ -21,6 +21,7 @@ mod self_check;
 mod size;
 mod value;
 mod words;
+mod upstream;
 
 pub use checked::{Checked, ImageInput, Rules};
 pub use decimal::Decimal;
@@ -37,6 +38,7 @@ pub use size::parse_size;
 
 use file::ModelFile;
 use std::collections::{BTreeMap, HashMap, HashSet};
+pub use upstream::upstream_fields;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;

@@ -168,6 +168,12 @@ impl Parameter {
     }
 }
 
+/// Whether a parameter's value goes to a target as a plain field. Pictures and the number of images do not: each call
+/// has its own.
+pub(super) fn is_plain(parameter: &Parameter) -> bool {
+    parameter.name != "n" && !parameter.kind.is_image()
+}
+
 /// An empty list of operations stands for all of them.
 fn serves(operations: &[Operation], operation: Operation) -> bool {
     operations.is_empty() || operations.contains(&operation)
@@ -453,4 +459,16 @@ pub struct Target {
     pub max_images: u32,
     /// What we pay; the first row that matches wins.
     pub costs: Vec<PriceRow>,
+    /// What it is sent and what it calls that, by parameter. `None`: every parameter, under our name.
+    pub fields: Option<BTreeMap<String, String>>,
+}
+
+impl Target {
+    /// What this upstream calls a parameter; `None` if it is not sent there.
+    pub fn field<'a>(&'a self, parameter: &'a str) -> Option<&'a str> {
+        match &self.fields {
+            None => Some(parameter),
+            Some(fields) => fields.get(parameter).map(String::as_str),
+        }
+    }
 }

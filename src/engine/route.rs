@@ -4,6 +4,7 @@ use super::lane;
 use crate::catalogue::{self, Catalogue};
 use crate::provider::{Providers, sketch};
 use crate::types::{Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request};
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// Where a request can go: at least one target, the best first.
@@ -21,6 +22,8 @@ pub(super) struct Hop {
     pub(super) most_images: u32,
     /// What the operator pays for one.
     pub(super) unit_cost: Money,
+    /// What it is asked, in its own words.
+    pub(super) fields: Map<String, Value>,
 }
 
 impl Route {
@@ -57,6 +60,13 @@ impl Route {
     }
 
     /// The target after the one that an attempt went to.
+    /// What a call is to say to its upstream. Nothing for one that was sent to a target which is gone: it is only asked
+    /// after.
+    pub(super) fn fields(&self, attempt: &Attempt) -> Map<String, Value> {
+        let hop = self.targets.iter().find(|hop| hop.is_of(attempt));
+        hop.map(|hop| hop.fields.clone()).unwrap_or_default()
+    }
+
     pub(super) fn after(&self, attempt: &Attempt) -> Option<&Hop> {
         let at = self.targets.iter().position(|hop| hop.is_of(attempt))?;
         // A target that makes fewer images a call cannot take over a larger part.
@@ -95,6 +105,8 @@ fn test_hop(request: &Request) -> Hop {
         most_images: u32::MAX,
         unit_cost: Money::ZERO,
     }
+        // The renderer reads the request itself, as it stands in for every upstream.
+        fields: Map::new(),
 }
 
 fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) -> Vec<Hop> {
@@ -114,5 +126,6 @@ fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) ->
             most_images: target.max_images,
             unit_cost: catalogue::cost(target, request).unwrap_or(Money::ZERO),
         })
+            fields: catalogue::upstream_fields(model, target, request),
         .collect()
 }

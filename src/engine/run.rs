@@ -303,6 +303,11 @@ impl<'a> Run<'a> {
             blobs: self.engine.0.blobs.clone(),
             previews: self.engine.0.watchers.previews(&self.task.id),
         }
+            fields: self
+                .route
+                .as_ref()
+                .map(|route| route.fields(attempt))
+                .unwrap_or_default(),
     }
 
     /// Listens to a call until it is over, panics or takes too long.

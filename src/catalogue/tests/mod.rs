@@ -9,6 +9,8 @@ mod hostile;
 mod load;
 mod pixels;
 mod price;
+mod readme;
+mod seeds;
 
 use crate::catalogue::{Catalogue, Checked, Model, Rules, check};
 use crate::error::Fault;
