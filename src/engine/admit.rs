@@ -68,7 +68,7 @@ impl Engine {
         refuse_what_is_not_built(&checked)?;
         let mode = caller.key.mode;
         let quote = self.price(caller, &model, &checked)?;
-        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
+        let route = Route::of(Some(&model), &self.0.providers, &checked.request, mode)
             .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
         let inputs = self
             .inputs(&checked, &mut intake, mode, &origin.public_url)
@@ -146,7 +146,13 @@ impl Engine {
         let engine = self.clone();
         self.0.tracker.spawn(async move {
             engine
-                .admit_and_run(admission, inputs, reply, lane, slot)
+                .admit_and_run(
+                    admission,
+                    inputs,
+                    reply,
+                    lane,
+                    slot.map(|slot| (slot, route)),
+                )
                 .await;
         });
         match admitted
@@ -210,7 +216,7 @@ impl Engine {
         inputs: Inputs,
         reply: oneshot::Sender<Result<Admitted, StoreError>>,
         lane: Arc<Lane>,
-        slot: Option<Slot>,
+        start: Option<(Slot, Route)>,
     ) {
         let id = admission.task.clone();
         let started = admission
@@ -227,8 +233,11 @@ impl Engine {
         }
         // Whoever asked may have left; the task runs all the same.
         let _ = reply.send(verdict);
-        match (started, slot) {
-            (Some(one), Some(slot)) if is_new => run::run(self, one, slot).await,
+        match (started, start) {
+            // By the route it was admitted with, whatever the catalogue says by now.
+            (Some(one), Some((slot, route))) if is_new => {
+                run::run(self, one, Some(route), slot).await;
+            }
             _ if is_new => lane.wake(),
             _ => {}
         }

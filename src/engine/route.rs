@@ -1,7 +1,7 @@
 //! Which targets can do a request, in order. Pure: reads the catalogue and the names of providers.
 
 use super::lane;
-use crate::catalogue::{self, Catalogue};
+use crate::catalogue::{self, Model};
 use crate::provider::{Providers, sketch};
 use crate::types::{Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request};
 use serde_json::{Map, Value};
@@ -27,16 +27,17 @@ pub(super) struct Hop {
 }
 
 impl Route {
-    /// The route of a request, or `None` if nothing that is turned on can do it.
+    /// The route of a request for a model, or `None` if nothing that is turned on can do it; nothing can if the model has
+    /// left the catalogue.
     pub(super) fn of(
-        catalogue: &Catalogue,
+        model: Option<&Model>,
         providers: &Providers,
         request: &Request,
         mode: Mode,
     ) -> Option<Self> {
         let targets = match mode {
             Mode::Test => vec![test_hop(request)],
-            Mode::Live => live_hops(catalogue, providers, request),
+            Mode::Live => live_hops(model, providers, request),
         };
         (!targets.is_empty()).then_some(Self { targets })
     }
@@ -59,7 +60,6 @@ impl Route {
             .collect()
     }
 
-    /// The target after the one that an attempt went to.
     /// What a call is to say to its upstream. Nothing for one that was sent to a target which is gone: it is only asked
     /// after.
     pub(super) fn fields(&self, attempt: &Attempt) -> Map<String, Value> {
@@ -67,6 +67,7 @@ impl Route {
         hop.map(|hop| hop.fields.clone()).unwrap_or_default()
     }
 
+    /// The target after the one that an attempt went to.
     pub(super) fn after(&self, attempt: &Attempt) -> Option<&Hop> {
         let at = self.targets.iter().position(|hop| hop.is_of(attempt))?;
         // A target that makes fewer images a call cannot take over a larger part.
@@ -104,13 +105,13 @@ fn test_hop(request: &Request) -> Hop {
         upstream_model: request.model().to_owned(),
         most_images: u32::MAX,
         unit_cost: Money::ZERO,
-    }
         // The renderer reads the request itself, as it stands in for every upstream.
         fields: Map::new(),
+    }
 }
 
-fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) -> Vec<Hop> {
-    let Some(model) = catalogue.find(request.model()) else {
+fn live_hops(model: Option<&Model>, providers: &Providers, request: &Request) -> Vec<Hop> {
+    let Some(model) = model else {
         return Vec::new();
     };
     let mut seen = HashSet::new();
@@ -125,7 +126,7 @@ fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) ->
             upstream_model: target.model.clone(),
             most_images: target.max_images,
             unit_cost: catalogue::cost(target, request).unwrap_or(Money::ZERO),
-        })
             fields: catalogue::upstream_fields(model, target, request),
+        })
         .collect()
 }

@@ -11,6 +11,7 @@ mod engine;
 mod files;
 mod images;
 mod kill;
+mod reload;
 mod repeats;
 mod schema;
 mod scripted;
