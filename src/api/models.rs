@@ -49,8 +49,8 @@ pub(super) async fn list(
         return Refusal::new(&Flat, not_a_query()).into_response();
     };
     let engine = &api.0.engine;
-    let data: Vec<Value> = engine
-        .catalogue()
+    let catalogue = engine.catalogue();
+    let data: Vec<Value> = catalogue
         .models()
         .iter()
         .filter_map(|model| {

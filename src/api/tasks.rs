@@ -97,7 +97,8 @@ fn model(api: &Api, text: &str) -> Option<String> {
     if text.is_empty() || text.len() > 200 {
         return None;
     }
-    let known = api.0.engine.catalogue().find(text);
+    let catalogue = api.0.engine.catalogue();
+    let known = catalogue.find(text);
     Some(known.map_or_else(|| text.to_owned(), |model| model.id.clone()))
 }
 

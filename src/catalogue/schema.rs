@@ -392,9 +392,10 @@ impl<'a> Check<'a> {
             ..
         } = self.envelope.settled();
         let id = self.model.id.clone();
+        let pixels = self.model.pixels_of(&self.values);
+        let request = Request::checked(id, self.operation, n, self.values, envelope);
         Ok(Checked {
-            request: Request::checked(id, self.operation, n, self.values, envelope)
-                .making(self.model.modality),
+            request: request.making(self.model.modality).with_pixels(pixels),
             adapted: self.adapted,
             stream,
             include_usage,

@@ -120,7 +120,7 @@ impl Engine {
         refuse_what_is_not_built(&checked)?;
         let mode = caller.key.mode;
         let quote = self.price(caller, &model, &checked)?;
-        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
+        let route = Route::of(Some(&model), &self.0.providers, &checked.request, mode)
             .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
         let inputs = self
             .inputs(&checked, &mut intake, caller, &origin.public_url)
@@ -249,7 +249,13 @@ impl Engine {
         self.0.tracker.spawn(async move {
             let verdict = Outcome { judge, reply };
             engine
-                .admit_and_run(admission, inputs, verdict, lane, slot)
+                .admit_and_run(
+                    admission,
+                    inputs,
+                    verdict,
+                    lane,
+                    slot.map(|slot| (slot, route)),
+                )
                 .await;
         });
         match admitted
@@ -323,7 +329,7 @@ impl Engine {
         inputs: Inputs,
         outcome: Outcome,
         lane: Arc<Lane>,
-        slot: Option<Slot>,
+        start: Option<(Slot, Route)>,
     ) {
         let id = admission.task.clone();
         let started = admission
@@ -339,8 +345,11 @@ impl Engine {
             self.0.watchers.forget(&id);
         }
         outcome.tell(is_new, verdict);
-        match (started, slot) {
-            (Some(one), Some(slot)) if is_new => run::run(self, one, slot).await,
+        match (started, start) {
+            // By the route it was admitted with, whatever the catalogue says by now.
+            (Some(one), Some((slot, route))) if is_new => {
+                run::run(self, one, Some(route), slot).await;
+            }
             _ if is_new => lane.wake(),
             _ => {}
         }

@@ -80,11 +80,8 @@ impl Engine {
 
     pub(super) fn model_for(&self, caller: &Caller, draft: &Draft) -> Result<Arc<Model>, Error> {
         let id = model_id(draft)?;
-        let model = self
-            .0
-            .catalogue
-            .find(id)
-            .ok_or_else(|| self.unknown_model(id))?;
+        let catalogue = self.catalogue();
+        let model = catalogue.find(id).ok_or_else(|| self.unknown_model(id))?;
         let allowed = &caller.key.limits.models;
         if !allowed.is_empty() && !allowed.iter().any(|one| one == &model.id) {
             return Err(Error::new(
@@ -105,9 +102,8 @@ impl Engine {
     /// There is no such model: names what there is.
     pub fn unknown_model(&self, id: &str) -> Error {
         let shown: String = id.chars().take(60).collect();
-        let ids: Vec<_> = self
-            .0
-            .catalogue
+        let catalogue = self.catalogue();
+        let ids: Vec<_> = catalogue
             .models()
             .iter()
             .map(|model| model.id.as_str())

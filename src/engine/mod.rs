@@ -35,11 +35,12 @@ pub use unanswered::Unanswered;
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Problems};
 use crate::error::{Error, Kind};
 use crate::provider::Providers;
 use crate::store::{Store, StoreError};
 use crate::types::Millis;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use lane::Lanes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,7 +100,9 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     blobs: Blobs,
-    catalogue: Arc<Catalogue>,
+    catalogue: ArcSwap<Catalogue>,
+    /// Why the operator's files as they are now are not in use.
+    refused_catalogue: ArcSwapOption<Problems>,
     providers: Providers,
     tracker: TaskTracker,
     limits: Limits,
@@ -121,7 +124,8 @@ impl Engine {
         Self(Arc::new(Inner {
             store: parts.store,
             blobs: parts.blobs,
-            catalogue: parts.catalogue,
+            catalogue: ArcSwap::new(parts.catalogue),
+            refused_catalogue: ArcSwapOption::empty(),
             providers: parts.providers,
             tracker: parts.tracker,
             limits: parts.limits,
@@ -160,9 +164,26 @@ impl Engine {
         self.0.draining.load(Ordering::Relaxed)
     }
 
-    /// The models.
-    pub fn catalogue(&self) -> &Arc<Catalogue> {
-        &self.0.catalogue
+    /// The models, as they are now.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.catalogue.load_full()
+    }
+
+    /// Takes what became of the operator's files: a catalogue that holds for every call from now on, or the reasons why
+    /// the one in use stays. Who was checked against a model keeps it.
+    pub fn change_catalogue(&self, loaded: Result<Catalogue, Problems>) {
+        match loaded {
+            Ok(catalogue) => {
+                self.0.catalogue.store(Arc::new(catalogue));
+                self.0.refused_catalogue.store(None);
+            }
+            Err(problems) => self.0.refused_catalogue.store(Some(Arc::new(problems))),
+        }
+    }
+
+    /// Why the operator's files as they are now are not in use; `None` if they are.
+    pub fn refused_catalogue(&self) -> Option<Arc<Problems>> {
+        self.0.refused_catalogue.load_full()
     }
 
     /// The names of all queues.

@@ -42,7 +42,7 @@ impl Run<'_> {
         let end = match (&self.route, ends.is_empty()) {
             (None, true) => TaskEnd::Failed(Failure::new(
                 FailKind::Unavailable,
-                "no provider that can serve this request is turned on",
+                self.why_there_is_no_route(),
             )),
             _ => TaskEnd::of_parts(ends),
         };
@@ -94,6 +94,14 @@ impl Run<'_> {
         metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
         self.engine.0.watchers.ended(Arc::new(task));
         Ok(())
+    }
+
+    /// For a task that waited, and whose targets went meanwhile.
+    fn why_there_is_no_route(&self) -> &'static str {
+        match self.engine.catalogue().find(self.task.request.model()) {
+            None => "the model was taken out of the catalogue while the task waited",
+            Some(_) => "no provider that can serve this request is turned on",
+        }
     }
 
     pub(super) fn ended(&self, done: &Done) -> EndedAttempt {

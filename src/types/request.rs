@@ -166,6 +166,8 @@ pub struct Request {
     operation: Operation,
     n: u32,
     parameters: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pixels: Option<(u32, u32)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     images: Vec<Picture>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,10 +190,16 @@ impl Request {
             operation,
             n,
             parameters,
+            pixels: None,
             images: Vec::new(),
             mask: None,
             envelope,
         }
+    }
+
+    /// For `catalogue::schema` alone: the size that the parameters stand for.
+    pub(crate) fn with_pixels(self, pixels: Option<(u32, u32)>) -> Self {
+        Self { pixels, ..self }
     }
 
     /// For `catalogue::schema` alone: what its model makes.
@@ -255,6 +263,12 @@ impl Request {
     /// A parameter that is a whole number.
     pub fn integer(&self, name: &str) -> Option<i64> {
         self.parameters.get(name)?.as_i64()
+    }
+
+    /// Width and height of the picture, where the model's form or its table of sizes says exactly; else who draws it
+    /// decides.
+    pub fn pixels(&self) -> Option<(u32, u32)> {
+        self.pixels
     }
 
     /// The input images, in the client's order.

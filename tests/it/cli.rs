@@ -838,3 +838,20 @@ fn ctrl_c_ends_with_130_and_the_next_command_takes_the_task_up() {
         "completed"
     );
 }
+
+#[test]
+fn model_files_are_checked_without_a_server() {
+    let place = Place::new();
+    let folder = place.work().join("models");
+    let write = |text: &str| std::fs::write(folder.join("mine.toml"), text).expect("room");
+    std::fs::create_dir(&folder).expect("a folder");
+    write("id = \"mine\"\nextends = \"sketch\"\n");
+    let said = place.run(&["models", "check", "models"]).exits(0).out();
+    assert!(said.contains("ok: 8 models, with models"), "{said}");
+    write("id = \"mine\"\nextend = \"sketch\"\n");
+    let refused = place.run(&["models", "check", "models"]).exits(1).stderr;
+    let reason = "models/mine.toml:2:1: unknown field `extend`";
+    assert!(refused.contains(reason), "{refused}");
+    place.run(&["models", "check", "nowhere"]).exits(2);
+    place.run(&["models", "check"]).exits(0);
+}

@@ -156,7 +156,7 @@ fn each_fault_names_the_path_and_what_would_be_right() {
         json!({"max_cost": "1e3"}),
         "max_cost",
         "out_of_range",
-        "`max_cost` must be an amount in dollars with at most six decimal places, like 0.25, got \"1e3\"",
+        "`max_cost` must be an amount in dollars below 1000000000 with at most six decimal places, like 0.25, got \"1e3\"",
     );
 }
 

@@ -83,7 +83,7 @@ pub(super) async fn generate(
     };
     let accepted = engine.generate(&caller, ask, origin).await;
     let accepted = accepted.map_err(|error| match error.kind {
-        Kind::ModelNotFound => find(engine.catalogue(), request)
+        Kind::ModelNotFound => find(&engine.catalogue(), request)
             .err()
             .unwrap_or_else(|| error.into()),
         _ => error.into(),

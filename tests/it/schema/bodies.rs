@@ -5,11 +5,6 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-/// One of so many.
-pub fn chance(count: usize) -> impl Strategy<Value = usize> {
-    0..count
-}
-
 /// A request example of the model with a few fields set, each mostly to what is nearly right.
 pub fn any_body(model: &Model) -> BoxedStrategy<Map<String, Value>> {
     let examples: Vec<Value> = model
