@@ -34,6 +34,7 @@ pub fn router(api: Api) -> Router {
         // … and, below it, `{id}/schema`: an id may contain slashes.
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/balance", get(account::balance))
+        .route("/v1/usage", get(account::usage))
         // the task service's clients
         .route(
             "/api/v1/images/generations",

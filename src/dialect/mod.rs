@@ -12,6 +12,7 @@ pub(crate) mod fuzz;
 mod image_body;
 mod json;
 pub mod task;
+pub mod usage;
 
 use crate::error::Error;
 use crate::intake::Intake;

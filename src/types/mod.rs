@@ -5,6 +5,7 @@
 pub mod account;
 pub mod asset;
 pub mod attempt;
+pub mod consumption;
 pub mod file;
 pub mod history;
 pub mod ids;
@@ -22,6 +23,7 @@ pub use account::{
 };
 pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
+pub use consumption::{NotAPeriod, Period, UsageBy, Used, UsedBy};
 pub use file::InputFile;
 pub use history::{LostCall, TaskFilter, TaskPage, TaskPlace};
 pub use ids::{

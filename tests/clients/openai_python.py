@@ -133,6 +133,16 @@ for wrong, param in [({"model": MODEL}, "model"), ({"messages": []}, "prompt"), 
         raise AssertionError(f"{wrong} was taken")
     except openai.BadRequestError as error:
         assert error.param == param, error
+# give up and send again: the SDK's own timeout and retries, and one task
+def tasks():
+    total = client.get("/usage", cast_to=dict)["total"]
+    return total["completed"] + total["failed"]
+
+
+before = tasks()
+hasty = client.with_options(timeout=0.3, max_retries=8)
+picture(hasty.images.generate(model="sketch", prompt="[pinhole:delay=1s] a lake", size="64x64").data[0])
+assert tasks() == before + 1, (before, tasks())
 
 # fail: by name, final, late in a stream
 refused(404, "model_not_found", model="nope", prompt="x")

@@ -29,3 +29,4 @@ mod tasks;
 mod text;
 mod upstream;
 mod uploads;
+mod usage;

@@ -22,6 +22,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod usage;
 mod work;
 mod writer;
 
@@ -32,7 +33,8 @@ use crate::store::{
 };
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
-    InputFile, KeyId, LostCall, Millis, Mode, Money, Task, TaskId, TaskPage, UpstreamId,
+    InputFile, KeyId, LostCall, Millis, Mode, Money, Period, Task, TaskId, TaskPage, UpstreamId,
+    UsageBy, UsedBy,
 };
 use async_trait::async_trait;
 use open::Durability;
@@ -288,6 +290,19 @@ impl Store for SqliteStore {
         let assets = assets.to_vec();
         self.writer
             .run(move |tx| assets::forget_blobs(tx, &assets))
+            .await
+    }
+
+    async fn usage(
+        &self,
+        account: &AccountId,
+        period: Period,
+        by: Option<UsageBy>,
+        most: u32,
+    ) -> Result<Vec<UsedBy>> {
+        let account = account.clone();
+        self.readers
+            .run(move |tx| usage::used(tx, &account, period, by, most))
             .await
     }
 

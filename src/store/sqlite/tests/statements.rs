@@ -57,6 +57,11 @@ async fn no_statement_scans_what_grows() {
             !is_history || steps.iter().any(bounded),
             "{sql}\n{steps:#?}"
         );
+        let adds_up = sql.contains("sum(state = 'completed')");
+        let index =
+            "USING COVERING INDEX tasks_used (account=? AND completed_at>? AND completed_at<?)";
+        let covered = |step: &String| step.contains(index);
+        assert!(!adds_up || steps.iter().any(covered), "{sql}\n{steps:#?}");
     }
 }
 
