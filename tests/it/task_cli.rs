@@ -291,6 +291,12 @@ fn through_a_server_everything_is_the_keys_accounts() {
         let ran = through(other, &["task", command, &task]);
         ran.exits(1).says(&["there is no such task"]);
     }
+    // On the folder itself everything is seen; cancelling is for the key's account.
+    let mut command = place.command(&["task", "cancel", &task]);
+    let command = command.env("PINHOLE_API_KEY", other);
+    Ran::of(command.output().expect("it starts"))
+        .exits(1)
+        .says(&["no such task", "PINHOLE_API_KEY"]);
     through(other, &["task", "ls"]).exits(0).says(&["No tasks"]);
     through("sk-nobody", &["task", "ls"])
         .exits(3)

@@ -14,8 +14,8 @@ pub(super) async fn run(place: &Place, id: &TaskId, json: bool) -> Outcome {
     let data = match working_server(place)? {
         Some(server) => {
             let query = [("task_id", id.to_string())];
-            let mut answer = server.delete("/api/v1/images/generations", &query).await?;
-            answer["data"].take()
+            let answer = server.delete("/api/v1/images/generations", &query).await;
+            answer.map_err(whose)?["data"].take()
         }
         None => in_the_rows(place, id).await?,
     };
@@ -30,6 +30,15 @@ pub(super) async fn run(place: &Place, id: &TaskId, json: bool) -> Outcome {
         out::note("  It had ended before and stays as it is.");
     }
     Ok(())
+}
+
+/// The rows of a folder show every account's tasks; a server cancels for a key's own account alone.
+fn whose(failure: Failure) -> Failure {
+    if failure.is_unknown_task() {
+        return failure
+            .fix("if it is another account's, set PINHOLE_API_KEY to a key of that account");
+    }
+    failure
 }
 
 async fn in_the_rows(place: &Place, id: &TaskId) -> Outcome<Value> {
