@@ -4,7 +4,8 @@ use super::Api;
 use crate::dialect::Dialect;
 use crate::engine::{Ask, Origin};
 use crate::error::{Error, Kind};
-use crate::intake::{self, Fields, multipart};
+use crate::intake::multipart::{self, Form};
+use crate::intake::{self, Fields};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, HeaderValue};
@@ -72,14 +73,18 @@ pub(super) async fn read_form(
     body: Body,
     dialect: &dyn Dialect,
 ) -> Result<Ask, Error> {
-    let form = multipart::read(patient(body), boundary, api.0.engine.blobs()).await?;
-    let intake = form.into_intake();
+    let intake = read_parts(api, boundary, body).await?.into_intake();
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,
         untyped_body: true,
         operation: None,
     })
+}
+
+/// Reads a form as its parts.
+pub(super) async fn read_parts(api: &Api, boundary: &str, body: Body) -> Result<Form, Error> {
+    multipart::read(patient(body), boundary, api.0.engine.blobs()).await
 }
 
 /// A body's bytes, with an end to waiting for them.

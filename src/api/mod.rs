@@ -10,11 +10,13 @@ mod marks;
 mod models;
 mod name;
 mod ops;
+mod query;
 mod reply;
 mod router;
 mod serve;
 mod stream;
 mod tasks;
+mod uploads;
 
 pub use auth::{Keys, REFRESH};
 pub use router::router;

@@ -1,6 +1,6 @@
 //! Every route, grouped by who calls it.
 
-use super::{Api, account, files, images, linger, models, ops, tasks};
+use super::{Api, account, files, images, linger, models, ops, tasks, uploads};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
@@ -23,6 +23,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/images/generations/{task}", get(images::show))
         .route("/v1/images/edits", post(images::edit))
         .route("/v1/images/variations", post(images::variations))
+        .route("/v1/files", post(uploads::create).get(uploads::list))
+        .route("/v1/files/{id}", get(uploads::show).delete(uploads::delete))
+        .route("/v1/files/{id}/content", get(uploads::content))
         .route("/v1/quote", post(images::quote))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))

@@ -3,11 +3,11 @@
 //! The only place where a [`Request`] is made. It knows no dialect: every field brings the path that the
 //! client wrote, and faults point there.
 
-use crate::catalogue::checked::{Checked, Rules, image_inputs};
+use crate::catalogue::checked::{Checked, ImagePaths, Rules, image_inputs};
 use crate::catalogue::envelope::{self, EnvelopeRead};
 use crate::catalogue::hint::Hints;
 use crate::catalogue::model::{Kind, Model, Parameter};
-use crate::catalogue::value::read;
+use crate::catalogue::value::{image_paths, read};
 use crate::catalogue::words::{fault, name};
 use crate::error::Fault;
 use crate::types::words::nearest;
@@ -36,6 +36,7 @@ pub fn check(model: &Model, draft: Draft, rules: &Rules) -> Result<Checked, Vec<
         found: BTreeMap::new(),
         faulty: BTreeSet::new(),
         values: BTreeMap::new(),
+        image_paths: BTreeMap::new(),
         system_prompt: None,
         envelope: EnvelopeRead::new(rules.default_response_format),
         adapted: Vec::new(),
@@ -93,6 +94,7 @@ pub(super) struct Check<'a> {
     pub(super) faulty: BTreeSet<&'a str>,
     /// By parameter; `n` stands among them until the end.
     pub(super) values: BTreeMap<String, Value>,
+    image_paths: ImagePaths<'a>,
     /// A system prompt for a model that has none.
     pub(super) system_prompt: Option<String>,
     envelope: EnvelopeRead,
@@ -164,11 +166,12 @@ impl<'a> Check<'a> {
     pub(super) fn store(
         &mut self,
         field: &Field,
-        parameter: &Parameter,
+        parameter: &'a Parameter,
         value: Value,
     ) -> Result<(), Fault> {
         let Some(earlier) = self.values.remove(&parameter.name) else {
             self.values.insert(parameter.name.clone(), value);
+            self.keep_image_paths(field, parameter);
             return Ok(());
         };
         if earlier == value {
@@ -181,6 +184,7 @@ impl<'a> Check<'a> {
             joined.extend(more);
             let all = read(parameter, &field.path, &Value::Array(joined))?;
             self.values.insert(parameter.name.clone(), all.value);
+            self.keep_image_paths(field, parameter);
             return Ok(());
         }
         let other = self
@@ -188,6 +192,13 @@ impl<'a> Check<'a> {
             .get(parameter.name.as_str())
             .map_or_else(|| parameter.name.clone(), |(_, path)| path.clone());
         Err(conflict(&parameter.name, &other, &field.path))
+    }
+
+    fn keep_image_paths(&mut self, field: &Field, parameter: &'a Parameter) {
+        if parameter.kind.is_image() {
+            let paths = self.image_paths.entry(&parameter.name).or_default();
+            paths.extend(image_paths(&field.path, &field.value));
+        }
     }
 
     /// What is no parameter may stand in two places too.
@@ -345,7 +356,7 @@ impl<'a> Check<'a> {
         let n = self.values.remove("n").as_ref().and_then(Value::as_u64);
         let n = n.and_then(|n| u32::try_from(n).ok());
         let n = n.unwrap_or_else(|| default_n(self.model));
-        let (images, mask) = image_inputs(self.model, &self.values);
+        let (images, mask) = image_inputs(self.model, &self.values, &self.image_paths);
         let EnvelopeRead {
             envelope,
             stream,

@@ -2,7 +2,7 @@
 
 use super::accepted::Accepted;
 use super::check::{no_provider, refuse_what_is_not_built};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, NamedFile, no_such_file};
 use super::lane::{Lane, Slot};
 use super::route::Route;
 use super::{Engine, refusal, run};
@@ -71,7 +71,7 @@ impl Engine {
         let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
             .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
         let inputs = self
-            .inputs(&checked, &mut intake, mode, &origin.public_url)
+            .inputs(&checked, &mut intake, caller, &origin.public_url)
             .await?;
         checked.request = inputs.put_into(checked.request);
         checked.adapted.extend(inputs.adapted());
@@ -127,9 +127,11 @@ impl Engine {
             worker: self.0.worker.clone(),
             attempts: route.first_attempts(request.n(), at),
         });
+        let files = inputs.files();
         let admission = Admission {
             start,
             at,
+            files: files.iter().map(|file| file.id.clone()).collect(),
             ..self.admission(caller, &request, quote, &route, origin)
         };
         let previews = match request.integer("partial_images") {
@@ -152,7 +154,7 @@ impl Engine {
         match admitted
             .await
             .map_err(|_| Error::internal())?
-            .map_err(refusal)?
+            .map_err(|error| refused_with(error, &files))?
         {
             Admitted::Known(task) => self.join(caller, task, adapted, stream).await,
             Admitted::New => Ok(Accepted {
@@ -198,6 +200,7 @@ impl Engine {
                 .filter(|_| live)
                 .map(|cap| spend_window(cap, at)),
             idempotency: idempotency(&origin, at),
+            files: Vec::new(),
             most_waiting: self.0.limits.most_waiting,
             start: None,
             at,
@@ -269,6 +272,16 @@ impl Engine {
             watch,
         })
     }
+}
+
+/// Why it was refused; a file that went in the meantime is named where the client named it.
+fn refused_with(error: StoreError, files: &[NamedFile]) -> Error {
+    if let StoreError::FileGone(gone) = &error
+        && let Some(file) = files.iter().find(|file| file.id == *gone)
+    {
+        return no_such_file(&file.path);
+    }
+    refusal(error)
 }
 
 /// The started task as the store now has it, so that it need not be read back.

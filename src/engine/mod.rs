@@ -14,6 +14,7 @@ mod accepted;
 mod admit;
 mod check;
 mod collect;
+mod files;
 mod inputs;
 mod lane;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod watch;
 pub use accepted::{Accepted, Seen};
 pub use admit::{Ask, Origin};
 pub use check::Quoted;
+pub use files::{KEEP_FILES, MOST_FILES, NewFile};
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
@@ -212,6 +214,8 @@ fn refusal(error: StoreError) -> Error {
         ),
         StoreError::Full => storage_full(),
         StoreError::Exists(_)
+        | StoreError::FileGone(_)
+        | StoreError::FilesFull { .. }
         | StoreError::NotFound(_)
         | StoreError::Fenced
         | StoreError::Backend(_) => {

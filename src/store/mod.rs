@@ -15,8 +15,8 @@ pub mod sqlite;
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
-    BlobKey, CreditLine, Failure, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd,
-    TaskId, UpstreamId, Usage,
+    BlobKey, CreditLine, Failure, FileId, InputFile, KeyId, Millis, Mode, Money, Quote, Request,
+    Task, TaskEnd, TaskId, UpstreamId, Usage,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -127,6 +127,35 @@ pub trait Store: Send + Sync {
     /// Deletes up to `most` idempotency keys that have expired by `at`; returns how many it found.
     async fn forget_expired_keys(&self, at: Millis, most: u32) -> Result<usize>;
 
+    // --- uploaded files ---
+
+    /// Keeps an uploaded file. [`StoreError::FilesFull`] if the account's live files would then exceed `most`.
+    async fn add_file(&self, file: InputFile, most: FileBounds) -> Result<()>;
+    /// A file of this account that has not expired by `at`.
+    async fn find_file(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        at: Millis,
+    ) -> Result<Option<InputFile>>;
+    /// The account's files that have not expired by `at`, as the page wants them.
+    async fn list_files(
+        &self,
+        account: &AccountId,
+        page: &FilePage,
+        at: Millis,
+    ) -> Result<Vec<InputFile>>;
+    /// Deletes a file of this account that has not expired by `at`; `None` if there is none. From then on
+    /// [`Store::admit`] refuses its use.
+    async fn delete_file(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        at: Millis,
+    ) -> Result<Option<Freed>>;
+    /// Deletes up to `most` files that have expired by `at`, of whatever account.
+    async fn delete_expired_files(&self, at: Millis, most: u32) -> Result<Freed>;
+
     // --- audit ---
 
     /// Audits the ledger with its own SQL: see [`ledger::Audit`].
@@ -160,6 +189,17 @@ pub enum StoreError {
         /// What it has spent and holds.
         spent: Money,
     },
+    /// The account keeps as many uploaded files as it may.
+    #[error("the account keeps {files} files of {bytes} bytes")]
+    FilesFull {
+        /// How many it keeps.
+        files: u64,
+        /// How large they are together.
+        bytes: u64,
+    },
+    /// An uploaded file that the request reads is not there any more.
+    #[error("file {0} is not there any more")]
+    FileGone(FileId),
     /// Too many tasks of the key wait.
     #[error("{0} tasks of this key are waiting")]
     QueueFull(u32),
@@ -208,6 +248,8 @@ pub struct Admission {
     pub spend: Option<SpendWindow>,
     /// What makes a repetition of it known as one.
     pub idempotency: Option<Idempotency>,
+    /// The uploaded files among its inputs; each must still be there, else [`StoreError::FileGone`].
+    pub files: Vec<FileId>,
     /// How many tasks of the key may wait, this one included.
     pub most_waiting: u32,
     /// `Some`: it starts at once, held by this worker, with these intents. `None`: it waits.
@@ -234,6 +276,37 @@ pub struct Idempotency {
     pub fingerprint: [u8; 32],
     /// From then on the key means nothing any more.
     pub expires_at: Millis,
+}
+
+/// What an account may keep of uploaded files at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileBounds {
+    /// So many.
+    pub files: u64,
+    /// So large together.
+    pub bytes: u64,
+}
+
+/// Which of an account's files are listed, and in which order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilePage {
+    /// The oldest first; otherwise the newest.
+    pub oldest_first: bool,
+    /// Only those that come behind this one.
+    pub after: Option<FileId>,
+    /// Only those for this purpose.
+    pub purpose: Option<String>,
+    /// At most so many.
+    pub most: u32,
+}
+
+/// What deleting files has freed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// How many files were deleted.
+    pub files: usize,
+    /// Their blobs, except those that unfinished tasks read: these are nobody's when the tasks end, and are collected.
+    pub blobs: Vec<BlobKey>,
 }
 
 /// A key's spend cap and the window it is counted in. What is held counts as spent; what is released does not.

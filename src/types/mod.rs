@@ -5,6 +5,7 @@
 pub mod account;
 pub mod asset;
 pub mod attempt;
+pub mod file;
 pub mod ids;
 pub mod money;
 pub mod request;
@@ -18,7 +19,10 @@ pub use account::{
 };
 pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
-pub use ids::{AccountId, AssetId, AttemptNumber, BlobKey, KeyId, RequestId, TaskId, UpstreamId};
+pub use file::InputFile;
+pub use ids::{
+    AccountId, AssetId, AttemptNumber, BlobKey, FileId, KeyId, RequestId, TaskId, UpstreamId,
+};
 pub use money::Money;
 pub use request::{Draft, Envelope, Field, Operation, Request, ResponseFormat};
 pub use secret::Secret;

@@ -18,3 +18,4 @@ mod server;
 mod shapes;
 mod stream;
 mod tasks;
+mod uploads;

@@ -318,11 +318,33 @@ fn an_image_makes_an_edit_under_any_of_its_names() {
         "mask": {"image_url": "m"},
     }));
     let link = |text: &str| ImageInput::Link(text.to_owned());
+    let file = |id: &str, path: &str| ImageInput::File {
+        id: id.to_owned(),
+        path: path.to_owned(),
+    };
     assert_eq!(
         both.images,
-        [link("u1"), ImageInput::File("file_2".into()), link("u3")]
+        [link("u1"), file("file_2", "image[1].file_id"), link("u3")]
     );
     assert_eq!(both.mask, Some(link("m")));
+    // As a form says it; and joined from two places, each keeps its own.
+    let id = "file-0123456789abcdef0123456789abcdef";
+    let named = accepted(json!({
+        "prompt": "x",
+        "images": ["u1", id],
+        "image_url": {"file_id": "file_2"},
+        "mask": [{"file_id": id}],
+    }));
+    // `json!` sorts its fields.
+    assert_eq!(
+        named.images,
+        [
+            file("file_2", "image_url.file_id"),
+            link("u1"),
+            file(id, "images[1]")
+        ]
+    );
+    assert_eq!(named.mask, Some(file(id, "mask[0].file_id")));
     let none = accepted(json!({"prompt": "x", "images": []}));
     assert_eq!(none.request.operation(), Operation::Generate);
 }

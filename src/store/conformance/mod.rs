@@ -6,6 +6,7 @@ mod accounts;
 mod admit;
 mod assets;
 mod audit;
+mod files;
 pub(crate) mod fixtures;
 mod keys;
 pub mod model;
@@ -77,6 +78,12 @@ const CASES: &[Case] = cases! {
         blobs_of_results_and_of_unfinished_inputs_are_needed
         expired_results_are_listed_until_their_blobs_are_gone
         a_strangers_asset_is_refused;
+    files:
+        a_file_is_found_by_its_account_until_it_expires
+        files_are_listed_in_pages_both_ways
+        an_account_keeps_so_many_files_and_bytes
+        a_task_keeps_what_it_reads_and_a_deleted_file_is_not_read
+        deleting_and_admitting_never_lose_a_blob;
     audit:
         an_empty_store_is_clean
         the_books_say_what_happened;

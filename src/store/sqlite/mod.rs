@@ -9,6 +9,7 @@ mod accounts;
 mod assets;
 mod attempts;
 mod audit;
+mod files;
 mod idempotency;
 mod keys;
 mod money;
@@ -24,12 +25,12 @@ mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Admission, Admitted, Claimed, EndedAttempt, Idempotency, QueueDepth, Result, SecretHash,
-    Settlement, Store, StoreError, TaskHold,
+    Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed, Idempotency,
+    QueueDepth, Result, SecretHash, Settlement, Store, StoreError, TaskHold,
 };
 use crate::types::{
-    Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, KeyId,
-    Millis, Mode, Money, Task, TaskId, UpstreamId,
+    Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
+    InputFile, KeyId, Millis, Mode, Money, Task, TaskId, UpstreamId,
 };
 use async_trait::async_trait;
 use open::Durability;
@@ -262,6 +263,52 @@ impl Store for SqliteStore {
         let assets = assets.to_vec();
         self.writer
             .run(move |tx| assets::forget_blobs(tx, &assets))
+            .await
+    }
+
+    async fn add_file(&self, file: InputFile, most: FileBounds) -> Result<()> {
+        self.writer.run(move |tx| files::add(tx, &file, most)).await
+    }
+
+    async fn find_file(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        at: Millis,
+    ) -> Result<Option<InputFile>> {
+        let (account, file) = (account.clone(), file.clone());
+        self.readers
+            .run(move |tx| files::find(tx, &account, &file, at))
+            .await
+    }
+
+    async fn list_files(
+        &self,
+        account: &AccountId,
+        page: &FilePage,
+        at: Millis,
+    ) -> Result<Vec<InputFile>> {
+        let (account, page) = (account.clone(), page.clone());
+        self.readers
+            .run(move |tx| files::list(tx, &account, &page, at))
+            .await
+    }
+
+    async fn delete_file(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        at: Millis,
+    ) -> Result<Option<Freed>> {
+        let (account, file) = (account.clone(), file.clone());
+        self.writer
+            .run(move |tx| files::delete(tx, &account, &file, at))
+            .await
+    }
+
+    async fn delete_expired_files(&self, at: Millis, most: u32) -> Result<Freed> {
+        self.writer
+            .run(move |tx| files::delete_expired(tx, at, most))
             .await
     }
 

@@ -3,8 +3,8 @@
 use crate::store::{Result, StoreError};
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey,
-    CreditLine, FailKind, Failure, Format, KeyId, Millis, Mode, Money, Part, Picture, Quote, Task,
-    TaskId, TaskState, UpstreamId, Usage,
+    CreditLine, FailKind, Failure, FileId, Format, InputFile, KeyId, Millis, Mode, Money, Part,
+    Picture, Quote, Task, TaskId, TaskState, UpstreamId, Usage,
 };
 use rusqlite::types::FromSql;
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
@@ -32,6 +32,9 @@ macro_rules! columns {
     (asset) => {
         "id, task, account, image_index, blob, bytes, hash, format, width, height, revised_prompt, \
          created_at, expires_at"
+    };
+    (file) => {
+        "id, account, name, purpose, blob, bytes, hash, format, width, height, created_at, expires_at"
     };
 }
 pub(super) use columns;
@@ -130,7 +133,7 @@ impl Cells<'_> {
         Ok(self.get::<Option<i64>>()?.map(Millis))
     }
 
-    fn unsigned(&mut self) -> Result<u64> {
+    pub fn unsigned(&mut self) -> Result<u64> {
         self.get::<i64>().map(i64::cast_unsigned)
     }
 
@@ -169,6 +172,14 @@ impl Cells<'_> {
 
     pub fn task_id(&mut self) -> Result<TaskId> {
         self.get::<String>().map(TaskId::trusted)
+    }
+
+    pub fn file_id(&mut self) -> Result<FileId> {
+        self.get::<String>().map(FileId::trusted)
+    }
+
+    pub fn blob_key(&mut self) -> Result<BlobKey> {
+        self.get::<String>().map(BlobKey::trusted)
     }
 
     pub fn state(&mut self) -> Result<TaskState> {
@@ -279,17 +290,33 @@ impl Cells<'_> {
             task: self.task_id()?,
             account: self.account_id()?,
             index: self.get()?,
-            picture: Picture {
-                blob: self.get::<String>().map(BlobKey::trusted)?,
-                bytes: self.unsigned()?,
-                hash: self.get()?,
-                format: self.word(Format::from_name)?,
-                width: self.get()?,
-                height: self.get()?,
-            },
+            picture: self.picture()?,
             revised_prompt: self.get()?,
             created_at: self.millis()?,
             expires_at: self.optional_millis()?,
+        })
+    }
+
+    fn picture(&mut self) -> Result<Picture> {
+        Ok(Picture {
+            blob: self.blob_key()?,
+            bytes: self.unsigned()?,
+            hash: self.get()?,
+            format: self.word(Format::from_name)?,
+            width: self.get()?,
+            height: self.get()?,
+        })
+    }
+
+    pub fn file(&mut self) -> Result<InputFile> {
+        Ok(InputFile {
+            id: self.file_id()?,
+            account: self.account_id()?,
+            name: self.get()?,
+            purpose: self.get()?,
+            picture: self.picture()?,
+            created_at: self.millis()?,
+            expires_at: self.millis()?,
         })
     }
 }

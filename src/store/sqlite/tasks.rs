@@ -2,7 +2,7 @@
 
 use super::money::{Transfer, count_spend, transfer};
 use super::rows::{all, columns, execute, first, insert, json};
-use super::{assets, attempts, idempotency};
+use super::{assets, attempts, files, idempotency};
 use crate::store::ledger::Kind;
 use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
@@ -21,6 +21,7 @@ pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> 
     if admission.start.is_none() {
         check_room(tx, &admission.key, admission.most_waiting)?;
     }
+    files::check_all(tx, &admission.account, &admission.files)?;
     insert_task(tx, admission)?;
     insert_inputs(tx, admission)?;
     if let Some(window) = &admission.spend {
