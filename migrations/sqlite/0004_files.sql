@@ -20,3 +20,6 @@ CREATE INDEX files_of_account ON files (account, id);
 CREATE INDEX files_living ON files (account, expires_at, bytes);
 CREATE INDEX files_by_blob ON files (blob);
 CREATE INDEX files_expiring ON files (expires_at);
+
+-- A hash of what was asked, for tasks whose clients wait and may send the same call again without a name for it.
+ALTER TABLE tasks ADD COLUMN asked BLOB CHECK (length(asked) = 32);

@@ -2,10 +2,11 @@
 
 use super::Api;
 use crate::dialect::Dialect;
-use crate::engine::{Ask, Origin};
+use crate::engine::{Ask, Origin, Repeats};
 use crate::error::{Error, Kind};
 use crate::intake::multipart::{self, Form};
 use crate::intake::{self, Fields};
+use crate::types::Fingerprint;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, HeaderValue};
@@ -106,11 +107,14 @@ pub(super) fn origin(
     headers: &HeaderMap,
     path: &str,
     ask: &Ask,
+    waits: bool,
 ) -> Result<Origin, Error> {
     Ok(Origin {
         public_url: public_url(api, headers),
         reject_adaptation: rejects_adaptation(headers)?,
-        idempotency: idempotency(headers, path, ask)?,
+        asked: fingerprint(path, ask),
+        repeats: repeats(headers)?,
+        waits,
     })
 }
 
@@ -153,29 +157,33 @@ fn rejects_adaptation(headers: &HeaderMap) -> Result<bool, Error> {
     }
 }
 
-/// The client's `Idempotency-Key` with a hash of what must be the same in a repetition: path, draft, and the bytes of
-/// every picture.
-fn idempotency(
-    headers: &HeaderMap,
-    path: &str,
-    ask: &Ask,
-) -> Result<Option<(String, [u8; 32])>, Error> {
+/// A hash of what must be the same in a repetition: path, draft, and the bytes of every picture.
+fn fingerprint(path: &str, ask: &Ask) -> Fingerprint {
+    let asked = ask.intake.with_hashes(&ask.draft.canonical());
+    *blake3::hash(format!("{path}\n{asked}").as_bytes()).as_bytes()
+}
+
+/// By the client's `Idempotency-Key`; without one, OpenAI's SDKs count how often they have sent a call before.
+fn repeats(headers: &HeaderMap) -> Result<Repeats, Error> {
     let Some(key) = headers.get("idempotency-key") else {
-        return Ok(None);
+        let count = headers
+            .get("x-stainless-retry-count")
+            .and_then(|count| count.to_str().ok()?.parse::<u32>().ok());
+        return Ok(Repeats::Alike {
+            is_repetition: count.is_some_and(|count| count > 0),
+        });
     };
     let key = key
         .to_str()
         .ok()
         .filter(|key| (1..=255).contains(&key.len()));
-    let key = key.ok_or_else(|| {
-        Error::new(
-            Kind::InvalidBody,
-            "an `Idempotency-Key` has 1 to 255 visible ASCII characters",
-        )
-    })?;
-    let asked = ask.intake.with_hashes(&ask.draft.canonical());
-    let fingerprint = blake3::hash(format!("{path}\n{asked}").as_bytes());
-    Ok(Some((key.to_owned(), *fingerprint.as_bytes())))
+    key.map(|key| Repeats::Keyed(key.to_owned()))
+        .ok_or_else(|| {
+            Error::new(
+                Kind::InvalidBody,
+                "an `Idempotency-Key` has 1 to 255 visible ASCII characters",
+            )
+        })
 }
 
 /// Where this client can fetch its results: as configured, else as it reached us.

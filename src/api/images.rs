@@ -4,7 +4,7 @@ use super::marks::Marks;
 use super::name::Name;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::find_task;
-use super::{Api, body, stream};
+use super::{Api, body, handed, stream};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::engine::{Accepted, Ask};
@@ -76,12 +76,13 @@ async fn run(
     received: Instant,
 ) -> Response {
     let dialect: &'static dyn Dialect = &Flat;
+    let patience = Patience::of(headers);
     let accepted = async {
         let ask = ask?;
-        let origin = body::origin(api, headers, path, &ask)?;
+        let origin = body::origin(api, headers, path, &ask, !patience.then_accept)?;
         api.0.engine.generate(caller, ask, origin).await
     };
-    let accepted = match accepted.await {
+    let mut accepted = match accepted.await {
         Ok(accepted) => accepted,
         Err(error) => return Refusal::new(dialect, error).into_response(),
     };
@@ -92,11 +93,13 @@ async fn run(
         "accepted"
     );
     let mut marks = Marks::of(&accepted);
+    // A client that hangs up drops it with everything here.
+    let unanswered = accepted.unanswered.take();
     if accepted.stream {
-        return stream::respond(api, dialect, accepted, marks, received).await;
+        let response = stream::respond(api, dialect, accepted, marks, received).await;
+        return handed::over(response, unanswered);
     }
     let (pending, is_repeated) = (Pending::of(&accepted), accepted.is_repeated);
-    let patience = Patience::of(headers);
     let mut response = match accepted.wait(patience.limit).await {
         Err(error) if error.kind == Kind::StillRunning && patience.then_accept => pending.answer(),
         Err(error) => Refusal::new(dialect, error).into_response(),
@@ -109,7 +112,7 @@ async fn run(
         }
     };
     marks.write(response.headers_mut());
-    response
+    handed::over(response, unanswered)
 }
 
 /// `GET /v1/images/generations/{task_id}`: what the POST answered or would have answered.

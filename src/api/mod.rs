@@ -4,6 +4,7 @@ mod account;
 mod auth;
 mod body;
 mod files;
+mod handed;
 mod images;
 mod linger;
 mod marks;

@@ -23,12 +23,14 @@ mod recover;
 mod route;
 mod run;
 mod settle;
+mod unanswered;
 mod watch;
 
 pub use accepted::{Accepted, Seen};
-pub use admit::{Ask, Origin};
+pub use admit::{Ask, Origin, Repeats};
 pub use check::Quoted;
 pub use files::{KEEP_FILES, MOST_FILES, NewFile};
+pub use unanswered::Unanswered;
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
@@ -43,6 +45,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use unanswered::Calls;
 use watch::Watchers;
 
 /// What the engine is built from.
@@ -102,6 +105,7 @@ struct Inner {
     clock: Clock,
     lanes: Lanes,
     watchers: Watchers,
+    calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
     worker: String,
     draining: AtomicBool,
@@ -120,6 +124,7 @@ impl Engine {
             providers: parts.providers,
             tracker: parts.tracker,
             limits: parts.limits,
+            calls: Calls::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
             lanes,
             watchers: Watchers::default(),
@@ -132,6 +137,7 @@ impl Engine {
     /// Takes up what a dead process left, then starts to serve the queues. Call it once, under the engine lock.
     pub async fn start(&self) -> Result<(), StoreError> {
         self.recover().await?;
+        self.note_unanswered().await?;
         self.serve_lanes().await?;
         self.collect_in_background();
         Ok(())

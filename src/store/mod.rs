@@ -15,8 +15,8 @@ pub mod sqlite;
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
-    BlobKey, CreditLine, Failure, FileId, InputFile, KeyId, Millis, Mode, Money, Quote, Request,
-    Task, TaskEnd, TaskId, UpstreamId, Usage,
+    BlobKey, CreditLine, Failure, FileId, Fingerprint, InputFile, KeyId, Millis, Mode, Money,
+    Quote, Request, Task, TaskEnd, TaskId, UpstreamId, Usage,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -111,6 +111,8 @@ pub trait Store: Send + Sync {
     async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>>;
     /// The attempts of a task, by number.
     async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>>;
+    /// The unfinished tasks that were accepted after `since` for clients who waited and had no idempotency key.
+    async fn unanswered(&self, since: Millis) -> Result<Vec<UnansweredTask>>;
     /// How many tasks wait and how many run, by lane.
     async fn queue(&self) -> Result<Vec<QueueDepth>>;
 
@@ -248,6 +250,8 @@ pub struct Admission {
     pub spend: Option<SpendWindow>,
     /// What makes a repetition of it known as one.
     pub idempotency: Option<Idempotency>,
+    /// What was asked, if its client waits for an answer and can only repeat the call as it was.
+    pub asked: Option<Fingerprint>,
     /// The uploaded files among its inputs; each must still be there, else [`StoreError::FileGone`].
     pub files: Vec<FileId>,
     /// How many tasks of the key may wait, this one included.
@@ -273,7 +277,7 @@ pub struct Idempotency {
     /// The key, unique for an account and mode.
     pub key: String,
     /// A hash of everything that must be the same in a repetition.
-    pub fingerprint: [u8; 32],
+    pub fingerprint: Fingerprint,
     /// From then on the key means nothing any more.
     pub expires_at: Millis,
 }
@@ -307,6 +311,19 @@ pub struct Freed {
     pub files: usize,
     /// Their blobs, except those that unfinished tasks read: these are nobody's when the tasks end, and are collected.
     pub blobs: Vec<BlobKey>,
+}
+
+/// A task whose client had no answer when it was last written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnansweredTask {
+    /// The task.
+    pub task: TaskId,
+    /// The key it came with.
+    pub key: KeyId,
+    /// What was asked.
+    pub asked: Fingerprint,
+    /// When it was accepted.
+    pub created_at: Millis,
 }
 
 /// A key's spend cap and the window it is counted in. What is held counts as spent; what is released does not.

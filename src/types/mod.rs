@@ -24,7 +24,7 @@ pub use ids::{
     AccountId, AssetId, AttemptNumber, BlobKey, FileId, KeyId, RequestId, TaskId, UpstreamId,
 };
 pub use money::Money;
-pub use request::{Draft, Envelope, Field, Operation, Request, ResponseFormat};
+pub use request::{Draft, Envelope, Field, Fingerprint, Operation, Request, ResponseFormat};
 pub use secret::Secret;
 pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState, Usage};
 pub use time::Millis;

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// A hash of what is asked: path, draft, and the bytes of every picture. The same for two calls that ask for the same.
+pub type Fingerprint = [u8; 32];
+
 /// One value that a client sent: what we call it, how the client spelt its place, and what stands there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {

@@ -1,6 +1,7 @@
 //! Tests from outside, in one binary: linking is what integration tests spend their build time on.
 
 mod account;
+mod again;
 mod app;
 mod architecture;
 mod billing;

@@ -8,9 +8,9 @@ use crate::cli::out;
 use crate::cli::place::{self, Key};
 use crate::config::Settings;
 use crate::engine::Ask;
-use crate::engine::{Accepted, Origin};
+use crate::engine::{Accepted, Origin, Repeats};
 use crate::error::{Error, Kind};
-use crate::types::{Caller, Mode, Money, Task};
+use crate::types::{Caller, Fingerprint, Mode, Money, Task};
 use futures::TryStreamExt;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -81,7 +81,9 @@ pub(super) async fn generate(
     let engine = app.engine();
     let listen = || format!("http://{}", settings.listen);
     let origin = Origin {
-        idempotency: None,
+        asked: Fingerprint::default(),
+        repeats: Repeats::Never,
+        waits: true,
         public_url: settings.public_url.clone().unwrap_or_else(listen),
         reject_adaptation: false,
     };

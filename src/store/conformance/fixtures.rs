@@ -90,6 +90,7 @@ impl Customer {
             public_url: "https://images.example".to_owned(),
             spend: None,
             idempotency: None,
+            asked: None,
             files: Vec::new(),
             most_waiting: 1000,
             start: None,

@@ -62,6 +62,7 @@ const CASES: &[Case] = cases! {
         a_dead_workers_tasks_are_taken_over
         attempts_are_written_as_intents
         every_write_checks_the_fence
+        what_is_owed_an_answer_is_known_while_it_is_unfinished
         the_queue_is_counted_by_lane;
     settle:
         a_completed_task_pays_for_what_was_delivered

@@ -26,7 +26,7 @@ mod writer;
 use crate::store::ledger::Audit;
 use crate::store::{
     Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed, Idempotency,
-    QueueDepth, Result, SecretHash, Settlement, Store, StoreError, TaskHold,
+    QueueDepth, Result, SecretHash, Settlement, Store, StoreError, TaskHold, UnansweredTask,
 };
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
@@ -229,6 +229,12 @@ impl Store for SqliteStore {
     async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>> {
         let task = task.clone();
         self.readers.run(move |tx| attempts::list(tx, &task)).await
+    }
+
+    async fn unanswered(&self, since: Millis) -> Result<Vec<UnansweredTask>> {
+        self.readers
+            .run(move |tx| tasks::unanswered(tx, since))
+            .await
     }
 
     async fn queue(&self) -> Result<Vec<QueueDepth>> {

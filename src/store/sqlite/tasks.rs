@@ -6,6 +6,7 @@ use super::{assets, attempts, files, idempotency};
 use crate::store::ledger::Kind;
 use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
+    UnansweredTask,
 };
 use crate::types::{AccountId, KeyId, Millis, Money, Task, TaskId, TaskState};
 use rusqlite::{Connection, params};
@@ -68,8 +69,8 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
     insert(
         tx,
         "INSERT INTO tasks (id, account, key, mode, request, quote_unit, quote_total, hold, lane, public_url, \
-         spend_window, state, worker, fence, created_at, started_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         spend_window, state, worker, fence, created_at, started_at, asked) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         params![
             admission.task.as_str(),
             admission.account.as_str(),
@@ -87,6 +88,7 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
             fence,
             admission.at.0,
             started_at,
+            admission.asked,
         ],
         || format!("task {}", admission.task),
     )
@@ -239,6 +241,27 @@ fn with_assets(tx: &Connection, task: Task) -> Result<Task> {
         assets: assets::of_task(tx, &task.id)?,
         ..task
     })
+}
+
+/// Both parts of the statement go through what is unfinished, not through the history.
+pub(super) fn unanswered(tx: &Connection, since: Millis) -> Result<Vec<UnansweredTask>> {
+    all(
+        tx,
+        "SELECT id, key, asked, created_at FROM tasks \
+         WHERE state = 'pending' AND asked IS NOT NULL AND created_at > ?1 \
+         UNION ALL \
+         SELECT id, key, asked, created_at FROM tasks \
+         WHERE state = 'processing' AND asked IS NOT NULL AND created_at > ?1",
+        [since.0],
+        |row| {
+            Ok(UnansweredTask {
+                task: row.task_id()?,
+                key: row.key_id()?,
+                asked: row.get()?,
+                created_at: row.millis()?,
+            })
+        },
+    )
 }
 
 pub(super) fn queue(tx: &Connection) -> Result<Vec<QueueDepth>> {
