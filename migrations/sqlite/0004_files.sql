@@ -23,3 +23,12 @@ CREATE INDEX files_expiring ON files (expires_at);
 
 -- A hash of what was asked, for tasks whose clients wait and may send the same call again without a name for it.
 ALTER TABLE tasks ADD COLUMN asked BLOB CHECK (length(asked) = 32);
+
+-- How many images a task brought, so that adding them up reads no assets.
+ALTER TABLE tasks ADD COLUMN images INTEGER NOT NULL DEFAULT 0;
+
+UPDATE tasks SET images = (SELECT count(*) FROM assets WHERE assets.task = tasks.id) WHERE state = 'completed';
+
+-- What usage is added up from, in the order of time: rows of tasks are read only to tell models apart.
+CREATE INDEX tasks_used ON tasks (account, completed_at, key, mode, state, images, captured,
+    input_text_tokens, input_image_tokens, output_tokens) WHERE completed_at IS NOT NULL;

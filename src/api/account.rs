@@ -1,12 +1,16 @@
-//! `GET /v1/balance`.
+//! `GET /v1/balance` and `GET /v1/usage`: what the caller's account has, and what it used.
 
 use super::Api;
+use super::query::{self, Asked};
 use super::reply::{Refusal, json_response};
 use crate::dialect::flat::Flat;
-use crate::error::Error;
-use crate::types::{Caller, CreditLine};
+use crate::dialect::usage;
+use crate::engine::consumption;
+use crate::error::{Error, Fault};
+use crate::store::StoreError;
+use crate::types::{Caller, CreditLine, NotAPeriod, Period, UsageBy};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -32,6 +36,62 @@ pub(super) async fn balance(State(api): State<Api>, caller: Caller) -> Response 
                 "unlimited": credit_line.is_none(),
             });
             json_response(StatusCode::OK, body.to_string())
+        }
+    }
+}
+
+/// `GET /v1/usage`: what the caller's account used in a period, told apart by model, key, day or mode.
+pub(super) async fn usage(State(api): State<Api>, caller: Caller, uri: Uri) -> Response {
+    let engine = &api.0.engine;
+    let (account, store) = (&caller.account, engine.store());
+    let told = async {
+        let asked = Asked::read(&uri, &["start", "end", "group_by"])?;
+        let (start, end) = (asked.text("start"), asked.text("end"));
+        let period = Period::read(start, end, engine.now()).map_err(not_a_period)?;
+        let by = asked.text("group_by").map(read_group).transpose()?;
+        let told = consumption(&**store, &account.id, period, by).await;
+        let told = told.map_err(refused)?;
+        Ok(usage::encode(
+            &account.name,
+            period,
+            by,
+            &told.total,
+            &told.groups,
+        ))
+    };
+    match told.await {
+        Ok(body) => json_response(StatusCode::OK, body.to_string()),
+        Err(error) => Refusal::new(&Flat, error).into_response(),
+    }
+}
+
+fn not_a_period(NotAPeriod { name, right }: NotAPeriod) -> Error {
+    query::invalid(name, format!("`{name}` must be {right}"))
+}
+
+fn read_group(name: &str) -> Result<UsageBy, Error> {
+    UsageBy::from_name(name).ok_or_else(|| {
+        let names = UsageBy::ALL.map(UsageBy::name).join(", ");
+        Error::faults(vec![Fault {
+            param: "group_by".to_owned(),
+            code: "invalid_enum",
+            message: format!("`group_by` must be one of {names}"),
+        }])
+    })
+}
+
+fn refused(error: StoreError) -> Error {
+    match error {
+        StoreError::TooManyGroups(most) => Error::faults(vec![Fault {
+            param: "group_by".to_owned(),
+            code: "too_many_groups",
+            message: format!(
+                "the period has more than {most} groups; ask for a shorter one, or group by something else"
+            ),
+        }]),
+        error => {
+            tracing::error!(%error, "usage could not be added up");
+            Error::internal()
         }
     }
 }

@@ -30,6 +30,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/balance", get(account::balance))
+        .route("/v1/usage", get(account::usage))
         // the task service's clients
         .route("/api/v1/tasks/{id}", get(tasks::show))
         // browsers

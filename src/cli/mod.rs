@@ -16,6 +16,7 @@ mod place;
 mod remote;
 mod serve;
 mod task;
+mod usage;
 
 use crate::config::{LogFormat, Settings};
 use crate::failpoint;
@@ -62,6 +63,8 @@ enum Command {
     Credits(credits::Credits),
     /// Show what one account has
     Balance(credits::ShowBalance),
+    /// Show what one account used
+    Usage(usage::ShowUsage),
     /// Audit the books
     Ledger(ledger::Ledger),
     /// Show, check and begin a configuration file
@@ -92,6 +95,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Accounts(command)) => command.run(place),
         Some(Command::Credits(command)) => command.run(place),
         Some(Command::Balance(command)) => command.run(place),
+        Some(Command::Usage(command)) => command.run(place),
         Some(Command::Ledger(command)) => command.run(place),
         Some(Command::Config(command)) => command.run(place),
     }

@@ -9,6 +9,7 @@ pub mod flat;
 mod image_body;
 mod json;
 pub mod task;
+pub mod usage;
 
 use crate::error::Error;
 use crate::intake::Intake;

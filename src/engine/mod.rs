@@ -24,6 +24,7 @@ mod route;
 mod run;
 mod settle;
 mod unanswered;
+mod usage;
 mod watch;
 
 pub use accepted::{Accepted, Seen};
@@ -31,6 +32,7 @@ pub use admit::{Ask, Origin, Repeats};
 pub use check::Quoted;
 pub use files::{KEEP_FILES, MOST_FILES, NewFile};
 pub use unanswered::Unanswered;
+pub use usage::{Consumption, MOST_GROUPS, consumption};
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
@@ -223,6 +225,7 @@ fn refusal(error: StoreError) -> Error {
         | StoreError::FileGone(_)
         | StoreError::FilesFull { .. }
         | StoreError::NotFound(_)
+        | StoreError::TooManyGroups(_)
         | StoreError::Fenced
         | StoreError::Backend(_) => {
             tracing::error!(%error, "a transaction failed");

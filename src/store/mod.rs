@@ -16,7 +16,7 @@ use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
     BlobKey, CreditLine, Failure, FileId, Fingerprint, InputFile, KeyId, Millis, Mode, Money,
-    Quote, Request, Task, TaskEnd, TaskId, UpstreamId, Usage,
+    Period, Quote, Request, Task, TaskEnd, TaskId, UpstreamId, Usage, UsageBy, UsedBy,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -129,6 +129,18 @@ pub trait Store: Send + Sync {
     /// Deletes up to `most` idempotency keys that have expired by `at`; returns how many it found.
     async fn forget_expired_keys(&self, at: Millis, most: u32) -> Result<usize>;
 
+    // --- usage ---
+
+    /// What the account's tasks used that ended in this period, by group in the groups' order; without `by` there is one
+    /// group at most. [`StoreError::TooManyGroups`] if there are more than `most`.
+    async fn usage(
+        &self,
+        account: &AccountId,
+        period: Period,
+        by: Option<UsageBy>,
+        most: u32,
+    ) -> Result<Vec<UsedBy>>;
+
     // --- uploaded files ---
 
     /// Keeps an uploaded file. [`StoreError::FilesFull`] if the account's live files would then exceed `most`.
@@ -199,6 +211,9 @@ pub enum StoreError {
         /// How large they are together.
         bytes: u64,
     },
+    /// The answer would have more groups than were asked for.
+    #[error("there are more than {0} groups")]
+    TooManyGroups(u32),
     /// An uploaded file that the request reads is not there any more.
     #[error("file {0} is not there any more")]
     FileGone(FileId),

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod asset;
 pub mod attempt;
+pub mod consumption;
 pub mod file;
 pub mod ids;
 pub mod money;
@@ -19,6 +20,7 @@ pub use account::{
 };
 pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
+pub use consumption::{NotAPeriod, Period, UsageBy, Used, UsedBy};
 pub use file::InputFile;
 pub use ids::{
     AccountId, AssetId, AttemptNumber, BlobKey, FileId, KeyId, RequestId, TaskId, UpstreamId,

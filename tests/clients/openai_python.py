@@ -93,6 +93,17 @@ picture(events[2])
 events = list(client.images.edit(model=MODEL, prompt="a lake", image=first, stream=True))
 assert [event.type for event in events] == ["image_edit.completed"]
 
+# give up and send again: the SDK's own timeout and retries, and one task
+def tasks():
+    total = client.get("/usage", cast_to=dict)["total"]
+    return total["completed"] + total["failed"]
+
+
+before = tasks()
+hasty = client.with_options(timeout=0.3, max_retries=8)
+picture(hasty.images.generate(model="sketch", prompt="[pinhole:delay=1s] a lake", size="64x64").data[0])
+assert tasks() == before + 1, (before, tasks())
+
 # fail: by name, final, late in a stream
 refused(404, "model_not_found", model="nope", prompt="x")
 assert refused(400, "out_of_range", model=MODEL, prompt="x", n=11).param == "n"

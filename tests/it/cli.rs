@@ -388,6 +388,25 @@ fn a_live_key_without_credits_cannot_pay() {
     let audit = place.json(&["ledger", "check", "--json"]);
     assert_eq!(audit["clean"], true);
     assert_eq!(audit["captured"], "0.500000");
+    let usage = place.json(&["usage", "poor", "--by", "model", "--json"]);
+    assert_eq!(usage["total"]["charged"], "0.500000");
+    assert_eq!(usage["data"][0]["model"], "dear");
+    let table = place
+        .run(&["usage", "poor", "--by", "model"])
+        .exits(0)
+        .out();
+    assert!(
+        table.starts_with("MODEL") && table.contains("$0.5000"),
+        "{table}"
+    );
+    place
+        .run(&["usage", "--by", "colour"])
+        .exits(2)
+        .says(&["model, key, day, mode"]);
+    place
+        .run(&["usage", "--start", "soon"])
+        .exits(2)
+        .says(&["--start must be a day like 2026-11-21"]);
 }
 
 #[test]
@@ -436,6 +455,8 @@ fn with_a_server_on_the_folder_pictures_come_through_it() {
     let dry = ["gen", "fox", "--dry-run", "-n", "2"];
     assert!(through(&dry).exits(0).out().contains("0.106000"));
     assert!(through(&["balance"]).exits(0).out().contains("unlimited"));
+    let usage = through(&["usage", "--by", "mode"]).exits(0).out();
+    assert!(usage.contains("test") && usage.contains("total"), "{usage}");
     let task = made["task"].as_str().expect("an id");
     assert!(
         through(&["task", "get", task])

@@ -20,3 +20,4 @@ mod shapes;
 mod stream;
 mod tasks;
 mod uploads;
+mod usage;

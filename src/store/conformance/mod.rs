@@ -12,6 +12,7 @@ mod keys;
 pub mod model;
 mod settle;
 mod tasks;
+mod usage;
 
 use crate::store::Store;
 use futures::future::BoxFuture;
@@ -85,6 +86,9 @@ const CASES: &[Case] = cases! {
         an_account_keeps_so_many_files_and_bytes
         a_task_keeps_what_it_reads_and_a_deleted_file_is_not_read
         deleting_and_admitting_never_lose_a_blob;
+    usage:
+        what_was_used_is_what_the_ledger_captured
+        more_groups_than_wanted_are_refused;
     audit:
         an_empty_store_is_clean
         the_books_say_what_happened;

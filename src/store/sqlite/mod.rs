@@ -20,6 +20,7 @@ mod settle;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod work;
 mod writer;
 
@@ -30,7 +31,7 @@ use crate::store::{
 };
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
-    InputFile, KeyId, Millis, Mode, Money, Task, TaskId, UpstreamId,
+    InputFile, KeyId, Millis, Mode, Money, Period, Task, TaskId, UpstreamId, UsageBy, UsedBy,
 };
 use async_trait::async_trait;
 use open::Durability;
@@ -269,6 +270,19 @@ impl Store for SqliteStore {
         let assets = assets.to_vec();
         self.writer
             .run(move |tx| assets::forget_blobs(tx, &assets))
+            .await
+    }
+
+    async fn usage(
+        &self,
+        account: &AccountId,
+        period: Period,
+        by: Option<UsageBy>,
+        most: u32,
+    ) -> Result<Vec<UsedBy>> {
+        let account = account.clone();
+        self.readers
+            .run(move |tx| usage::used(tx, &account, period, by, most))
             .await
     }
 
