@@ -1,7 +1,7 @@
 //! `GET /v1/balance` and `GET /v1/usage`: what the caller's account has, and what it used.
 
 use super::Api;
-use super::query::{self, Asked};
+use super::params::{Params, wrong};
 use super::reply::{Refusal, json_response};
 use crate::dialect::flat::Flat;
 use crate::dialect::usage;
@@ -10,7 +10,7 @@ use crate::error::{Error, Fault};
 use crate::store::StoreError;
 use crate::types::{Caller, CreditLine, NotAPeriod, Period, UsageBy};
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -41,14 +41,16 @@ pub(super) async fn balance(State(api): State<Api>, caller: Caller) -> Response 
 }
 
 /// `GET /v1/usage`: what the caller's account used in a period, told apart by model, key, day or mode.
-pub(super) async fn usage(State(api): State<Api>, caller: Caller, uri: Uri) -> Response {
+pub(super) async fn usage(State(api): State<Api>, caller: Caller, mut params: Params) -> Response {
     let engine = &api.0.engine;
     let (account, store) = (&caller.account, engine.store());
     let told = async {
-        let asked = Asked::read(&uri, &["start", "end", "group_by"])?;
-        let (start, end) = (asked.text("start"), asked.text("end"));
-        let period = Period::read(start, end, engine.now()).map_err(not_a_period)?;
-        let by = asked.text("group_by").map(read_group).transpose()?;
+        let (start, end) = (params.take("start")?, params.take("end")?);
+        let groups = format!("one of {}", UsageBy::ALL.map(UsageBy::name).join(", "));
+        let by = params.read("group_by", &groups, UsageBy::from_name)?;
+        params.nothing_else(&["start", "end", "group_by"])?;
+        let period = Period::read(start.as_deref(), end.as_deref(), engine.now());
+        let period = period.map_err(not_a_period)?;
         let told = consumption(&**store, &account.id, period, by).await;
         let told = told.map_err(refused)?;
         Ok(usage::encode(
@@ -66,18 +68,7 @@ pub(super) async fn usage(State(api): State<Api>, caller: Caller, uri: Uri) -> R
 }
 
 fn not_a_period(NotAPeriod { name, right }: NotAPeriod) -> Error {
-    query::invalid(name, format!("`{name}` must be {right}"))
-}
-
-fn read_group(name: &str) -> Result<UsageBy, Error> {
-    UsageBy::from_name(name).ok_or_else(|| {
-        let names = UsageBy::ALL.map(UsageBy::name).join(", ");
-        Error::faults(vec![Fault {
-            param: "group_by".to_owned(),
-            code: "invalid_enum",
-            message: format!("`group_by` must be one of {names}"),
-        }])
-    })
+    wrong(name, "invalid_value", format!("`{name}` must be {right}"))
 }
 
 fn refused(error: StoreError) -> Error {

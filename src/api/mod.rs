@@ -16,7 +16,6 @@ mod name;
 mod ops;
 mod params;
 mod prefer;
-mod query;
 mod reply;
 mod router;
 mod serve;

@@ -1,7 +1,7 @@
 //! `/v1/files`: input images that are uploaded once and named in later calls, as OpenAI's SDKs send and read them.
 
 use super::name::Name;
-use super::query::{self, Asked};
+use super::params::Params;
 use super::reply::{Refusal, json_response};
 use super::{Api, body, files};
 use crate::dialect::flat::Flat;
@@ -12,7 +12,7 @@ use crate::store::FilePage;
 use crate::types::{Caller, FileId, InputFile};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::time::Duration;
@@ -43,9 +43,9 @@ pub(super) async fn create(
 }
 
 /// `GET /v1/files`
-pub(super) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Response {
+pub(super) async fn list(State(api): State<Api>, caller: Caller, params: Params) -> Response {
     let listed = async {
-        let page = page(&uri)?;
+        let page = page(params)?;
         // One more tells whether there is another page.
         let asked = FilePage {
             most: page.most + 1,
@@ -212,35 +212,27 @@ fn fault(param: &str, code: &'static str, message: String) -> Error {
 }
 
 /// Which files a list is to hold, in OpenAI's words.
-fn page(uri: &Uri) -> Result<FilePage, Error> {
-    let asked = Asked::read(uri, &["limit", "order", "after", "purpose"])?;
-    let most = asked.text("limit").map_or(Some(LONGEST_PAGE), |text| {
-        text.parse()
-            .ok()
-            .filter(|it| (1..=LONGEST_PAGE).contains(it))
-    });
-    let most = most.ok_or_else(|| {
-        let message = format!("`limit` must be a whole number between 1 and {LONGEST_PAGE}");
-        query::invalid("limit", message)
+fn page(mut params: Params) -> Result<FilePage, Error> {
+    let size = format!("a whole number between 1 and {LONGEST_PAGE}");
+    let most = params.read("limit", &size, |text| {
+        let number = text.parse().ok();
+        number.filter(|number| (1..=LONGEST_PAGE).contains(number))
     })?;
-    let oldest_first = match asked.text("order") {
-        None | Some("desc") => false,
-        Some("asc") => true,
-        Some(_) => {
-            let message = "`order` must be asc or desc".to_owned();
-            return Err(query::invalid("order", message));
-        }
+    let oldest_first = params.read("order", "asc or desc", |text| match text {
+        "asc" => Some(true),
+        "desc" => Some(false),
+        _ => None,
+    })?;
+    let page = FilePage {
+        oldest_first: oldest_first.unwrap_or(false),
+        after: params.read(
+            "after",
+            "the id of a file: `file-` and 32 digits",
+            FileId::parse,
+        )?,
+        purpose: params.take("purpose")?,
+        most: most.unwrap_or(LONGEST_PAGE),
     };
-    let after = asked.text("after").map(|text| {
-        FileId::parse(text).ok_or_else(|| {
-            let message = "`after` must be the id of a file: `file-` and 32 digits".to_owned();
-            query::invalid("after", message)
-        })
-    });
-    Ok(FilePage {
-        oldest_first,
-        after: after.transpose()?,
-        purpose: asked.text("purpose").map(str::to_owned),
-        most,
-    })
+    params.nothing_else(&["limit", "order", "after", "purpose"])?;
+    Ok(page)
 }

@@ -27,6 +27,6 @@ mod task_cli;
 mod task_service;
 mod tasks;
 mod text;
-mod upstream;
 mod uploads;
+mod upstream;
 mod usage;
