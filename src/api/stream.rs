@@ -135,6 +135,7 @@ impl Events {
             index: preview.index,
             format: preview.format,
             size: (preview.width, preview.height),
+            include_usage: self.streaming.include_usage,
             stage: Stage::Preview(preview.number, &preview.bytes),
         };
         self.dialect.encode_image(&image).pieces
@@ -233,6 +234,7 @@ impl Events {
             index,
             format: picture.format,
             size: (picture.width, picture.height),
+            include_usage: self.streaming.include_usage,
             stage: Stage::Completed {
                 picture,
                 url,

@@ -51,12 +51,13 @@ impl Dialect for Completion {
             task: image.task,
             request: image.request,
             created_at: image.created_at,
+            include_usage: image.include_usage,
         };
         let delta = json!({"role": "assistant", "content": "", "images": [image_url(IN_PLACE)]});
         let mut pieces = put_in(&frame(&head.chunk(delta, None)), [*picture]);
         if let Some((task, overhead_ms)) = last {
             let end = head.end(task, Finish::Stop, *overhead_ms);
-            pieces.push(Piece::Text(frame(&end) + DONE));
+            pieces.push(Piece::Text(end));
         }
         Reply { pieces }
     }
@@ -80,18 +81,20 @@ pub fn take_modality(draft: &mut Draft) -> Result<Modality, Error> {
         return Ok(Modality::Text);
     };
     let field = draft.fields.remove(at);
-    let list = field.value.as_array().map(Vec::as_slice);
-    let asks_for = |what: &str| list.is_some_and(|list| list.iter().any(|it| it == what));
-    let is_known = |it: &Value| it == "text" || it == "image";
-    match list {
-        Some(list) if !list.iter().all(is_known) => {}
-        Some(_) if asks_for("image") => return Ok(Modality::Image),
-        Some(_) => return Ok(Modality::Text),
-        None if field.value.is_null() => return Ok(Modality::Text),
-        None => {}
+    if field.value.is_null() {
+        return Ok(Modality::Text);
     }
-    let right = "a list of `text` and `image`";
-    Err(Error::faults(vec![chat::invalid(&field.path, right)]))
+    let is_known = |it: &Value| it == "text" || it == "image";
+    let list = field.value.as_array();
+    let Some(list) = list.filter(|list| list.iter().all(is_known)) else {
+        let right = "a list of `text` and `image`";
+        return Err(Error::faults(vec![chat::invalid(&field.path, right)]));
+    };
+    Ok(if list.iter().any(|it| it == "image") {
+        Modality::Image
+    } else {
+        Modality::Text
+    })
 }
 
 /// What `image_config` says stands at the top of other bodies.
@@ -192,62 +195,57 @@ pub(super) fn frames(text: &StreamedText<'_>) -> String {
         task: text.task,
         request: text.request,
         created_at: text.created_at,
-    };
-    // Who asks for the usage is told in every chunk that it is not there yet.
-    let told = |mut chunk: Value| {
-        if text.include_usage {
-            chunk["usage"] = Value::Null;
-        }
-        frame(&chunk)
+        include_usage: text.include_usage,
     };
     match &text.stage {
-        TextStage::Begun => told(head.chunk(json!({"role": "assistant", "content": ""}), None)),
-        TextStage::Piece(piece) => told(head.chunk(json!({"content": piece}), None)),
+        TextStage::Begun => frame(&head.chunk(json!({"role": "assistant", "content": ""}), None)),
+        TextStage::Piece(piece) => frame(&head.chunk(json!({"content": piece}), None)),
         TextStage::Ended {
             task,
             finish,
             overhead_ms,
-        } => {
-            let mut frames = told(head.end(task, *finish, *overhead_ms));
-            if text.include_usage {
-                let mut counted = head.chunk(Value::Null, None);
-                counted["choices"] = json!([]);
-                counted["usage"] = usage(&task.usage);
-                frames += &frame(&counted);
-            }
-            frames + DONE
-        }
+        } => head.end(task, *finish, *overhead_ms),
     }
 }
-
-/// The end of every stream that did not fail.
-const DONE: &str = "data: [DONE]\n\n";
 
 /// What every chunk of a stream says.
 struct Head<'a> {
     task: &'a TaskId,
     request: &'a Request,
     created_at: Millis,
+    include_usage: bool,
 }
 
 impl Head<'_> {
     fn chunk(&self, delta: Value, finish: Option<&str>) -> Value {
-        json!({
+        let mut chunk = json!({
             "id": self.task.as_str(),
             "object": "chat.completion.chunk",
             "created": self.created_at.seconds(),
             "model": self.request.model(),
             "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}],
-        })
+        });
+        if self.include_usage {
+            // Who asks for it is told in every chunk that it is not there yet.
+            chunk["usage"] = Value::Null;
+        }
+        chunk
     }
 
-    /// The chunk that says why it ends.
-    fn end(&self, task: &Task, finish: Finish, overhead_ms: u64) -> Value {
+    /// The last frames: why it ends, the tokens if they are wanted, and that nothing follows.
+    fn end(&self, task: &Task, finish: Finish, overhead_ms: u64) -> String {
         let mut end = self.chunk(json!({}), Some(finish.name()));
         end["pinhole"] = json!({
             "task_id": task.id.as_str(), "cost": task.captured, "overhead_ms": overhead_ms,
         });
-        end
+        let mut frames = frame(&end);
+        if self.include_usage {
+            let mut counted = self.chunk(Value::Null, None);
+            counted["choices"] = json!([]);
+            counted["usage"] = usage(&task.usage);
+            frames += &frame(&counted);
+        }
+        frames + "data: [DONE]\n\n"
     }
 }
 

@@ -49,6 +49,8 @@ pub struct StreamedImage<'a> {
     pub format: Format,
     /// Width and height in pixels.
     pub size: (u32, u32),
+    /// Whether the client wants to know the tokens at the end, in a dialect where that is a question.
+    pub include_usage: bool,
     /// How finished it is.
     pub stage: Stage<'a>,
 }

@@ -402,13 +402,13 @@ impl<'a> Run<'a> {
                         .await?;
                 }
                 Ok(Event::Preview(preview)) => {
-                    if is_wanted(attempt, brought, preview.index) {
+                    if self.is_wanted(attempt, brought, preview.index) {
                         self.show(Live::Preview(Arc::new(preview)));
                     }
                 }
                 Ok(Event::Image(image)) => {
                     // An image too many, or the same one twice, is dropped with its blob.
-                    if is_wanted(attempt, brought, image.index) {
+                    if self.is_wanted(attempt, brought, image.index) {
                         self.show(Live::Image(Arc::new(shown(&image))));
                         brought.images.push(image);
                     }
@@ -430,6 +430,14 @@ impl<'a> Run<'a> {
         Ok(Err(ProviderError::unknown(
             "the upstream's answer broke off",
         )))
+    }
+
+    /// Whether an image of this index is asked for and has not come yet.
+    fn is_wanted(&self, attempt: &Attempt, brought: &Brought, index: u32) -> bool {
+        let part = attempt.part.first..attempt.part.first + attempt.part.count;
+        self.task.request.modality() != Modality::Text
+            && part.contains(&index)
+            && !brought.images.iter().any(|one| one.index == index)
     }
 
     /// One more piece of a text. Nothing is heard behind its end, nor from a model of images.
@@ -460,12 +468,6 @@ fn shown(image: &Image) -> Shown {
 
 fn not_sent(kind: FailKind, message: &str) -> ProviderError {
     ProviderError::new(Verdict::NotSent, kind, message)
-}
-
-/// Whether an image of this index is asked for and has not come yet.
-fn is_wanted(attempt: &Attempt, brought: &Brought, index: u32) -> bool {
-    let part = attempt.part.first..attempt.part.first + attempt.part.count;
-    part.contains(&index) && !brought.images.iter().any(|one| one.index == index)
 }
 
 /// One image is a success, and so is a whole text, whatever came after it; nothing is a failure, whatever the upstream

@@ -66,8 +66,11 @@ async fn a_picture_comes_beside_the_message_as_image_tools_ask_for_it() {
 
     let mut streaming = body;
     streaming["stream"] = true.into();
+    streaming["stream_options"] = json!({"include_usage": true});
     let streamed = chunks(&complete(&client, streaming).await);
-    assert_eq!(streamed.len(), 2);
+    assert_eq!(streamed.len(), 3);
+    assert_eq!(streamed[2]["choices"], json!([]));
+    assert_eq!(streamed[2]["usage"]["total_tokens"], 0);
     let delta = &streamed[0]["choices"][0]["delta"];
     assert_eq!(delta["images"][0], images[0]);
     assert_eq!(streamed[1]["choices"][0]["finish_reason"], "stop");
