@@ -45,8 +45,8 @@ impl Rules<'_> {
 
     /// How often it may be said: once at most, and once at least if it is required.
     fn presence(&self, parameter: &Parameter) -> Value {
-        if is_always_named(self.model, parameter) {
-            // Its property and the list of required ones say so already.
+        // Its property and the list of required ones say so already; of pictures, an empty list would pass there.
+        if is_always_named(self.model, parameter) && !parameter.kind.is_image() {
             return Value::Bool(true);
         }
         let names: Vec<Value> = names(parameter)

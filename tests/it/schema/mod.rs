@@ -190,6 +190,13 @@ fn own_model(id: &str) -> String {
     format!("id = \"{id}\"\nextends = \"sketch\"\nname = \"{id}\"\n")
 }
 
+#[test]
+fn an_empty_list_of_pictures_is_none_where_one_is_required() {
+    let mut body = example_body(Judge::named("edits-only"));
+    body.insert("image".to_owned(), json!([]));
+    assert_eq!(Judge::named("edits-only").agree(&body), Ok(false));
+}
+
 #[tokio::test]
 async fn a_schema_is_served_beside_its_model() {
     let setup = Setup::new()
