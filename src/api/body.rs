@@ -2,9 +2,11 @@
 
 use super::Api;
 use crate::dialect::Dialect;
-use crate::engine::{Ask, Origin};
+use crate::engine::{Ask, Origin, Repeats};
 use crate::error::{Error, Kind};
-use crate::intake::{self, Fields, multipart};
+use crate::intake::multipart::{self, Form};
+use crate::intake::{self, Fields};
+use crate::types::Fingerprint;
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
@@ -72,9 +74,9 @@ pub(super) async fn read_form(
     body: Body,
     dialect: &dyn Dialect,
 ) -> Result<Ask, Error> {
-    expect_plain(headers)?;
-    let form = multipart::read(patient(api, body), boundary, api.0.engine.blobs()).await?;
-    let intake = form.into_intake();
+    let intake = read_parts(api, headers, boundary, body)
+        .await?
+        .into_intake();
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,
@@ -82,6 +84,17 @@ pub(super) async fn read_form(
         operation: None,
         modality: None,
     })
+}
+
+/// Reads a form as its parts.
+pub(super) async fn read_parts(
+    api: &Api,
+    headers: &HeaderMap,
+    boundary: &str,
+    body: Body,
+) -> Result<Form, Error> {
+    expect_plain(headers)?;
+    multipart::read(patient(api, body), boundary, api.0.engine.blobs()).await
 }
 
 /// A body's bytes, with an end to waiting for them.
@@ -104,11 +117,14 @@ pub(super) fn origin(
     headers: &HeaderMap,
     path: &str,
     ask: &Ask,
+    waits: bool,
 ) -> Result<Origin, Error> {
     Ok(Origin {
         public_url: public_url(api, headers),
         reject_adaptation: rejects_adaptation(headers)?,
-        idempotency: idempotency(headers, path, ask)?,
+        asked: fingerprint(path, ask),
+        repeats: repeats(headers)?,
+        waits,
     })
 }
 
@@ -163,19 +179,10 @@ pub(super) fn rejects_adaptation(headers: &HeaderMap) -> Result<bool, Error> {
     }
 }
 
-/// The client's `Idempotency-Key` with a hash of what must be the same in a repetition: path, draft, and the bytes of
-/// every picture.
-fn idempotency(
-    headers: &HeaderMap,
-    path: &str,
-    ask: &Ask,
-) -> Result<Option<(String, [u8; 32])>, Error> {
-    let Some(key) = idempotency_key(headers)? else {
-        return Ok(None);
-    };
+/// A hash of what must be the same in a repetition: path, draft, and the bytes of every picture.
+fn fingerprint(path: &str, ask: &Ask) -> Fingerprint {
     let asked = ask.intake.with_hashes(&ask.draft.canonical());
-    let fingerprint = blake3::hash(format!("{path}\n{asked}").as_bytes());
-    Ok(Some((key.to_owned(), *fingerprint.as_bytes())))
+    *blake3::hash(format!("{path}\n{asked}").as_bytes()).as_bytes()
 }
 
 /// The client's `Idempotency-Key`.
@@ -190,6 +197,19 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Error
     let message = "an `Idempotency-Key` has 1 to 255 visible ASCII characters";
     key.map(Some)
         .ok_or_else(|| Error::new(Kind::InvalidBody, message))
+}
+
+/// By the client's `Idempotency-Key`; without one, OpenAI's SDKs count how often they have sent a call before.
+fn repeats(headers: &HeaderMap) -> Result<Repeats, Error> {
+    if let Some(key) = idempotency_key(headers)? {
+        return Ok(Repeats::Keyed(key.to_owned()));
+    }
+    let count = headers
+        .get("x-stainless-retry-count")
+        .and_then(|count| count.to_str().ok()?.parse::<u32>().ok());
+    Ok(Repeats::Alike {
+        is_repetition: count.is_some_and(|count| count > 0),
+    })
 }
 
 /// Where this client can fetch its results: as configured, else as it reached us.

@@ -1,10 +1,11 @@
-//! `POST /v1/chat/completions`: models of text, as OpenAI's clients call them.
+//! `POST /v1/chat/completions`: models of text, as OpenAI's clients call them, and models of images where `modalities` has
+//! `image`.
 
 use super::images::{Endpoint, run};
 use super::{Api, body};
-use crate::dialect::completion::Completion;
+use crate::dialect::completion::{Completion, take_modality};
 use crate::engine::Ask;
-use crate::types::{Caller, Modality};
+use crate::types::Caller;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -28,9 +29,12 @@ pub(super) async fn complete(
         Ok(()) => body::read_json(&api, &headers, body, &Completion).await,
         Err(error) => Err(error),
     };
-    let ask = ask.map(|ask| Ask {
-        modality: Some(Modality::Text),
-        ..ask
+    let ask = ask.and_then(|mut ask| {
+        let modality = take_modality(&mut ask.draft)?;
+        Ok(Ask {
+            modality: Some(modality),
+            ..ask
+        })
     });
     run(&api, &caller, &headers, ask, &COMPLETIONS, received).await
 }

@@ -2,9 +2,10 @@
 
 use super::marks::Marks;
 use super::name::Name;
+use super::prefer::Preferences;
 use super::reply::{Refusal, json_response, send};
-use super::tasks::find_task;
-use super::{Api, body, stream};
+use super::tasks::{check_kept, find_task};
+use super::{Api, body, handed, stream};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::engine::{Accepted, Ask};
@@ -90,12 +91,13 @@ pub(super) async fn run(
     received: Instant,
 ) -> Response {
     let dialect = endpoint.dialect;
+    let patience = Patience::of(headers);
     let accepted = async {
         let ask = ask?;
-        let origin = body::origin(api, headers, endpoint.path, &ask)?;
+        let origin = body::origin(api, headers, endpoint.path, &ask, !patience.then_accept)?;
         api.0.engine.generate(caller, ask, origin).await
     };
-    let accepted = match accepted.await {
+    let mut accepted = match accepted.await {
         Ok(accepted) => accepted,
         Err(error) => return Refusal::new(dialect, error).into_response(),
     };
@@ -106,11 +108,13 @@ pub(super) async fn run(
         "accepted"
     );
     let mut marks = Marks::of(&accepted);
+    // A client that hangs up drops it with everything here.
+    let unanswered = accepted.unanswered.take();
     if let Some(streaming) = accepted.stream {
-        return stream::respond(api, dialect, accepted, streaming, marks, received).await;
+        let response = stream::respond(api, dialect, accepted, streaming, marks, received).await;
+        return handed::over(response, unanswered);
     }
     let (pending, is_repeated) = (Pending::of(&accepted), accepted.is_repeated);
-    let patience = Patience::of(headers);
     let mut response = match accepted.wait(patience.limit).await {
         Err(error) if error.kind == Kind::StillRunning && patience.then_accept => pending.answer(),
         Err(error) => Refusal::new(dialect, error).into_response(),
@@ -123,7 +127,7 @@ pub(super) async fn run(
         }
     };
     marks.write(response.headers_mut());
-    response
+    handed::over(response, unanswered)
 }
 
 /// `GET /v1/images/generations/{task_id}`: what the POST answered or would have answered.
@@ -132,12 +136,8 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
         Ok(task) => task,
         Err(error) => return Refusal::new(&Flat, error).into_response(),
     };
-    let mut marks = Marks::of_task(&task);
+    let marks = Marks::of_later_look(&task);
     let mut response = if task.state.is_terminal() {
-        let took = task
-            .completed_at
-            .map_or(Duration::ZERO, |at| at.since(task.created_at));
-        marks.settled(&task, took);
         match check_kept(&api, &task) {
             Err(error) => Refusal::new(&Flat, error).into_response(),
             Ok(()) => answer(&api, &Flat, &task),
@@ -191,22 +191,6 @@ fn answer(api: &Api, dialect: &'static dyn Dialect, task: &Task) -> Response {
     }
 }
 
-/// A later look finds the results only as long as they are kept.
-fn check_kept(api: &Api, task: &Task) -> Result<(), Error> {
-    let now = api.0.engine.now();
-    let mut ends = task
-        .assets
-        .iter()
-        .map(|asset| asset.expires_at)
-        .chain(task.text.iter().map(|text| text.expires_at))
-        .flatten();
-    if ends.any(|at| at <= now) {
-        let message = "the results of this task were deleted when their time was over";
-        return Err(Error::new(Kind::Gone, message));
-    }
-    Ok(())
-}
-
 /// How long this client waits, and what it wants when that is over (RFC 7240).
 pub(super) struct Patience {
     pub(super) limit: Duration,
@@ -216,35 +200,22 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let preferences = headers
-            .get_all("prefer")
-            .into_iter()
-            .filter_map(|value| value.to_str().ok());
-        let mut patience = Self {
-            limit: LONGEST_WAIT,
-            then_accept: false,
+        let preferences = Preferences::of(headers);
+        let limit = match preferences {
+            // With a wait beside `respond-async`, whichever comes first, that long.
+            Preferences {
+                wait: Some(wait), ..
+            } => wait.min(LONGEST_WAIT),
+            Preferences {
+                respond_async: true,
+                ..
+            } => Duration::ZERO,
+            _ => LONGEST_WAIT,
         };
-        for preference in preferences
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-        {
-            let seconds = preference
-                .strip_prefix("wait=")
-                .and_then(|seconds| seconds.trim().parse().ok());
-            if preference == "respond-async" {
-                // With a wait beside it, whichever comes first, that long.
-                patience.limit = if patience.then_accept {
-                    patience.limit
-                } else {
-                    Duration::ZERO
-                };
-                patience.then_accept = true;
-            } else if let Some(seconds) = seconds {
-                patience.limit = Duration::from_secs(seconds).min(LONGEST_WAIT);
-                patience.then_accept = true;
-            }
+        Self {
+            limit,
+            then_accept: preferences.respond_async || preferences.wait.is_some(),
         }
-        patience
     }
 }
 

@@ -7,17 +7,22 @@ mod chat;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod handed;
 mod images;
 mod linger;
 mod marks;
 mod models;
 mod name;
 mod ops;
+mod params;
+mod prefer;
 mod reply;
 mod router;
 mod serve;
 mod stream;
+mod task_service;
 mod tasks;
+mod uploads;
 
 pub use auth::{Keys, REFRESH};
 pub use router::router;

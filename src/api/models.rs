@@ -49,8 +49,8 @@ pub(super) async fn list(
         return Refusal::new(&Flat, not_a_query()).into_response();
     };
     let engine = &api.0.engine;
-    let data: Vec<Value> = engine
-        .catalogue()
+    let catalogue = engine.catalogue();
+    let data: Vec<Value> = catalogue
         .models()
         .iter()
         .filter_map(|model| {
@@ -95,7 +95,7 @@ fn schema(model: &Model, public_url: &str) -> Response {
 /// In the words of new-api, by which clients such as Cherry Studio choose: `openai` is `/v1/chat/completions`.
 fn endpoint_types(modality: Modality) -> &'static [&'static str] {
     match modality {
-        Modality::Image => &["image-generation"],
+        Modality::Image => &["image-generation", "openai"],
         Modality::Text => &["openai"],
         Modality::Video | Modality::Audio => &[],
     }

@@ -1,6 +1,6 @@
 //! Every route, grouped by who calls it.
 
-use super::{Api, account, chat, files, images, linger, models, ops, tasks};
+use super::{Api, account, chat, files, images, linger, models, ops, task_service, tasks, uploads};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
@@ -24,12 +24,23 @@ pub fn router(api: Api) -> Router {
         .route("/v1/images/edits", post(images::edit))
         .route("/v1/images/variations", post(images::variations))
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/files", post(uploads::create).get(uploads::list))
+        .route("/v1/files/{id}", get(uploads::show).delete(uploads::delete))
+        .route("/v1/files/{id}/content", get(uploads::content))
         .route("/v1/quote", post(images::quote))
         .route("/v1/models", get(models::list))
         // … and, below it, `{id}/schema`: an id may contain slashes.
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/balance", get(account::balance))
+        .route("/v1/usage", get(account::usage))
         // the task service's clients
+        .route(
+            "/api/v1/images/generations",
+            post(task_service::create)
+                .get(task_service::poll)
+                .delete(task_service::cancel),
+        )
+        .route("/api/v1/tasks", get(tasks::list))
         .route("/api/v1/tasks/{id}", get(tasks::show))
         // browsers
         .route("/files/{asset}", get(files::show))

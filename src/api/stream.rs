@@ -129,11 +129,13 @@ impl Events {
 
     fn preview(&self, preview: &Preview) -> Vec<Piece> {
         let image = StreamedImage {
+            task: &self.accepted.task,
             request: &self.accepted.request,
             created_at: self.accepted.created_at,
             index: preview.index,
             format: preview.format,
             size: (preview.width, preview.height),
+            include_usage: self.streaming.include_usage,
             stage: Stage::Preview(preview.number, &preview.bytes),
         };
         self.dialect.encode_image(&image).pieces
@@ -226,11 +228,13 @@ impl Events {
         last: Option<(&Task, u64)>,
     ) -> Vec<Piece> {
         let image = StreamedImage {
+            task: &self.accepted.task,
             request: &self.accepted.request,
             created_at: self.accepted.created_at,
             index,
             format: picture.format,
             size: (picture.width, picture.height),
+            include_usage: self.streaming.include_usage,
             stage: Stage::Completed {
                 picture,
                 url,

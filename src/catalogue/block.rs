@@ -247,6 +247,28 @@ pub(super) struct RawTarget {
     max_images: u32,
     #[serde(default)]
     cost: Vec<RawPrice>,
+    fields: Option<BTreeMap<String, RawName>>,
+}
+
+/// What an upstream calls a parameter: a name of its own, ours (`true`), or nothing (`false`), as if it were not listed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a field is the upstream's name for a parameter, true for the same name, or false"
+)]
+enum RawName {
+    Own(String),
+    Same(bool),
+}
+
+impl RawName {
+    fn read(&self, parameter: &str) -> Option<String> {
+        match self {
+            Self::Own(name) => Some(name.clone()),
+            Self::Same(true) => Some(parameter.to_owned()),
+            Self::Same(false) => None,
+        }
+    }
 }
 
 fn one() -> u32 {
@@ -263,6 +285,11 @@ impl RawTarget {
             operations: self.operations.clone(),
             max_images: self.max_images,
             costs: costs.into_iter().flatten().collect(),
+            fields: self.fields.as_ref().map(|fields| {
+                let named =
+                    |(ours, theirs): (&String, &RawName)| Some((ours.clone(), theirs.read(ours)?));
+                fields.iter().filter_map(named).collect()
+            }),
         })
     }
 }

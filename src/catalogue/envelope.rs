@@ -205,9 +205,10 @@ fn max_cost(path: &str, value: &Value) -> Result<Money, Fault> {
         .filter(|amount| *amount < Money::from_micros(MAX_COST * 1_000_000))
         .filter(|_| !digits.starts_with('-'))
         .ok_or_else(|| {
-            let right =
-                "an amount in dollars with at most six decimal places, like 0.25, below 1000000000";
-            out_of_range(path, right, value)
+            let right = format!(
+                "an amount in dollars below {MAX_COST} with at most six decimal places, like 0.25"
+            );
+            out_of_range(path, &right, value)
         })
 }
 

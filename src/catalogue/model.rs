@@ -62,6 +62,20 @@ impl Model {
         self.operations.contains(&operation)
     }
 
+    /// Width and height that these values stand for, if the form or the table of sizes says exactly.
+    pub fn pixels_of(&self, values: &BTreeMap<String, Value>) -> Option<(u32, u32)> {
+        let written = |text: &str| parse_size(&text.replacen('*', "x", 1));
+        let says = |row: &BTreeMap<String, Value>| {
+            row.iter()
+                .all(|(name, value)| values.get(name) == Some(value))
+        };
+        let own = values.get("size").and_then(Value::as_str).and_then(written);
+        own.or_else(|| {
+            let row = self.sizes.iter().find(|(_, row)| says(row));
+            row.and_then(|(size, _)| parse_size(size))
+        })
+    }
+
     /// The targets for an operation, the lowest priority number first.
     pub fn targets_for(&self, operation: Operation) -> Vec<&Target> {
         let mut targets: Vec<&Target> = self
@@ -142,6 +156,12 @@ impl Parameter {
         let is_what_is_edited = self.makes_an_edit() && self.name != "mask";
         self.required || (operation == Operation::Edit && is_what_is_edited)
     }
+}
+
+/// Whether a parameter's value goes to a target as a plain field. Pictures and the number of images do not: each call
+/// has its own.
+pub(super) fn is_plain(parameter: &Parameter) -> bool {
+    parameter.name != "n" && !parameter.kind.is_image()
 }
 
 /// An empty list of operations stands for all of them.
@@ -429,4 +449,16 @@ pub struct Target {
     pub max_images: u32,
     /// What we pay; the first row that matches wins.
     pub costs: Vec<PriceRow>,
+    /// What it is sent and what it calls that, by parameter. `None`: every parameter, under our name.
+    pub fields: Option<BTreeMap<String, String>>,
+}
+
+impl Target {
+    /// What this upstream calls a parameter; `None` if it is not sent there.
+    pub fn field<'a>(&'a self, parameter: &'a str) -> Option<&'a str> {
+        match &self.fields {
+            None => Some(parameter),
+            Some(fields) => fields.get(parameter).map(String::as_str),
+        }
+    }
 }

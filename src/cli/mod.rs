@@ -17,6 +17,7 @@ mod providers;
 mod remote;
 mod serve;
 mod task;
+mod usage;
 
 use crate::config::{LogFormat, Settings};
 use crate::failpoint;
@@ -55,7 +56,7 @@ enum Command {
     Models(models::Models),
     /// List the providers that are on, where they call and what they serve
     Providers(providers::Show),
-    /// Look at a task
+    /// Start, follow, list and cancel tasks
     Task(task::Task),
     /// Make, list, revoke and import API keys
     Keys(keys::Keys),
@@ -65,6 +66,8 @@ enum Command {
     Credits(credits::Credits),
     /// Show what one account has
     Balance(credits::ShowBalance),
+    /// Show what one account used
+    Usage(usage::ShowUsage),
     /// Audit the books
     Ledger(ledger::Ledger),
     /// Show, check and begin a configuration file
@@ -96,6 +99,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Accounts(command)) => command.run(place),
         Some(Command::Credits(command)) => command.run(place),
         Some(Command::Balance(command)) => command.run(place),
+        Some(Command::Usage(command)) => command.run(place),
         Some(Command::Ledger(command)) => command.run(place),
         Some(Command::Config(command)) => command.run(place),
     }

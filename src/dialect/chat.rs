@@ -144,7 +144,11 @@ impl Gathered {
 }
 
 /// An object with no other keys than these; keys that say null are left out.
-fn object(path: &str, value: &Value, known: &[&str]) -> Result<Map<String, Value>, Fault> {
+pub(super) fn object(
+    path: &str,
+    value: &Value,
+    known: &[&str],
+) -> Result<Map<String, Value>, Fault> {
     let Some(object) = value.as_object() else {
         return Err(invalid(path, "a JSON object"));
     };

@@ -12,6 +12,7 @@ pub(crate) mod fuzz;
 mod image_body;
 mod json;
 pub mod task;
+pub mod usage;
 
 use crate::error::Error;
 use crate::intake::Intake;
@@ -36,6 +37,8 @@ pub trait Dialect: Send + Sync {
 
 /// An image on its way to a streaming client.
 pub struct StreamedImage<'a> {
+    /// The task that makes it.
+    pub task: &'a TaskId,
     /// The request it belongs to.
     pub request: &'a Request,
     /// When that was accepted.
@@ -46,6 +49,8 @@ pub struct StreamedImage<'a> {
     pub format: Format,
     /// Width and height in pixels.
     pub size: (u32, u32),
+    /// Whether the client wants to know the tokens at the end, in a dialect where that is a question.
+    pub include_usage: bool,
     /// How finished it is.
     pub stage: Stage<'a>,
 }

@@ -1,5 +1,6 @@
 //! Waiting for an accepted task, or watching it.
 
+use super::unanswered::Unanswered;
 use super::watch::{Live, Progress, Shown, Watch};
 use crate::error::{Error, Kind};
 use crate::provider::Preview;
@@ -28,6 +29,8 @@ pub struct Accepted {
     pub request: Arc<Request>,
     /// When it was accepted.
     pub created_at: Millis,
+    /// What is owed to a client that may send the call again, until the reply is handed over.
+    pub unanswered: Option<Unanswered>,
     pub(super) watch: Watch,
     /// The end, seen before the rest of the text was.
     pub(super) ended: Option<Arc<Task>>,

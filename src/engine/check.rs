@@ -37,8 +37,8 @@ impl Engine {
         reject_adaptation: bool,
     ) -> Result<(Arc<Model>, Checked), Error> {
         let model = self.model_for(caller, &ask.draft)?;
-        if ask.modality.is_some_and(|wanted| wanted != model.modality) {
-            return Err(Error::faults(vec![elsewhere(&model)]));
+        if let Some(wanted) = ask.modality.filter(|it| *it != model.modality) {
+            return Err(Error::faults(vec![makes_something_else(&model, wanted)]));
         }
         let rules = Rules {
             reject_adaptation,
@@ -80,11 +80,8 @@ impl Engine {
 
     pub(super) fn model_for(&self, caller: &Caller, draft: &Draft) -> Result<Arc<Model>, Error> {
         let id = model_id(draft)?;
-        let model = self
-            .0
-            .catalogue
-            .find(id)
-            .ok_or_else(|| self.unknown_model(id))?;
+        let catalogue = self.catalogue();
+        let model = catalogue.find(id).ok_or_else(|| self.unknown_model(id))?;
         let allowed = &caller.key.limits.models;
         if !allowed.is_empty() && !allowed.iter().any(|one| one == &model.id) {
             return Err(Error::new(
@@ -105,9 +102,8 @@ impl Engine {
     /// There is no such model: names what there is.
     pub fn unknown_model(&self, id: &str) -> Error {
         let shown: String = id.chars().take(60).collect();
-        let ids: Vec<_> = self
-            .0
-            .catalogue
+        let catalogue = self.catalogue();
+        let ids: Vec<_> = catalogue
             .models()
             .iter()
             .map(|model| model.id.as_str())
@@ -180,18 +176,23 @@ impl Engine {
     }
 }
 
-/// The path hands over something else than this model makes.
-fn elsewhere(model: &Model) -> Fault {
-    let what = match model.modality {
-        Modality::Image => "images; POST /v1/images/generations makes them",
-        Modality::Video => "videos",
-        Modality::Audio => "sound",
-        Modality::Text => "text; POST /v1/chat/completions writes it",
+/// The call asks for something else than this model makes.
+fn makes_something_else(model: &Model, wanted: Modality) -> Fault {
+    let hint = match (wanted, model.modality) {
+        (Modality::Text, Modality::Image) => {
+            "; POST /v1/images/generations asks for them, and so does `image` in `modalities`"
+        }
+        (Modality::Image, Modality::Text) => "; leave `image` out of `modalities`",
+        _ => "",
     };
+    let (wanted, made) = (wanted.plural(), model.modality.plural());
     Fault {
         param: "model".to_owned(),
         code: "not_supported",
-        message: format!("this path does not serve {}, which makes {what}", model.id),
+        message: format!(
+            "this call asks for {wanted}, and {} makes {made}{hint}",
+            model.id
+        ),
     }
 }
 

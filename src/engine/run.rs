@@ -90,10 +90,10 @@ impl Brought {
 }
 
 /// Runs a task to its end, then frees its slot.
-pub(super) async fn run(engine: &Engine, claimed: Claimed, slot: Slot) {
+pub(super) async fn run(engine: &Engine, claimed: Claimed, route: Option<Route>, slot: Slot) {
     let id = claimed.task.id.clone();
     tracing::debug!(task.id = %id, model.id = claimed.task.request.model(), "the task runs");
-    if let Err(Lost) = Run::new(engine, claimed.task, &claimed.attempts)
+    if let Err(Lost) = Run::new(engine, claimed.task, &claimed.attempts, route)
         .run_to_end(claimed.attempts)
         .await
     {
@@ -106,18 +106,21 @@ pub(super) async fn run(engine: &Engine, claimed: Claimed, slot: Slot) {
 }
 
 impl Engine {
-    /// Runs a claimed task beside everything else.
+    /// Runs a claimed task beside everything else, where the catalogue sends it now.
     pub(super) fn spawn_run(&self, claimed: Claimed, slot: Slot) {
         let engine = self.clone();
+        let task = &claimed.task;
+        let catalogue = self.catalogue();
+        let model = catalogue.find(task.request.model()).map(|model| &**model);
+        let route = Route::of(model, &self.0.providers, &task.request, task.mode);
         self.0
             .tracker
-            .spawn(async move { run(&engine, claimed, slot).await });
+            .spawn(async move { run(&engine, claimed, route, slot).await });
     }
 }
 
 impl<'a> Run<'a> {
-    fn new(engine: &'a Engine, task: Task, attempts: &[Attempt]) -> Self {
-        let inner = &engine.0;
+    fn new(engine: &'a Engine, task: Task, attempts: &[Attempt], route: Option<Route>) -> Self {
         let next_number = attempts
             .iter()
             .map(|attempt| attempt.number + 1)
@@ -129,7 +132,7 @@ impl<'a> Run<'a> {
                 task: task.id.clone(),
                 fence: task.fence,
             },
-            route: Route::of(&inner.catalogue, &inner.providers, &task.request, task.mode),
+            route,
             task,
             next_number: AtomicU32::new(next_number),
             refused: AtomicBool::new(false),
@@ -332,6 +335,11 @@ impl<'a> Run<'a> {
             request: Arc::clone(&self.task.request),
             part: attempt.part,
             upstream_model: attempt.upstream_model.clone(),
+            fields: self
+                .route
+                .as_ref()
+                .map(|route| route.fields(attempt))
+                .unwrap_or_default(),
             blobs: self.engine.0.blobs.clone(),
             previews: self.engine.0.watchers.previews(&self.task.id),
         }
@@ -394,13 +402,13 @@ impl<'a> Run<'a> {
                         .await?;
                 }
                 Ok(Event::Preview(preview)) => {
-                    if is_wanted(attempt, brought, preview.index) {
+                    if self.is_wanted(attempt, brought, preview.index) {
                         self.show(Live::Preview(Arc::new(preview)));
                     }
                 }
                 Ok(Event::Image(image)) => {
                     // An image too many, or the same one twice, is dropped with its blob.
-                    if is_wanted(attempt, brought, image.index) {
+                    if self.is_wanted(attempt, brought, image.index) {
                         self.show(Live::Image(Arc::new(shown(&image))));
                         brought.images.push(image);
                     }
@@ -422,6 +430,14 @@ impl<'a> Run<'a> {
         Ok(Err(ProviderError::unknown(
             "the upstream's answer broke off",
         )))
+    }
+
+    /// Whether an image of this index is asked for and has not come yet.
+    fn is_wanted(&self, attempt: &Attempt, brought: &Brought, index: u32) -> bool {
+        let part = attempt.part.first..attempt.part.first + attempt.part.count;
+        self.task.request.modality() != Modality::Text
+            && part.contains(&index)
+            && !brought.images.iter().any(|one| one.index == index)
     }
 
     /// One more piece of a text. Nothing is heard behind its end, nor from a model of images.
@@ -452,12 +468,6 @@ fn shown(image: &Image) -> Shown {
 
 fn not_sent(kind: FailKind, message: &str) -> ProviderError {
     ProviderError::new(Verdict::NotSent, kind, message)
-}
-
-/// Whether an image of this index is asked for and has not come yet.
-fn is_wanted(attempt: &Attempt, brought: &Brought, index: u32) -> bool {
-    let part = attempt.part.first..attempt.part.first + attempt.part.count;
-    part.contains(&index) && !brought.images.iter().any(|one| one.index == index)
 }
 
 /// One image is a success, and so is a whole text, whatever came after it; nothing is a failure, whatever the upstream

@@ -42,7 +42,7 @@ impl Run<'_> {
         let end = match (&self.route, ends.is_empty()) {
             (None, true) => TaskEnd::Failed(Failure::new(
                 FailKind::Unavailable,
-                "no provider that can serve this request is turned on",
+                self.why_there_is_no_route(),
             )),
             _ => TaskEnd::of_parts(ends),
         };
@@ -96,31 +96,43 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// For a task that waited, and whose targets went meanwhile.
+    fn why_there_is_no_route(&self) -> &'static str {
+        match self.engine.catalogue().find(self.task.request.model()) {
+            None => "the model was taken out of the catalogue while the task waited",
+            Some(_) => "no provider that can serve this request is turned on",
+        }
+    }
+
     pub(super) fn ended(&self, done: &Done) -> EndedAttempt {
         let state = done.end.state();
-        let route = self.route.as_ref();
-        let rates = route.and_then(|route| route.rates_of(&done.attempt));
-        let cost = match rates {
-            Some(rates) => rates.of(&done.usage),
-            None => done.attempt.unit_cost.times(done.brought.delivered()),
-        };
-        // What was counted of a call of unknown outcome is what it cost; else what it may have cost is. (No image has a
-        // cost of its own where tokens are counted, and none is guessed.)
-        let counted = rates.filter(|_| done.usage != Usage::default());
-        let loss = match (state, counted) {
-            (AttemptState::Unknown, Some(rates)) => rates.of(&done.usage),
-            _ => done.attempt.unit_cost.times(done.lost),
-        };
+        let images = |count| done.attempt.unit_cost.times(count).unwrap_or(Money::ZERO);
+        // Counted tokens are what the call cost, delivered or not. Of a call that broke off before its tokens were counted
+        // only the most that it may have cost is known, if the target has such a bound.
+        let tokens = self.cost_of_tokens(done);
+        let counted = tokens.filter(|_| done.usage != Usage::default());
         EndedAttempt {
             number: done.attempt.number,
             state,
-            cost: cost
-                .filter(|_| state == AttemptState::Succeeded)
-                .unwrap_or(Money::ZERO),
-            loss: loss.unwrap_or(Money::ZERO),
+            cost: match state {
+                AttemptState::Succeeded => {
+                    tokens.unwrap_or_else(|| images(done.brought.delivered()))
+                }
+                _ => Money::ZERO,
+            },
+            loss: match state {
+                AttemptState::Unknown => counted.unwrap_or_else(|| images(done.lost)),
+                _ => images(done.lost),
+            },
             failure: done.end.failure().cloned(),
             at: self.engine.now(),
         }
+    }
+
+    /// What a call cost whose target counts tokens; `None` where images have a price.
+    fn cost_of_tokens(&self, done: &Done) -> Option<Money> {
+        let rates = self.route.as_ref()?.rates_of(&done.attempt)?;
+        rates.of(&done.usage)
     }
 
     /// The text as it is stored.

@@ -16,6 +16,7 @@ use crate::types::{
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,9 @@ pub struct Call {
     pub part: Part,
     /// What the upstream calls the model.
     pub upstream_model: String,
+    /// The request's parameters under the upstream's names, as the catalogue's target declares them: a provider sends
+    /// these and no others. Input images, the mask and the number of images are not among them. Empty for `sketch`.
+    pub fields: Map<String, Value>,
     /// Where the images go.
     pub blobs: Blobs,
     /// How many unfinished previews of each image somebody wants to see; zero where nobody watches.

@@ -5,6 +5,9 @@
 pub mod account;
 pub mod asset;
 pub mod attempt;
+pub mod consumption;
+pub mod file;
+pub mod history;
 pub mod ids;
 pub mod money;
 pub mod request;
@@ -20,9 +23,16 @@ pub use account::{
 };
 pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
-pub use ids::{AccountId, AssetId, AttemptNumber, BlobKey, KeyId, RequestId, TaskId, UpstreamId};
+pub use consumption::{NotAPeriod, Period, UsageBy, Used, UsedBy};
+pub use file::InputFile;
+pub use history::{LostCall, TaskFilter, TaskPage, TaskPlace};
+pub use ids::{
+    AccountId, AssetId, AttemptNumber, BlobKey, FileId, KeyId, RequestId, TaskId, UpstreamId,
+};
 pub use money::Money;
-pub use request::{Draft, Envelope, Field, Modality, Operation, Request, ResponseFormat};
+pub use request::{
+    Draft, Envelope, Field, Fingerprint, Modality, Operation, Request, ResponseFormat,
+};
 pub use secret::Secret;
 pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState};
 pub use text::{Finish, Text};

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// A hash of what is asked: path, draft, and the bytes of every picture. The same for two calls that ask for the same.
+pub type Fingerprint = [u8; 32];
+
 /// One value that a client sent: what we call it, how the client spelt its place, and what stands there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
@@ -63,6 +66,18 @@ pub enum Modality {
     Audio,
     /// Text, also about pictures.
     Text,
+}
+
+impl Modality {
+    /// What it makes, in a sentence.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Image => "images",
+            Self::Video => "videos",
+            Self::Audio => "sounds",
+            Self::Text => "texts",
+        }
+    }
 }
 
 /// What a model is asked to do.
@@ -151,6 +166,8 @@ pub struct Request {
     operation: Operation,
     n: u32,
     parameters: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pixels: Option<(u32, u32)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     images: Vec<Picture>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,10 +190,16 @@ impl Request {
             operation,
             n,
             parameters,
+            pixels: None,
             images: Vec::new(),
             mask: None,
             envelope,
         }
+    }
+
+    /// For `catalogue::schema` alone: the size that the parameters stand for.
+    pub(crate) fn with_pixels(self, pixels: Option<(u32, u32)>) -> Self {
+        Self { pixels, ..self }
     }
 
     /// For `catalogue::schema` alone: what its model makes.
@@ -240,6 +263,12 @@ impl Request {
     /// A parameter that is a whole number.
     pub fn integer(&self, name: &str) -> Option<i64> {
         self.parameters.get(name)?.as_i64()
+    }
+
+    /// Width and height of the picture, where the model's form or its table of sizes says exactly; else who draws it
+    /// decides.
+    pub fn pixels(&self) -> Option<(u32, u32)> {
+        self.pixels
     }
 
     /// The input images, in the client's order.

@@ -117,6 +117,18 @@ impl FailKind {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
+
+    /// Whether the same request once more is safe and may go better: what an SDK does with such an answer by itself.
+    pub fn invites_repetition(self) -> bool {
+        match self {
+            Self::Upstream | Self::UpstreamTimeout | Self::Unavailable | Self::Internal => true,
+            Self::ContentPolicy
+            | Self::Rejected
+            | Self::OutcomeUnknown
+            | Self::Cancelled
+            | Self::StorageFull => false,
+        }
+    }
 }
 
 /// A failure in words that the client may read: never the upstream's own text, never a secret.

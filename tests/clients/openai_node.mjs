@@ -27,6 +27,19 @@ const image = [await toFile(first, "a.png", { type: "image/png" }), await toFile
 picture((await client.images.edit({ model, prompt: "night", image })).data[0]);
 picture((await client.images.edit({ model, prompt: "night", image: image[0] })).data[0]);
 
+const file = await client.files.create({ file: image[0], purpose: "vision" });
+assert.deepEqual([file.filename, file.bytes, file.object], ["a.png", first.length, "file"]);
+assert.deepEqual(await client.files.retrieve(file.id), file);
+const files = [];
+for await (const one of client.files.list({ limit: 1 })) files.push(one.id);
+assert.ok(files.includes(file.id));
+assert.deepEqual(Buffer.from(await (await client.files.content(file.id)).arrayBuffer()), first);
+const named = { model, prompt: "night", images: [{ file_id: file.id }] };
+const byName = await client.post("/images/edits", { body: named });
+assert.deepEqual(picture(byName.data[0]), picture((await client.images.edit({ model, prompt: "night", image: image[0] })).data[0]));
+assert.equal((await client.files.delete(file.id)).deleted, true);
+await assert.rejects(client.post("/images/edits", { body: named }), { status: 400, param: "images[0].file_id" });
+
 assert.deepEqual(await types(client.images.generate({ model, prompt: "a lake", stream: true, partial_images: 1 })), [
   "image_generation.partial_image",
   "image_generation.completed",

@@ -63,6 +63,28 @@ try:
 except openai.BadRequestError as error:
     assert error.param == "mask", error
 
+# files: uploaded once, used by name
+file = client.files.create(file=("a.png", first), purpose="vision", expires_after={"anchor": "created_at", "seconds": 3600})
+assert (file.filename, file.bytes, file.status) == ("a.png", len(first), "processed"), file
+assert file.expires_at - file.created_at == 3600, file
+assert client.files.retrieve(file.id) == file
+assert file.id in [one.id for one in client.files.list(purpose="vision", limit=1)]
+assert client.files.content(file.id).read() == first
+named = {"model": MODEL, "prompt": "a storm", "images": [{"file_id": file.id}]}
+by_name = client.post("/images/edits", body=named, cast_to=openai.types.ImagesResponse)
+assert picture(by_name.data[0]) == picture(client.images.edit(model=MODEL, prompt="a storm", image=first).data[0])
+assert client.files.delete(file.id).deleted
+try:
+    client.post("/images/edits", body=named, cast_to=openai.types.ImagesResponse)
+    raise AssertionError("a deleted file was taken")
+except openai.BadRequestError as error:
+    assert error.param == "images[0].file_id", error
+try:
+    client.files.create(file=b"%PDF-1.7", purpose="vision")
+    raise AssertionError("no image was taken for one")
+except openai.BadRequestError as error:
+    assert error.param == "file", error
+
 # stream
 events = list(client.images.generate(model=MODEL, prompt="a lake", stream=True, partial_images=2))
 kinds = [event.type.removeprefix("image_generation.") for event in events]
@@ -111,6 +133,16 @@ for wrong, param in [({"model": MODEL}, "model"), ({"messages": []}, "prompt"), 
         raise AssertionError(f"{wrong} was taken")
     except openai.BadRequestError as error:
         assert error.param == param, error
+# give up and send again: the SDK's own timeout and retries, and one task
+def tasks():
+    total = client.get("/usage", cast_to=dict)["total"]
+    return total["completed"] + total["failed"]
+
+
+before = tasks()
+hasty = client.with_options(timeout=0.3, max_retries=8)
+picture(hasty.images.generate(model="sketch", prompt="[pinhole:delay=1s] a lake", size="64x64").data[0])
+assert tasks() == before + 1, (before, tasks())
 
 # fail: by name, final, late in a stream
 refused(404, "model_not_found", model="nope", prompt="x")

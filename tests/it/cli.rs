@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// An environment of its own: a data folder, a working folder, no variable from outside.
-struct Place {
-    root: TempDir,
+pub struct Place {
+    pub root: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let root = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(root.path().join("work")).expect("a folder");
         Self { root }
     }
 
-    fn work(&self) -> PathBuf {
+    pub fn work(&self) -> PathBuf {
         self.root.path().join("work")
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.root.path().join("data")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinhole"));
         command
             .args(arguments)
@@ -43,25 +43,25 @@ impl Place {
     }
 
     /// Runs it; whatever it prints must be plain, because this is no terminal.
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         let output = self.command(arguments).output().expect("it starts");
         Ran::of(output)
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.run(arguments).exits(0);
         serde_json::from_slice(&ran.stdout).expect("stdout is JSON")
     }
 }
 
-struct Ran {
+pub struct Ran {
     code: Option<i32>,
-    stdout: Vec<u8>,
-    stderr: String,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let stderr = String::from_utf8(output.stderr).expect("words are UTF-8");
         assert!(!stderr.contains('\u{1b}'), "escape codes in {stderr}");
         Self {
@@ -71,7 +71,7 @@ impl Ran {
         }
     }
 
-    fn exits(self, code: i32) -> Self {
+    pub fn exits(self, code: i32) -> Self {
         assert_eq!(
             self.code,
             Some(code),
@@ -83,7 +83,7 @@ impl Ran {
     }
 
     /// stdout as text, without the last line break.
-    fn out(&self) -> String {
+    pub fn out(&self) -> String {
         let text = std::str::from_utf8(&self.stdout).expect("text");
         assert!(!text.contains('\u{1b}'), "escape codes in {text}");
         text.trim_end().to_owned()
@@ -93,7 +93,7 @@ impl Ran {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    fn says(self, words: &[&str]) -> Self {
+    pub fn says(self, words: &[&str]) -> Self {
         for word in words {
             assert!(
                 self.stderr.contains(word),
@@ -106,13 +106,13 @@ impl Ran {
 }
 
 /// A server on the place's folder, on a port of its own.
-struct Server {
+pub struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(place: &Place) -> Self {
+    pub fn start(place: &Place) -> Self {
         let child = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env_clear()
@@ -139,7 +139,7 @@ impl Server {
         server
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -170,7 +170,7 @@ impl Drop for Server {
 }
 
 /// Waits for a state, not for a time.
-fn wait_for<T>(most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = state() {
@@ -448,6 +448,25 @@ fn a_live_key_without_credits_cannot_pay() {
     let audit = place.json(&["ledger", "check", "--json"]);
     assert_eq!(audit["clean"], true);
     assert_eq!(audit["captured"], "0.500000");
+    let usage = place.json(&["usage", "poor", "--by", "model", "--json"]);
+    assert_eq!(usage["total"]["charged"], "0.500000");
+    assert_eq!(usage["data"][0]["model"], "dear");
+    let table = place
+        .run(&["usage", "poor", "--by", "model"])
+        .exits(0)
+        .out();
+    assert!(
+        table.starts_with("MODEL") && table.contains("$0.5000"),
+        "{table}"
+    );
+    place
+        .run(&["usage", "--by", "colour"])
+        .exits(2)
+        .says(&["model, key, day, mode"]);
+    place
+        .run(&["usage", "--start", "soon"])
+        .exits(2)
+        .says(&["--start must be a day like 2026-11-21"]);
 }
 
 #[test]
@@ -496,6 +515,8 @@ fn with_a_server_on_the_folder_pictures_come_through_it() {
     let dry = ["gen", "fox", "--dry-run", "-n", "2"];
     assert!(through(&dry).exits(0).out().contains("0.106000"));
     assert!(through(&["balance"]).exits(0).out().contains("unlimited"));
+    let usage = through(&["usage", "--by", "mode"]).exits(0).out();
+    assert!(usage.contains("test") && usage.contains("total"), "{usage}");
     let task = made["task"].as_str().expect("an id");
     assert!(
         through(&["task", "get", task])
@@ -837,4 +858,21 @@ fn ctrl_c_ends_with_130_and_the_next_command_takes_the_task_up() {
         place.json(&["task", "get", id, "--json"])["state"],
         "completed"
     );
+}
+
+#[test]
+fn model_files_are_checked_without_a_server() {
+    let place = Place::new();
+    let folder = place.work().join("models");
+    let write = |text: &str| std::fs::write(folder.join("mine.toml"), text).expect("room");
+    std::fs::create_dir(&folder).expect("a folder");
+    write("id = \"mine\"\nextends = \"sketch\"\n");
+    let said = place.run(&["models", "check", "models"]).exits(0).out();
+    assert!(said.contains("ok: 8 models, with models"), "{said}");
+    write("id = \"mine\"\nextend = \"sketch\"\n");
+    let refused = place.run(&["models", "check", "models"]).exits(1).stderr;
+    let reason = "models/mine.toml:2:1: unknown field `extend`";
+    assert!(refused.contains(reason), "{refused}");
+    place.run(&["models", "check", "nowhere"]).exits(2);
+    place.run(&["models", "check"]).exits(0);
 }

@@ -1,9 +1,11 @@
 //! Tests from outside, in one binary: linking is what integration tests spend their build time on.
 
 mod account;
+mod again;
 mod app;
 mod architecture;
 mod billing;
+mod chat;
 mod cli;
 mod client;
 mod connections;
@@ -13,6 +15,7 @@ mod files;
 mod hostile;
 mod images;
 mod kill;
+mod reload;
 mod repeats;
 mod schema;
 mod scripted;
@@ -20,6 +23,10 @@ mod sdks;
 mod server;
 mod shapes;
 mod stream;
+mod task_cli;
+mod task_service;
 mod tasks;
 mod text;
+mod uploads;
 mod upstream;
+mod usage;

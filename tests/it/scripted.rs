@@ -5,6 +5,7 @@ use pinhole::provider::{
     Call, Event, EventStream, Image, Provider, ProviderError, Traits, Verdict,
 };
 use pinhole::types::{FailKind, Finish, Part, TaskId, UpstreamId, Usage};
+use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
@@ -40,6 +41,7 @@ pub struct Asked {
     pub attempt: u32,
     pub part: Part,
     pub upstream_model: String,
+    pub fields: Map<String, Value>,
     /// The job that was to be resumed, if it was not a new call.
     pub resumed: Option<String>,
 }
@@ -101,6 +103,7 @@ impl Scripted {
             attempt: call.attempt,
             part: call.part,
             upstream_model: call.upstream_model.clone(),
+            fields: call.fields.clone(),
             resumed,
         };
         let steps = (self.script)(&asked);

@@ -257,7 +257,7 @@ async fn a_model_card_says_what_it_makes_and_costs() {
     let card = client.get("/v1/models/gpt-image-2").await.ok();
     assert_eq!(
         card["supported_endpoint_types"],
-        json!(["image-generation"])
+        json!(["image-generation", "openai"])
     );
     app.finish().await;
 }
@@ -384,14 +384,19 @@ async fn tokens_are_held_at_most_and_charged_as_counted() {
 
 #[tokio::test]
 async fn more_tokens_than_were_held_cost_what_was_held() {
+    // A picture was not asked for, and nothing is heard behind the end.
     let steps = [
+        Step::Image(0),
         Step::Text("x"),
         Step::TextEnd(Finish::Length),
+        Step::Text("y"),
         Step::Counted(74, 0, 100_000),
     ];
     let live = live(&steps).await;
     let reply = live.customer.generate(question()).await;
-    assert_eq!(reply.ok()["choices"][0]["finish_reason"], "length");
+    let answer = reply.ok();
+    assert_eq!(answer["choices"][0]["finish_reason"], "length");
+    assert_eq!((content(&answer), &answer["data"]), ("x", &json!([])));
     assert_eq!(reply.header("x-pinhole-cost"), HELD);
     live.finish("0.989926", HELD, "0.000000").await;
 }

@@ -7,14 +7,15 @@ use crate::catalogue::decimal::Decimal;
 use crate::catalogue::form::example_of;
 use crate::catalogue::json_schema::listed;
 use crate::catalogue::model::{
-    Choice, Condition, Kind, Model, Parameter, PriceRow, Range, Span, Status, When,
+    Choice, Condition, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target, When,
+    is_plain,
 };
 use crate::catalogue::schema::check;
 use crate::catalogue::size::parse_size;
 use crate::catalogue::value::read;
 use crate::types::{Draft, Money, Operation};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most images that one call may ask for.
 const MOST_IMAGES: u64 = 100;
@@ -292,7 +293,15 @@ fn takes_sizes(kind: &Kind) -> bool {
 
 /// A row of the table of sizes says with values of the form what the form cannot say itself.
 fn sizes(model: &Model, found: &mut Findings) {
+    let mut seen: Vec<&BTreeMap<String, Value>> = Vec::new();
     for (size, row) in &model.sizes {
+        if row.is_empty() || seen.contains(&row) {
+            found.push(
+                Part::Model,
+                format!("{size:?} stands for nothing, or for the same as another size"),
+            );
+        }
+        seen.push(row);
         if parse_size(size).is_none() {
             found.push(Part::Model, format!("{size:?} is no WIDTHxHEIGHT"));
         }
@@ -337,6 +346,7 @@ fn targets(model: &Model, found: &mut Findings) {
                 "a target serves an operation that the model does not have",
             );
         }
+        target_fields(model, target, part, found);
         for row in &target.costs {
             price_row(model, row, part, found);
         }
@@ -348,6 +358,31 @@ fn targets(model: &Model, found: &mut Findings) {
     for operation in model.operations.iter().filter(unserved) {
         let reason = format!("no target serves the operation {}", operation.name());
         found.push(Part::Model, reason);
+    }
+}
+
+/// Each field is a parameter that can be sent as one, and no two of them have one name.
+fn target_fields(model: &Model, target: &Target, part: Part, found: &mut Findings) {
+    let mut names = BTreeSet::new();
+    for (ours, theirs) in target.fields.iter().flatten() {
+        match model.parameters.iter().find(|it| it.name == *ours) {
+            None => found.push(
+                part,
+                format!("`fields`: `{ours}` is no parameter of this model"),
+            ),
+            Some(parameter) if !is_plain(parameter) => {
+                let reason =
+                    format!("`fields`: `{ours}` is no field; the provider sends it by itself");
+                found.push(part, reason);
+            }
+            Some(_) => {}
+        }
+        if theirs.is_empty() || !names.insert(theirs) {
+            found.push(
+                part,
+                format!("`fields`: the name {theirs:?} is empty or stands twice"),
+            );
+        }
     }
 }
 

@@ -23,7 +23,7 @@ fn tokens(more: &str) -> String {
     units.map(price).concat() + more
 }
 
-fn load(files: &[(&str, &str)]) -> Result<Catalogue, Problems> {
+pub(super) fn load(files: &[(&str, &str)]) -> Result<Catalogue, Problems> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
@@ -200,6 +200,15 @@ fn an_override_replaces_adds_and_extends() {
 }
 
 #[test]
+fn the_address_of_a_schema_belongs_to_one_model() {
+    let ids = "aliases = [\"mine\", \"deep/schema\"]\n";
+    assert!(load(&[("a.toml", &small("a", ids))]).is_ok());
+    let problems = load(&[("a.toml", &small("sketch/schema", ""))]).unwrap_err();
+    let reason = "`sketch/schema` is the address of another model's schema";
+    assert_eq!(problems.0[0].reason, reason);
+}
+
+#[test]
 fn a_table_of_sizes_speaks_in_values_of_the_form() {
     let ratio = "[[parameter]]\nname = \"size\"\ntype = \"enum\"\nenum = [\"1:1\", \"8x8\"]\ndescription = \"d\"\n";
     let check = |row: &str, reason: &str| {
@@ -273,9 +282,40 @@ fn the_self_check_finds_what_is_not_sound() {
     check(
         &parameter(
             "p",
-            "type = \"number\"\nminimum = 0\nstep = 0.1\nexample = 0.25",
+            "type = \"number\"\nminimum = 0\nmaximum = 1\nstep = 0.1\nexample = 0.25",
         ),
         "`p`: `example` must be in steps of 0.1 from 0, got 0.25",
+    );
+    for endless in ["number\"\nstep = 0.1", "integer\"\nminimum = 1\nstep = 2"] {
+        check(
+            &parameter("p", &format!("type = \"{endless}")),
+            "`minimum` must be a multiple of `step` and `step` a whole number, or there must be at most 1000 values",
+        );
+    }
+    check(
+        &parameter("messages", "type = \"boolean\""),
+        "a parameter cannot be called \"messages\"",
+    );
+    let image = parameter("i", "type = \"image\"");
+    let target = |fields: &str| {
+        let target = format!("[[target]]\nprovider = \"p\"\nmodel = \"m\"\nfields = {fields}\n");
+        format!("{}{image}{target}", parameter("p", "type = \"boolean\""))
+    };
+    check(
+        &target("{ q = true }"),
+        "`fields`: `q` is no parameter of this model",
+    );
+    check(
+        &target("{ i = true }"),
+        "`fields`: `i` is no field; the provider sends it by itself",
+    );
+    check(
+        &target("{ p = \"\" }"),
+        "`fields`: the name \"\" is empty or stands twice",
+    );
+    check(
+        &format!("{image}[[forbid]]\nwhen = {{ i = \"a\" }}\nmessage = \"m\"\n"),
+        "`i` has no values that a condition could name",
     );
     check(
         &parameter("p", "type = \"number\"\nstep = 0"),

@@ -7,7 +7,10 @@ mod envelope;
 mod form;
 mod hostile;
 mod load;
+mod pixels;
 mod price;
+mod readme;
+mod seeds;
 mod text;
 
 use crate::catalogue::fuzz::{check_call, reject};

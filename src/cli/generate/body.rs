@@ -1,13 +1,35 @@
 //! The request that the flags ask for: the flat body, as any client would send it.
 
-use super::Generate;
 use crate::cli::failure::{Failure, Outcome};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::intake::Intake;
 use crate::types::{Draft, ResponseFormat};
 use bytes::Bytes;
+use clap::Args;
 use serde_json::{Map, Value};
+
+/// What is asked of a model; every command that starts a task takes these.
+#[derive(Args)]
+pub(in crate::cli) struct Wanted {
+    /// What the picture shows, or what a model of text is asked
+    pub(in crate::cli) prompt: String,
+    /// The model: an id or an alias of `pinhole models`
+    #[arg(short, long, value_name = "MODEL", default_value = "gpt-image-2")]
+    pub(in crate::cli) model: String,
+    /// A parameter of the model, repeatable; `pinhole models show MODEL` lists them
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(in crate::cli) parameters: Vec<(String, Value)>,
+    /// How many pictures [default: the model's, mostly 1]
+    #[arg(short, value_name = "COUNT")]
+    pub(in crate::cli) n: Option<u32>,
+    /// Width and height in pixels, like 1536x1024 [default: the model's]
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    pub(in crate::cli) size: Option<String>,
+    /// How much work goes into it, like low, medium or high [default: the model's]
+    #[arg(long, value_name = "QUALITY")]
+    pub(in crate::cli) quality: Option<String>,
+}
 
 /// `NAME=VALUE`: a number, true or false is one; anything else is a text.
 pub(super) fn pair(text: &str) -> Result<(String, Value), String> {
@@ -22,23 +44,23 @@ pub(super) fn pair(text: &str) -> Result<(String, Value), String> {
 }
 
 /// The body of the call. The same name twice is refused, whichever flags said it.
-pub(super) fn of(command: &Generate) -> Outcome<Value> {
+pub(in crate::cli) fn of(wanted: &Wanted) -> Outcome<Value> {
     let text = |name: &str, value: &Option<String>| {
         let value = value.clone().map(Value::from);
         value.map(|value| (name.to_owned(), value))
     };
     let flags = [
-        Some(("model".to_owned(), command.model.as_str().into())),
-        Some(("prompt".to_owned(), command.prompt.as_str().into())),
-        command.n.map(|n| ("n".to_owned(), n.into())),
-        text("size", &command.size),
-        text("quality", &command.quality),
+        Some(("model".to_owned(), wanted.model.as_str().into())),
+        Some(("prompt".to_owned(), wanted.prompt.as_str().into())),
+        wanted.n.map(|n| ("n".to_owned(), n.into())),
+        text("size", &wanted.size),
+        text("quality", &wanted.quality),
     ];
     let mut body = Map::new();
     for (name, value) in flags
         .into_iter()
         .flatten()
-        .chain(command.parameters.iter().cloned())
+        .chain(wanted.parameters.iter().cloned())
     {
         let is_about_the_reply = match name.as_str() {
             "stream" | "stream_options" | "partial_images" => true,

@@ -4,7 +4,7 @@ use super::save::Destination;
 use super::{Interrupts, Made, check, headline, interrupted, saved_elsewhere};
 use crate::catalogue::Catalogue;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::models::unknown;
+use crate::cli::models::guess;
 use crate::cli::place;
 use crate::cli::remote::{Answer, Server};
 use crate::config::Settings;
@@ -48,7 +48,8 @@ async fn call(
     }
     let answer = match server.post("/v1/images/generations", &request).await {
         Err(failure) if failure.is_unknown_model() => {
-            return Err(guess(&server, body, failure).await);
+            let model = body["model"].as_str().unwrap_or_default();
+            return Err(guess(&server, model, failure).await);
         }
         answer => answer?,
     };
@@ -107,14 +108,4 @@ async fn has_own_format(server: &Server, catalogue: &Catalogue, body: &Value) ->
     };
     let mut form = card["form_schema"].as_array().into_iter().flatten();
     form.any(|entry| entry["name"] == NAME)
-}
-
-/// The server does not have the model: asks it which it has, for a guess at what was meant.
-async fn guess(server: &Server, body: &Value, failure: Failure) -> Failure {
-    let Ok(list) = server.get("/v1/models?all=true").await else {
-        return failure;
-    };
-    let models = list["data"].as_array().into_iter().flatten();
-    let ids: Vec<&str> = models.filter_map(|model| model["id"].as_str()).collect();
-    unknown(body["model"].as_str().unwrap_or_default(), &ids)
 }

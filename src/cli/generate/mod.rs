@@ -1,7 +1,7 @@
 //! `pinhole generate`: alone on the data folder, or through the server that holds it.
 
 mod alone;
-mod body;
+pub(super) mod body;
 mod http;
 mod price;
 mod save;
@@ -14,6 +14,7 @@ use crate::config::{LogFormat, Origin, Settings};
 use crate::error::Error;
 use crate::types::{Money, Request};
 use alone::Opened;
+use body::Wanted;
 use clap::Args;
 use save::{Destination, Saved};
 use serde_json::{Value, json};
@@ -24,23 +25,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Args)]
 pub(super) struct Generate {
-    /// What the picture shows, or what a model of text is asked
-    prompt: String,
-    /// The model: an id or an alias of `pinhole models`
-    #[arg(short, long, value_name = "MODEL", default_value = "gpt-image-2")]
-    model: String,
-    /// A parameter of the model, repeatable; `pinhole models show MODEL` lists them
-    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = body::pair)]
-    parameters: Vec<(String, Value)>,
-    /// How many pictures [default: the model's, mostly 1]
-    #[arg(short, value_name = "COUNT")]
-    n: Option<u32>,
-    /// Width and height in pixels, like 1536x1024 [default: the model's]
-    #[arg(long, value_name = "WIDTHxHEIGHT")]
-    size: Option<String>,
-    /// How much work goes into it, like low, medium or high [default: the model's]
-    #[arg(long, value_name = "QUALITY")]
-    quality: Option<String>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// A file, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number; a text is printed]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -65,7 +51,7 @@ struct Made {
 
 impl Generate {
     pub(super) fn run(&self, place: &Place) -> Outcome {
-        let body = body::of(self)?;
+        let body = body::of(&self.wanted)?;
         if self.dry_run {
             return price::show(place, &body, self.json);
         }
@@ -90,8 +76,7 @@ impl Generate {
                 alone::close(&app, &mut interrupts).await;
                 shown
             }
-            Opened::Server(address) => {
-                let url = format!("http://{address}");
+            Opened::Server(url) => {
                 let made = http::generate(&url, settings, body, destination).await?;
                 self.show(&made, destination, started.elapsed())
             }
@@ -124,7 +109,7 @@ impl Generate {
         if std::io::stdout().is_terminal() {
             out::note(&format!(
                 "  Next:  pinhole models show {}   (its parameters and prices)",
-                self.model
+                self.wanted.model
             ));
             return Ok(());
         }
@@ -165,7 +150,7 @@ impl Generate {
     fn as_json(&self, made: &Made, took: Duration) -> Value {
         let images: Vec<Value> = made.images.iter().map(Saved::as_json).collect();
         json!({
-            "model": self.model,
+            "model": self.wanted.model,
             "task": made.task,
             "request": made.request,
             "quote": made.quote,

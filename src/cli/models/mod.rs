@@ -12,6 +12,7 @@ use crate::types::Money;
 use crate::types::words::nearest;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -44,19 +45,49 @@ enum Command {
         /// Its id or an alias
         id: String,
     },
+    /// Check model files as a server would, without starting one
+    Check {
+        /// Their folder [default: the configured one]
+        folder: Option<PathBuf>,
+    },
 }
 
 impl Models {
     pub(super) fn run(&self, place: &Place) -> Outcome {
-        let cards = block_on(cards(place))?;
+        let cards = || block_on(cards(place));
         match &self.command {
-            None => list(&cards, self.json),
-            Some(Command::Ls { json }) => list(&cards, *json),
-            Some(Command::Show { id, json: true }) => out::json(find(&cards, id)?),
-            Some(Command::Show { id, json: false }) => show::show(find(&cards, id)?),
-            Some(Command::Schema { id }) => out::json(&find(&cards, id)?["form_schema"]),
+            Some(Command::Check { folder }) => check(place, folder.as_deref()),
+            None => list(&cards()?, self.json),
+            Some(Command::Ls { json }) => list(&cards()?, *json),
+            Some(Command::Show { id, json: true }) => out::json(find(&cards()?, id)?),
+            Some(Command::Show { id, json: false }) => show::show(find(&cards()?, id)?),
+            Some(Command::Schema { id }) => out::json(&find(&cards()?, id)?["form_schema"]),
         }
     }
+}
+
+/// Every mistake in a folder of model files, or how many models there are with it.
+fn check(place: &Place, folder: Option<&Path>) -> Outcome {
+    let folder = match folder {
+        Some(named) if !named.is_dir() => {
+            return Err(Failure::usage(format!(
+                "there is no folder {}",
+                named.display()
+            )));
+        }
+        Some(named) => Some(named.to_owned()),
+        None => place.load()?.settings.catalogue,
+    };
+    let loaded = Catalogue::load(folder.as_deref());
+    let catalogue = loaded.map_err(|problems| StartError::Catalogue(problems.to_string()))?;
+    let with = folder.map_or_else(
+        || "no files of your own".to_owned(),
+        |it| it.display().to_string(),
+    );
+    out::print(&format!(
+        "ok: {} models, with {with}",
+        catalogue.models().len()
+    ))
 }
 
 /// The catalogue of this machine, with the operator's own files.
@@ -120,6 +151,16 @@ pub(super) fn unknown(id: &str, known: &[&str]) -> Failure {
         Some(meant) => failure.fix(format!("did you mean `{meant}`?")),
         None => failure.fix("`pinhole models` says what each can do"),
     }
+}
+
+/// A server does not have the model: asks it which it has, for a guess at what was meant.
+pub(super) async fn guess(server: &Server, id: &str, failure: Failure) -> Failure {
+    let Ok(list) = server.get("/v1/models?all=true").await else {
+        return failure;
+    };
+    let models = list["data"].as_array().into_iter().flatten();
+    let ids: Vec<&str> = models.filter_map(|model| model["id"].as_str()).collect();
+    unknown(id, &ids)
 }
 
 fn list(cards: &[Value], json: bool) -> Outcome {

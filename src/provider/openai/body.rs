@@ -16,9 +16,9 @@ const OURS: &[&str] = &["model", "n", "stream", "partial_images", "response_form
 
 /// The fields of a call, without images.
 pub(super) fn fields(call: &Call, variant: &Variant, previews: u32) -> Map<String, Value> {
-    let mut fields: Map<String, Value> = declared(call)
-        .filter(|(name, _)| !OURS.contains(&name.as_str()))
-        .collect();
+    let is_theirs = |name: &str, value: &Value| !OURS.contains(&name) && !value.is_null();
+    let mut fields = call.fields.clone();
+    fields.retain(|name, value| is_theirs(name, value));
     let mut set = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     set("model", call.upstream_model.as_str().into());
     set("n", call.part.count.into());
@@ -37,14 +37,6 @@ pub(super) fn fields(call: &Call, variant: &Variant, previews: u32) -> Map<Strin
         fields.insert("seed".to_owned(), random_seed().into());
     }
     fields
-}
-
-/// The parameters under the upstream's names. (The target's own mapping takes this place.)
-fn declared(call: &Call) -> impl Iterator<Item = (String, Value)> + '_ {
-    let parameters = call.request.parameters().iter();
-    parameters
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| (name.clone(), value.clone()))
 }
 
 fn random_seed() -> u32 {

@@ -15,7 +15,7 @@ use super::replay::not_stored;
 use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, Traits, Verdict};
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
-use crate::types::{FailKind, Modality, Picture, Usage};
+use crate::types::{FailKind, Modality, Picture, Request, Usage};
 use bytes::Bytes;
 use directive::{Directives, Fail};
 use draw::Scene;
@@ -212,15 +212,7 @@ impl Job {
         let request = &*call.request;
         let (prompt, directives) =
             directive::split(request.prompt()).map_err(|error| rejected(&error.to_string()))?;
-        let size = request
-            .text("size")
-            .or_else(|| request.text("aspect_ratio"));
-        let tier = ["resolution", "quality"]
-            .into_iter()
-            .find_map(|name| request.text(name))
-            .filter(|tier| is_tier(tier));
-        let (width, height) =
-            size::pixels(size, tier).map_err(|error| rejected(&error.to_string()))?;
+        let (width, height) = size_of(request).map_err(|error| rejected(&error.to_string()))?;
         let format = match request.text("output_format") {
             Some("jpeg" | "jpg") => Format::Jpeg,
             Some("webp") => Format::Webp,
@@ -348,6 +340,21 @@ fn broke_off() -> ProviderError {
         FailKind::Upstream,
         "the upstream broke off, as the prompt asked",
     )
+}
+
+/// The size that the request says exactly, else one that fits its ratio and tier.
+fn size_of(request: &Request) -> Result<(u32, u32), size::SizeError> {
+    if let Some(exact) = request.pixels() {
+        return size::exactly(exact);
+    }
+    let ratio = request
+        .text("size")
+        .or_else(|| request.text("aspect_ratio"));
+    let tier = ["resolution", "quality"]
+        .into_iter()
+        .find_map(|name| request.text(name))
+        .filter(|tier| is_tier(tier));
+    size::pixels(ratio, tier)
 }
 
 /// Some models call the tier `quality`, and some mean something else by that word.

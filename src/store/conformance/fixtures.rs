@@ -6,8 +6,8 @@ use crate::store::{
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey, CreditLine, FailKind,
-    Failure, Format, Millis, Mode, Money, Part, Picture, Quote, Request, Task, TaskEnd, TaskId,
-    Usage,
+    Failure, FileId, Format, InputFile, Millis, Mode, Money, Part, Picture, Quote, Request, Task,
+    TaskEnd, TaskId, Usage,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -91,6 +91,8 @@ impl Customer {
             public_url: "https://images.example".to_owned(),
             spend: None,
             idempotency: None,
+            asked: None,
+            files: Vec::new(),
             most_waiting: 1000,
             start: None,
             at: NOW,
@@ -264,6 +266,19 @@ pub fn picture() -> Picture {
         format: Format::Webp,
         width: 1024,
         height: 1536,
+    }
+}
+
+/// An uploaded file of this account that lives for a minute.
+pub fn file(account: &Account, bytes: u64) -> InputFile {
+    InputFile {
+        id: FileId::new(),
+        account: account.id.clone(),
+        name: "a \"cat\".png".to_owned(),
+        purpose: "vision".to_owned(),
+        picture: Picture { bytes, ..picture() },
+        created_at: NOW,
+        expires_at: Millis(NOW.0 + 60_000),
     }
 }
 

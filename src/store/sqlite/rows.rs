@@ -3,8 +3,8 @@
 use crate::store::{Result, StoreError};
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey,
-    CreditLine, FailKind, Failure, Finish, Format, KeyId, Millis, Mode, Money, Part, Picture,
-    Quote, Task, TaskId, TaskState, Text, UpstreamId, Usage,
+    CreditLine, FailKind, Failure, FileId, Finish, Format, InputFile, KeyId, Millis, Mode, Money,
+    Part, Picture, Quote, Task, TaskId, TaskState, Text, UpstreamId, Usage,
 };
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
@@ -26,12 +26,15 @@ macro_rules! columns {
          input_text_tokens, input_image_tokens, output_tokens, upstream_ms"
     };
     (attempt) => {
-        "number, first_image, images, provider, upstream_model, unit_cost, state, upstream_id, \
-         fail_kind, fail_message, created_at"
+        "number, first_image, images, provider, upstream_model, unit_cost, attempts.state, upstream_id, \
+         attempts.fail_kind, attempts.fail_message, attempts.created_at"
     };
     (asset) => {
         "id, task, account, image_index, blob, bytes, hash, format, width, height, revised_prompt, \
          created_at, expires_at"
+    };
+    (file) => {
+        "id, account, name, purpose, blob, bytes, hash, format, width, height, created_at, expires_at"
     };
 }
 pub(super) use columns;
@@ -130,7 +133,7 @@ impl Cells<'_> {
         Ok(self.get::<Option<i64>>()?.map(Millis))
     }
 
-    fn unsigned(&mut self) -> Result<u64> {
+    pub fn unsigned(&mut self) -> Result<u64> {
         self.get::<i64>().map(i64::cast_unsigned)
     }
 
@@ -178,6 +181,14 @@ impl Cells<'_> {
 
     pub fn task_id(&mut self) -> Result<TaskId> {
         self.get::<String>().map(TaskId::trusted)
+    }
+
+    pub fn file_id(&mut self) -> Result<FileId> {
+        self.get::<String>().map(FileId::trusted)
+    }
+
+    pub fn blob_key(&mut self) -> Result<BlobKey> {
+        self.get::<String>().map(BlobKey::trusted)
     }
 
     pub fn state(&mut self) -> Result<TaskState> {
@@ -298,17 +309,33 @@ impl Cells<'_> {
             task: self.task_id()?,
             account: self.account_id()?,
             index: self.get()?,
-            picture: Picture {
-                blob: self.get::<String>().map(BlobKey::trusted)?,
-                bytes: self.unsigned()?,
-                hash: self.get()?,
-                format: self.word(Format::from_name)?,
-                width: self.get()?,
-                height: self.get()?,
-            },
+            picture: self.picture()?,
             revised_prompt: self.get()?,
             created_at: self.millis()?,
             expires_at: self.optional_millis()?,
+        })
+    }
+
+    fn picture(&mut self) -> Result<Picture> {
+        Ok(Picture {
+            blob: self.blob_key()?,
+            bytes: self.unsigned()?,
+            hash: self.get()?,
+            format: self.word(Format::from_name)?,
+            width: self.get()?,
+            height: self.get()?,
+        })
+    }
+
+    pub fn file(&mut self) -> Result<InputFile> {
+        Ok(InputFile {
+            id: self.file_id()?,
+            account: self.account_id()?,
+            name: self.get()?,
+            purpose: self.get()?,
+            picture: self.picture()?,
+            created_at: self.millis()?,
+            expires_at: self.millis()?,
         })
     }
 }

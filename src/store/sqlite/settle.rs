@@ -132,7 +132,8 @@ fn write_end(tx: &Connection, task: &TaskId, bill: &Bill, ending: &Ending<'_>) -
     execute(
         tx,
         "UPDATE tasks SET state = ?2, completed_at = ?3, fail_kind = ?4, fail_message = ?5, captured = ?6, \
-         input_text_tokens = ?7, input_image_tokens = ?8, output_tokens = ?9, upstream_ms = ?10 WHERE id = ?1",
+         input_text_tokens = ?7, input_image_tokens = ?8, output_tokens = ?9, upstream_ms = ?10, \
+         images = (SELECT count(*) FROM assets WHERE assets.task = ?1) WHERE id = ?1",
         params![
             task.as_str(),
             state.name(),

@@ -2,10 +2,11 @@
 
 use super::money::{Transfer, count_spend, transfer};
 use super::rows::{all, columns, execute, first, insert, json};
-use super::{assets, attempts, idempotency, texts};
+use super::{assets, attempts, files, idempotency, texts};
 use crate::store::ledger::Kind;
 use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
+    UnansweredTask,
 };
 use crate::types::{AccountId, KeyId, Millis, Modality, Money, Task, TaskId, TaskState};
 use rusqlite::{Connection, params};
@@ -21,6 +22,7 @@ pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> 
     if admission.start.is_none() {
         check_room(tx, &admission.key, admission.most_waiting)?;
     }
+    files::check_all(tx, &admission.account, &admission.files)?;
     insert_task(tx, admission)?;
     insert_inputs(tx, admission)?;
     if let Some(window) = &admission.spend {
@@ -67,8 +69,8 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
     insert(
         tx,
         "INSERT INTO tasks (id, account, key, mode, request, quote_unit, quote_total, hold, lane, public_url, \
-         spend_window, state, worker, fence, created_at, started_at, quote_rates) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         spend_window, state, worker, fence, created_at, started_at, model, quote_rates, asked) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         params![
             admission.task.as_str(),
             admission.account.as_str(),
@@ -86,7 +88,9 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
             fence,
             admission.at.0,
             started_at,
+            admission.request.model(),
             admission.quote.rates.as_ref().map(json).transpose()?,
+            admission.asked,
         ],
         || format!("task {}", admission.task),
     )
@@ -234,7 +238,7 @@ pub(super) fn get(tx: &Connection, task: &TaskId) -> Result<Task> {
     )
 }
 
-fn with_results(tx: &Connection, task: Task) -> Result<Task> {
+pub(super) fn with_results(tx: &Connection, task: Task) -> Result<Task> {
     let text = match task.request.modality() {
         Modality::Text => texts::of_task(tx, &task.id)?,
         _ => None,
@@ -244,6 +248,27 @@ fn with_results(tx: &Connection, task: Task) -> Result<Task> {
         text,
         ..task
     })
+}
+
+/// Both parts of the statement go through what is unfinished, not through the history.
+pub(super) fn unanswered(tx: &Connection, since: Millis) -> Result<Vec<UnansweredTask>> {
+    all(
+        tx,
+        "SELECT id, key, asked, created_at FROM tasks \
+         WHERE state = 'pending' AND asked IS NOT NULL AND created_at > ?1 \
+         UNION ALL \
+         SELECT id, key, asked, created_at FROM tasks \
+         WHERE state = 'processing' AND asked IS NOT NULL AND created_at > ?1",
+        [since.0],
+        |row| {
+            Ok(UnansweredTask {
+                task: row.task_id()?,
+                key: row.key_id()?,
+                asked: row.get()?,
+                created_at: row.millis()?,
+            })
+        },
+    )
 }
 
 pub(super) fn queue(tx: &Connection) -> Result<Vec<QueueDepth>> {
