@@ -868,7 +868,7 @@ fn model_files_are_checked_without_a_server() {
     std::fs::create_dir(&folder).expect("a folder");
     write("id = \"mine\"\nextends = \"sketch\"\n");
     let said = place.run(&["models", "check", "models"]).exits(0).out();
-    assert!(said.contains("ok: 8 models, with models"), "{said}");
+    assert!(said.contains("ok: 9 models, with models"), "{said}");
     write("id = \"mine\"\nextend = \"sketch\"\n");
     let refused = place.run(&["models", "check", "models"]).exits(1).stderr;
     let reason = "models/mine.toml:2:1: unknown field `extend`";
