@@ -5,6 +5,7 @@ use super::name::Name;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::find_task;
 use super::{Api, body, stream};
+use crate::catalogue;
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::engine::{Accepted, Ask};
@@ -159,6 +160,7 @@ pub(super) async fn quote(
                 "unit": quoted.quote.unit,
                 "amount": quoted.quote.total,
                 "currency": "USD",
+                "price": quoted.row.as_ref().map(catalogue::price_json),
             });
             json_response(StatusCode::OK, body.to_string())
         }

@@ -2,7 +2,7 @@
 //!
 //! One TOML file a model, in `catalogue/<modality>/`, compiled in; a folder of the operator's replaces and
 //! adds. Everything else is derived: the schema check ([`check`]), the form ([`form`]), request examples
-//! ([`example`]), prices ([`quote`]). Files are read by [`Catalogue::load`] alone; all else is pure. Nothing
+//! ([`example`], printed by [`snippet`]), prices ([`quote`]). Files are read by [`Catalogue::load`] alone; all else is pure. Nothing
 //! here knows a dialect, a provider's wire or an account.
 
 mod adapt;
@@ -18,18 +18,19 @@ mod price;
 mod schema;
 mod self_check;
 mod size;
+pub mod snippet;
 mod value;
 mod words;
 
 pub use checked::{Checked, ImageInput, Rules};
 pub use decimal::Decimal;
 pub use file::{Place, Problem};
-pub use form::{example, example_of, form, pricing};
+pub use form::{example, example_of, form, price_json, pricing};
 pub use model::{
     Also, Choice, Condition, Forbid, Kind, Modality, Model, Parameter, PriceRow, Range, Span,
     Status, Target, Unit, When,
 };
-pub use price::{cost, cost_of_usage, quote};
+pub use price::{cost, cost_of_usage, price_row, quote};
 pub use schema::check;
 pub use size::parse_size;
 

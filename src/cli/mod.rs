@@ -4,6 +4,7 @@
 //! HTTP to the server that holds the folder; administration opens the rows directly, whether or not a server runs.
 
 mod accounts;
+mod call;
 mod config;
 mod credits;
 mod failure;
@@ -13,8 +14,11 @@ mod ledger;
 mod models;
 mod out;
 mod place;
+mod price;
+mod quote;
 mod remote;
 mod serve;
+mod snippet;
 mod task;
 
 use crate::config::{LogFormat, Settings};
@@ -52,6 +56,11 @@ enum Command {
     Generate(generate::Generate),
     /// List the models, their parameters and prices
     Models(models::Models),
+    /// Show a call to a model as code: curl, Python, JavaScript or this command line
+    Snippet(snippet::Snippet),
+    /// Say what a call costs, and why
+    #[command(visible_alias = "price")]
+    Quote(quote::Quote),
     /// Look at a task
     Task(task::Task),
     /// Make, list, revoke and import API keys
@@ -87,6 +96,8 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Serve(command)) => command.run(place),
         Some(Command::Generate(command)) => command.run(place),
         Some(Command::Models(command)) => command.run(place),
+        Some(Command::Snippet(command)) => command.run(place),
+        Some(Command::Quote(command)) => command.run(place),
         Some(Command::Task(command)) => command.run(place),
         Some(Command::Keys(command)) => command.run(place),
         Some(Command::Accounts(command)) => command.run(place),

@@ -7,6 +7,7 @@ use crate::store::{self, Store, StoreError};
 use crate::types::words::nearest;
 use crate::types::{Account, CreditLine, Millis, Secret};
 use clap::Args;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,6 +65,27 @@ pub(super) fn server() -> Option<String> {
     let url = variable("PINHOLE_URL")?;
     let url = url.trim_end_matches('/');
     Some(url.strip_suffix("/v1").unwrap_or(url).to_owned())
+}
+
+/// Where the server is reached that a call goes to: the one that is named, else the one that these settings start.
+pub(super) fn base_url(place: &Place) -> Outcome<String> {
+    if let Some(url) = server() {
+        return Ok(url);
+    }
+    let settings = place.load()?.settings;
+    let own = format!("http://{}", reachable(settings.listen));
+    Ok(settings.public_url.unwrap_or(own))
+}
+
+/// Who listens everywhere is reached at home.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
 }
 
 /// A key, and where it came from.

@@ -16,5 +16,6 @@ mod scripted;
 mod sdks;
 mod server;
 mod shapes;
+mod snippets;
 mod stream;
 mod tasks;

@@ -1,19 +1,18 @@
 //! Alone on the data folder: the engine without a listener, on the same path that HTTP takes.
 
 use super::save::Destination;
-use super::{Interrupts, Made, body, find, headline, interrupted, saved_elsewhere};
+use super::{Interrupts, Made, body, headline, interrupted, saved_elsewhere};
 use crate::app::{App, StartError};
 use crate::cli::failure::{Exit, Failure, Outcome};
-use crate::cli::out;
 use crate::cli::place::{self, Key};
+use crate::cli::{models, out};
 use crate::config::Settings;
-use crate::engine::Ask;
 use crate::engine::{Accepted, Origin};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Mode, Money, Task};
 use futures::TryStreamExt;
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,23 +49,12 @@ pub(super) async fn open(settings: &Settings) -> Outcome<Opened> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Err(StartError::Locked(Some(address))) => {
-                let parsed = address.parse().map(reachable).map(Opened::Server);
+                let parsed = address.parse().map(place::reachable).map(Opened::Server);
                 return parsed.map_err(|_| StartError::Locked(Some(address)).into());
             }
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Who listens everywhere is reached at home.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        });
-    }
-    address
 }
 
 /// Accepts, waits, saves.
@@ -85,13 +73,10 @@ pub(super) async fn generate(
         public_url: settings.public_url.clone().unwrap_or_else(listen),
         reject_adaptation: false,
     };
-    let ask = Ask {
-        draft: body::draft(request)?,
-        ..Ask::default()
-    };
+    let ask = body::ask(request, engine.blobs()).await?;
     let accepted = engine.generate(&caller, ask, origin).await;
     let accepted = accepted.map_err(|error| match error.kind {
-        Kind::ModelNotFound => find(engine.catalogue(), request)
+        Kind::ModelNotFound => models::named(engine.catalogue(), body::model(request))
             .err()
             .unwrap_or_else(|| error.into()),
         _ => error.into(),

@@ -1,9 +1,9 @@
 //! `pinhole generate`: alone on the data folder, or through the server that holds it.
 
 mod alone;
-mod body;
+pub(super) mod body;
+mod dry_run;
 mod http;
-mod price;
 mod save;
 
 use super::failure::{Exit, Failure, Outcome};
@@ -35,6 +35,12 @@ pub(super) struct Generate {
     /// How many pictures [default: the model's, mostly 1]
     #[arg(short, value_name = "COUNT")]
     n: Option<u32>,
+    /// An input image, repeatable: the model edits or combines them instead of starting from nothing
+    #[arg(short, long = "image", value_name = "FILE")]
+    images: Vec<PathBuf>,
+    /// Where the first input image is repainted: a PNG of its size that is transparent there
+    #[arg(long, value_name = "FILE", requires = "images")]
+    mask: Option<PathBuf>,
     /// Width and height in pixels, like 1536x1024 [default: the model's]
     #[arg(long, value_name = "WIDTHxHEIGHT")]
     size: Option<String>,
@@ -66,8 +72,9 @@ impl Generate {
     pub(super) fn run(&self, place: &Place) -> Outcome {
         let body = body::of(self)?;
         if self.dry_run {
-            return price::show(place, &body, self.json);
+            return dry_run::show(place, &body, self.json);
         }
+        let body = body::attach(self, body)?;
         let destination = Destination::of(self.output.as_deref(), &body, self.json)?;
         let settings = quiet_settings(place)?;
         start_logs(&settings);
@@ -119,7 +126,7 @@ impl Generate {
         }
         if std::io::stdout().is_terminal() {
             out::note(&format!(
-                "  Next:  pinhole models show {}   (its parameters and prices)",
+                "  Next:  pinhole snippet {} --lang python",
                 self.model
             ));
             return Ok(());
@@ -152,21 +159,8 @@ impl Generate {
     }
 }
 
-fn find<'a>(catalogue: &'a Catalogue, body: &Value) -> Outcome<&'a catalogue::Model> {
-    let id = body["model"].as_str().unwrap_or_default();
-    let found = catalogue.find(id).map(|model| &**model);
-    found.ok_or_else(|| {
-        let ids: Vec<&str> = catalogue
-            .models()
-            .iter()
-            .map(|model| model.id.as_str())
-            .collect();
-        models::unknown(id, &ids)
-    })
-}
-
 fn check(catalogue: &Catalogue, body: &Value) -> Outcome<Checked> {
-    let model = find(catalogue, body)?;
+    let model = models::named(catalogue, body::model(body))?;
     let checked = catalogue::check(model, body::draft(body)?, &Rules::default());
     Ok(checked.map_err(Error::faults)?)
 }
