@@ -63,3 +63,18 @@ async fn openai_for_python_runs_unchanged() {
 async fn openai_for_node_runs_unchanged() {
     run("node", "openai_node.mjs").await;
 }
+
+#[tokio::test]
+async fn the_ai_sdk_runs_unchanged() {
+    run("node", "ai_sdk.mjs").await;
+}
+
+#[tokio::test]
+async fn langchain_runs_unchanged() {
+    run("node", "langchain.mjs").await;
+}
+
+#[tokio::test]
+async fn litellm_runs_unchanged() {
+    run("CLIENTS/litellm/venv/bin/python", "litellm_python.py").await;
+}
