@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 use std::time::Duration;
 
 /// Where a body of any shape may hold pictures, in every way that the catalogue and the dialects read one.
-const IMAGE_FIELDS: Fields = Fields(&[
+pub(super) const IMAGE_FIELDS: Fields = Fields(&[
     "$.image",
     "$.image.url",
     "$.image.image_url",

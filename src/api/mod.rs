@@ -16,6 +16,9 @@ mod serve;
 mod stream;
 mod tasks;
 
+#[cfg(test)]
+mod golden;
+
 pub use auth::{Keys, REFRESH};
 pub use router::router;
 pub use serve::{Listening, serve};

@@ -71,7 +71,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
 }
 
 /// A model as the API shows it: OpenAI's fields first, then ours.
-fn card(model: &Model, unavailable: Option<String>) -> Value {
+pub(super) fn card(model: &Model, unavailable: Option<String>) -> Value {
     let operations: Vec<_> = model
         .operations
         .iter()

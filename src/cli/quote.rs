@@ -40,7 +40,9 @@ fn needed(form: &Value, operation: Operation) -> Value {
     let mut has_image = false;
     let is_needed = |entry: &&Value| {
         // Whether an edit must bring its image is told by the operation, not by every form.
-        let is_image = operation == Operation::Edit && entry["kind"] == "images" && !has_image;
+        let is_picture = entry["kind"] == "images" || entry["kind"] == "image";
+        let is_image =
+            operation == Operation::Edit && is_picture && entry["name"] != "mask" && !has_image;
         has_image |= is_image;
         is_image || entry["required"] == true
     };

@@ -61,7 +61,7 @@ impl Snippet {
         out::print(&code)
     }
 
-    /// A call that the model refuses is no example. The form's own need no check, and a price is not asked for.
+    /// A call that the model refuses is no example; one that only nobody serves at the moment is.
     fn check(&self, place: &Place, example: &Example) -> Outcome {
         match price::of(place, &example.body()) {
             Err(failure) if !failure.is_unavailable_model() => Err(failure),

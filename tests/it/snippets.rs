@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// No example takes longer than this, however busy the machine is.
+const LONGEST: Duration = Duration::from_secs(300);
+
 /// How many examples run at once: as many as a test key may have tasks.
 const AT_ONCE: usize = 2;
 
@@ -60,7 +63,7 @@ impl Bench {
             .env("PINHOLE_API_KEY", &app.key)
             .env("PINHOLE_MIN_FREE_MIB", "0")
             .env("NO_PROXY", "127.0.0.1")
-            .timeout(Duration::from_secs(60))
+            .timeout(LONGEST)
             .output()
             .expect("it starts");
         let told = [ran.stdout, ran.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
