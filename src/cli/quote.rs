@@ -26,7 +26,14 @@ impl Quote {
         let operation = self.call.operation(card)?;
         let needed = needed(&card["form_schema"], operation);
         let example = self.call.example(card, &needed)?;
-        let price = price::of(place, &example.body())?;
+        let has_prices = card["pricing"]
+            .as_array()
+            .is_some_and(|rows| !rows.is_empty());
+        let price = match price::of(place, &example.body()) {
+            // A server refuses a live key what has no price; that is the answer here.
+            Err(failure) if failure.is_unavailable_model() && !has_prices => None,
+            price => price?,
+        };
         if self.json {
             return out::json(&as_json(&example, price.as_ref()));
         }

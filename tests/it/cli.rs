@@ -939,4 +939,10 @@ fn a_quote_has_the_markup_of_whoever_asks_and_so_has_a_servers() {
     assert_eq!(here["price"]["amount"], "0.053000");
     let server = Server::start(&place);
     assert_eq!(ask(&[("PINHOLE_URL", &server.url())]), here);
+    let mut unpriced = place.command(&["quote", "gpt-image-2-beta"]);
+    unpriced
+        .env("PINHOLE_URL", server.url())
+        .env("PINHOLE_API_KEY", &key);
+    let ran = Ran::of(unpriced.output().expect("it starts")).exits(0);
+    assert!(ran.out().contains("not set"), "{}", ran.out());
 }
