@@ -74,7 +74,9 @@ pub(super) async fn read_form(
     body: Body,
     dialect: &dyn Dialect,
 ) -> Result<Ask, Error> {
-    let intake = read_parts(api, headers, boundary, body).await?.into_intake();
+    let intake = read_parts(api, headers, boundary, body)
+        .await?
+        .into_intake();
     Ok(Ask {
         draft: dialect.decode(&intake)?,
         intake,

@@ -1,8 +1,6 @@
 //! Every route, grouped by who calls it.
 
-use super::{
-    Api, account, chat, files, images, linger, models, ops, task_service, tasks, uploads,
-};
+use super::{Api, account, chat, files, images, linger, models, ops, task_service, tasks, uploads};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;

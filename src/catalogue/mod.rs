@@ -2,7 +2,8 @@
 //!
 //! One TOML file a model, in `catalogue/<modality>/`, compiled in; a folder of the operator's replaces and
 //! adds. Everything else is derived: the schema check ([`check`]), the form ([`form`]), its JSON Schema
-//! ([`json_schema`]), request examples ([`example`]), prices ([`quote`]). Files are read by [`Catalogue::load`] alone; all else is pure. Nothing
+//! ([`json_schema`]), request examples ([`example`], printed by [`snippet`]), prices ([`quote`]). Files are read by
+//! [`Catalogue::load`] alone; all else is pure. Nothing
 //! here knows a dialect, a provider's wire or an account.
 
 mod adapt;
@@ -21,19 +22,20 @@ mod price;
 mod schema;
 mod self_check;
 mod size;
+pub mod snippet;
 mod value;
 mod words;
 
 pub use checked::{Checked, ImageInput, Rules};
 pub use decimal::Decimal;
 pub use file::{Place, Problem};
-pub use form::{example, example_of, form, pricing};
+pub use form::{example, example_of, form, price_json, pricing};
 pub use json_schema::json_schema;
 pub use model::{
     Also, Choice, Condition, Forbid, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target,
     Unit, When,
 };
-pub use price::{cost, cost_rates, quote};
+pub use price::{cost, cost_rates, price_row, quote};
 pub use schema::check;
 pub use size::parse_size;
 

@@ -109,4 +109,3 @@ async fn has_own_format(server: &Server, catalogue: &Catalogue, body: &Value) ->
     let mut form = card["form_schema"].as_array().into_iter().flatten();
     form.any(|entry| entry["name"] == NAME)
 }
-
