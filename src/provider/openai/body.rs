@@ -6,7 +6,7 @@
 use super::variant::{Edits, Variant};
 use crate::blob::BlobError;
 use crate::provider::{Call, ProviderError, Verdict};
-use crate::types::{FailKind, Picture};
+use crate::types::{FailKind, Modality, Picture};
 use reqwest::Body;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value};
@@ -65,6 +65,7 @@ pub(super) fn refuse(call: &Call, variant: &Variant) -> Result<(), ProviderError
     let is_edit = !call.request.images().is_empty();
     let mask = variant.edits.as_ref().and_then(|edits| edits.mask);
     match variant.prompt_tag {
+        _ if call.request.modality() != Modality::Image => no("makes images only"),
         Some(tag) if call.request.prompt().contains(tag) => {
             no(&format!("does not take `{tag}` in a prompt"))
         }
