@@ -5,6 +5,7 @@ mod again;
 mod app;
 mod architecture;
 mod billing;
+mod breaker;
 mod chat;
 mod cli;
 mod client;

@@ -608,6 +608,7 @@ async fn what_nobody_can_tell_is_unknown_booked_as_a_loss_and_never_sent_again()
     let mock = Mock::start();
     let other = [
         mock.settings("openai", "/v1", &[]),
+        mock.settings("another", "/v1", &[]),
         mock.settings("early", "/early/v1", &[]),
         mock.settings(
             "hasty",
@@ -616,7 +617,9 @@ async fn what_nobody_can_tell_is_unknown_booked_as_a_loss_and_never_sent_again()
         ),
     ];
     let app = app(&mock, &other).await;
-    for fault in [
+    // By two, so that the breaker of neither opens.
+    let models = ["two-openai", "two-another"].into_iter().cycle();
+    let faults = [
         "[mock:status=408]",
         "[mock:status=504]",
         "[mock:proxy=502]",
@@ -628,8 +631,9 @@ async fn what_nobody_can_tell_is_unknown_booked_as_a_loss_and_never_sent_again()
         "[mock:cut]",
         "[mock:huge]",
         "[mock:close]",
-    ] {
-        check(&app, &mock, "two-openai", fault, 1, &UNKNOWN).await;
+    ];
+    for (fault, model) in faults.into_iter().zip(models) {
+        check(&app, &mock, model, fault, 1, &UNKNOWN).await;
     }
     check(&app, &mock, "two-early", "", 1, &UNKNOWN).await;
     for fault in ["[mock:silence]", "[mock:stall]"] {
