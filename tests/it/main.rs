@@ -12,6 +12,8 @@ mod client;
 mod connections;
 mod disk;
 mod engine;
+mod fault_proxy;
+mod faults;
 mod files;
 mod hostile;
 mod images;
