@@ -25,6 +25,7 @@ mod scripted;
 mod sdks;
 mod server;
 mod shapes;
+mod snippets;
 mod stream;
 mod task_cli;
 mod task_service;

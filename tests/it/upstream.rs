@@ -214,6 +214,29 @@ async fn three_pictures_come_and_tokens_are_what_they_cost() {
 }
 
 #[tokio::test]
+async fn tokens_that_were_counted_for_nothing_are_the_operators_loss() {
+    let mock = Mock::start();
+    let app = app(&mock, &[mock.settings("openai", "/v1", &[])]).await;
+    let customer = app.customer("1.00").await;
+    // The stand-in counts 1 token of text, 1000 of images that went in and 1000 of output, and brings no image.
+    let reply = customer
+        .generate(body("gpt-image-2", "a boat [mock:zero]", json!({})))
+        .await;
+    reply.refused(504, "outcome_unknown");
+    let micros = 5 + 8 * 1000 + 30 * 1000;
+    assert_eq!(lost(&app).await, Money::from_micros(micros));
+    // Of one that broke off before it was counted nothing is known.
+    let reply = customer
+        .generate(body("gpt-image-2", "a boat [mock:close]", json!({})))
+        .await;
+    reply.refused(504, "outcome_unknown");
+    assert_eq!(lost(&app).await, Money::from_micros(micros));
+    assert_eq!(provider_cost(&app), 0);
+    customer.has("1.000000").await;
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn every_format_and_transparency_is_the_upstreams_own() {
     let mock = Mock::start();
     let app = app(&mock, &[mock.settings("openai", "/v1", &[])]).await;

@@ -26,7 +26,7 @@ macro_rules! columns {
          input_text_tokens, input_image_tokens, output_tokens, upstream_ms"
     };
     (attempt) => {
-        "number, first_image, images, provider, upstream_model, unit_cost, attempts.state, upstream_id, \
+        "number, first_image, attempts.images, provider, upstream_model, unit_cost, attempts.state, upstream_id, \
          attempts.fail_kind, attempts.fail_message, attempts.created_at"
     };
     (asset) => {
