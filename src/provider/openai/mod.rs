@@ -19,9 +19,8 @@
 //! proxy = "none"             # or a proxy's URL; without it HTTPS_PROXY and its like count
 //! ```
 //!
-//! A paid POST is sent once. reqwest's own retries are off; what remains below is told at `fault::of_transport`. A
-//! circuit breaker and a retry budget would stand around `OpenAi::call`: `ProviderError::retry_after` brings what they
-//! need.
+//! A paid POST is sent once. reqwest's own retries are off; what remains below is told at `fault::of_transport`. The
+//! circuit breaker and the retry budget are the engine's: `ProviderError::retry_after` brings what they need.
 
 mod body;
 mod fault;
@@ -181,6 +180,7 @@ impl OpenAi {
         }
         let mut error = self.error(call, class, said.as_ref());
         error.retry_after = retry_after;
+        error.is_of_model = status == 404;
         error
     }
 
