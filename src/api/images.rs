@@ -143,7 +143,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
             Ok(()) => answer(&api, &Flat, &task),
         }
     } else {
-        Pending::of_task(&task).answer()
+        Pending::of_task(&api, &task).await.answer()
     };
     marks.write(response.headers_mut());
     response
@@ -223,6 +223,7 @@ impl Patience {
 struct Pending {
     task: TaskId,
     state: TaskState,
+    ahead: Option<u64>,
     created_at: Millis,
 }
 
@@ -231,12 +232,14 @@ impl Pending {
         Self {
             task: accepted.task.clone(),
             state: accepted.state,
+            ahead: accepted.ahead,
             created_at: accepted.created_at,
         }
     }
 
-    fn of_task(task: &Task) -> Self {
+    async fn of_task(api: &Api, task: &Task) -> Self {
         Self {
+            ahead: api.0.engine.tasks_ahead(task).await,
             task: task.id.clone(),
             state: task.state,
             created_at: task.created_at,
@@ -244,12 +247,15 @@ impl Pending {
     }
 
     fn answer(&self) -> Response {
-        let body = json!({
+        let mut body = json!({
             "id": self.task.as_str(),
             "object": "image.task",
             "state": self.state.name(),
             "created": self.created_at.seconds(),
         });
+        if let Some(ahead) = self.ahead {
+            body["tasks_ahead"] = ahead.into();
+        }
         let mut response = json_response(StatusCode::ACCEPTED, body.to_string());
         let place = format!("/v1/images/generations/{}", self.task);
         if let Ok(place) = HeaderValue::try_from(place) {

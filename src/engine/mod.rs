@@ -24,6 +24,7 @@ mod recover;
 mod route;
 mod run;
 mod settle;
+mod turns;
 mod unanswered;
 mod usage;
 mod watch;
@@ -109,7 +110,7 @@ struct Inner {
     tracker: TaskTracker,
     limits: Limits,
     clock: Clock,
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
     watchers: Watchers,
     calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
