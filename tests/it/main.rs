@@ -18,6 +18,7 @@ mod files;
 mod hostile;
 mod images;
 mod kill;
+mod queue;
 mod reload;
 mod repeats;
 mod schema;
