@@ -5,7 +5,7 @@ use super::params::{Params, wrong};
 use super::prefer::Preferences;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::{check_kept, unknown_task};
-use super::{Api, body};
+use super::{Api, body, handed};
 use crate::dialect::task::{self, TaskShape};
 use crate::engine::Accepted;
 use crate::error::Error;
@@ -38,15 +38,18 @@ pub(super) async fn create(
     };
     match accepted.await {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
-        Ok(accepted) => {
+        Ok(mut accepted) => {
             tracing::info!(
                 task.id = %accepted.task,
                 model.id = accepted.request.model(),
                 mode = accepted.mode.name(),
                 "accepted"
             );
+            // A client that hangs up drops it with everything here.
+            let unanswered = accepted.unanswered.take();
             let patience = Preferences::of(&headers).wait.unwrap_or_default();
-            answer(&api, accepted, patience, received).await
+            let response = answer(&api, accepted, patience, received).await;
+            handed::over(response, unanswered)
         }
     }
 }

@@ -169,7 +169,10 @@ impl<'a> Run<'a> {
         while let Some(done) = calls.next().await {
             let done = done?;
             left -= 1;
-            usage = usage + done.usage;
+            // Failed work is free, also where the upstream counted tokens for it.
+            if let AttemptEnd::Succeeded { .. } = done.end {
+                usage = usage + done.usage;
+            }
             ends.push(done.end.clone());
             // The last call is stored by the settlement; those before it at once, because a crash would lose them.
             if left > 0 {
