@@ -3,7 +3,7 @@
 use super::accepted::{Accepted, Streaming};
 use super::check::{no_provider, refuse_what_is_not_built};
 use super::inputs::{Inputs, NamedFile, no_such_file};
-use super::lane::{Lane, Slot};
+use super::lane::Slot;
 use super::route::Route;
 use super::unanswered::{Judge, Sent, Unanswered};
 use super::{Engine, refusal, run};
@@ -15,8 +15,8 @@ use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Quote, Request, SpendCap,
-    SpendPeriod, Task, TaskId, TaskState, Usage,
+    Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Owner, Quote, Request,
+    SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -211,8 +211,13 @@ impl Engine {
             route,
             unanswered,
         } = ready;
-        let lane = self.0.lanes.get(route.lane(caller.key.mode));
-        let slot = lane.try_slot();
+        let owner = caller.owner();
+        let lane = route.lane(caller.key.mode);
+        let slot = self.0.lanes.try_slot(lane, &owner);
+        let ahead = match slot {
+            Some(_) => None,
+            None => Some(self.0.lanes.ahead_of_next(lane, &owner)),
+        };
         let stream = checked.stream.then_some(Streaming {
             include_usage: checked.include_usage,
         });
@@ -255,7 +260,7 @@ impl Engine {
                     admission,
                     inputs,
                     verdict,
-                    lane,
+                    owner,
                     slot.map(|slot| (slot, route)),
                 )
                 .await;
@@ -272,6 +277,7 @@ impl Engine {
                 quote,
                 adapted,
                 state,
+                ahead,
                 is_repeated: false,
                 stream,
                 request,
@@ -330,10 +336,10 @@ impl Engine {
         admission: Admission,
         inputs: Inputs,
         outcome: Outcome,
-        lane: Arc<Lane>,
+        owner: Owner,
         start: Option<(Slot, Route)>,
     ) {
-        let id = admission.task.clone();
+        let (id, lane) = (admission.task.clone(), admission.lane.clone());
         let started = admission
             .start
             .as_ref()
@@ -352,7 +358,7 @@ impl Engine {
             (Some(one), Some((slot, route))) if is_new => {
                 run::run(self, one, Some(route), slot).await;
             }
-            _ if is_new => lane.wake(),
+            _ if is_new => self.0.lanes.wait(&lane, &owner),
             _ => {}
         }
     }
@@ -376,6 +382,7 @@ impl Engine {
         let known = found.ok_or_else(Error::internal)?;
         let (mode, quote, state) = (known.mode, known.quote, known.state);
         let (request, created_at) = (Arc::clone(&known.request), known.created_at);
+        let ahead = self.tasks_ahead(&known).await;
         if known.state.is_terminal() {
             self.0.watchers.ended(Arc::new(known));
         }
@@ -385,6 +392,7 @@ impl Engine {
             quote,
             adapted,
             state,
+            ahead,
             is_repeated: true,
             stream,
             request,

@@ -28,6 +28,7 @@ mod recover;
 mod route;
 mod run;
 mod settle;
+mod turns;
 mod unanswered;
 mod usage;
 mod watch;
@@ -115,7 +116,7 @@ struct Inner {
     tracker: TaskTracker,
     limits: Limits,
     clock: Clock,
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
     passages: Passages,
     watchers: Watchers,
     calls: Arc<Calls>,
