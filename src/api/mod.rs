@@ -1,6 +1,7 @@
 //! HTTP: the only module that knows axum. A handler decodes, calls one engine function, encodes.
 
 mod account;
+mod admin;
 mod auth;
 mod body;
 mod chat;

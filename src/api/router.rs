@@ -1,6 +1,8 @@
 //! Every route, grouped by who calls it.
 
-use super::{Api, account, chat, files, images, linger, models, ops, task_service, tasks, uploads};
+use super::{
+    Api, account, admin, chat, files, images, linger, models, ops, task_service, tasks, uploads,
+};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
@@ -45,6 +47,7 @@ pub fn router(api: Api) -> Router {
         // browsers
         .route("/files/{asset}", get(files::show))
         // operators
+        .route("/admin/v1/providers", get(admin::providers))
         .route("/healthz", get(ops::health))
         .route("/readyz", get(ops::ready))
         .route("/metrics", get(ops::metrics))

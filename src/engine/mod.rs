@@ -208,6 +208,11 @@ impl Engine {
         self.0.passages.standings().collect()
     }
 
+    /// Everything that is turned on.
+    pub fn providers(&self) -> &Providers {
+        &self.0.providers
+    }
+
     /// The rows, for what only reads.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store

@@ -191,7 +191,10 @@ impl<'a> Run<'a> {
         let engine = self.engine;
         let until = Instant::now() + LONGEST_PAUSE;
         while let Some(route) = &self.route {
-            match route.without_paused(|provider| engine.0.passages.pause(provider)) {
+            match route
+                .clone()
+                .without_paused(|provider| engine.0.passages.pause(provider))
+            {
                 Ok(route) => {
                     self.route = Some(route);
                     break;

@@ -16,6 +16,7 @@ mod fault_proxy;
 mod faults;
 mod files;
 mod hostile;
+mod http2;
 mod images;
 mod kill;
 mod queue;

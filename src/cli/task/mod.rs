@@ -17,6 +17,7 @@ use crate::types::{Millis, TaskId};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use source::Source;
+pub(super) use source::working_server;
 
 #[derive(Args)]
 pub(super) struct Task {
