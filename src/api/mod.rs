@@ -3,12 +3,15 @@
 mod account;
 mod auth;
 mod body;
+mod document;
 mod files;
 mod images;
 mod linger;
+mod llms;
 mod marks;
 mod models;
 mod name;
+mod openapi;
 mod ops;
 mod reply;
 mod router;
@@ -34,6 +37,7 @@ struct Inner {
     keys: Keys,
     settings: Settings,
     metrics: PrometheusHandle,
+    openapi: openapi::Kept,
 }
 
 impl Api {
@@ -44,6 +48,7 @@ impl Api {
             keys,
             settings,
             metrics,
+            openapi: openapi::Kept::default(),
         }))
     }
 }

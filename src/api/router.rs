@@ -1,41 +1,123 @@
 //! Every route, grouped by who calls it.
 
-use super::{Api, account, files, images, linger, models, ops, tasks};
+use super::openapi::{self as of, Operation};
+use super::{Api, account, files, images, linger, llms, models, ops, tasks};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::HeaderValue;
+use axum::handler::Handler;
 use axum::http::header::HOST;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{self, MethodRouter};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 use tracing::Instrument;
 
+/// Every route with its description: the router serves this table, `/openapi.json` prints it.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        // OpenAI's clients
+        post(
+            "/v1/images/generations",
+            images::generate,
+            of::images::generate,
+        ),
+        get(
+            "/v1/images/generations/{task}",
+            images::show,
+            of::images::show,
+        ),
+        post("/v1/images/edits", images::edit, of::images::edit),
+        post(
+            "/v1/images/variations",
+            images::variations,
+            of::images::variations,
+        ),
+        post("/v1/quote", images::quote, of::images::quote),
+        get("/v1/models", models::list, of::models::list),
+        // An id may contain slashes.
+        get("/v1/models/{*id}", models::show, of::models::show)
+            .and("/v1/models/{id}/schema", of::models::show_schema),
+        get("/v1/balance", account::balance, of::account::balance),
+        // the task service's clients
+        get("/api/v1/tasks/{id}", tasks::show, of::tasks::show),
+        // browsers
+        get("/files/{asset}", files::show, of::files::show),
+        // operators and machines
+        get("/healthz", ops::health, of::ops::health),
+        get("/readyz", ops::ready, of::ops::ready),
+        get("/metrics", ops::metrics, of::ops::metrics),
+        get("/openapi.json", of::show, of::ops::openapi),
+        get("/llms.txt", llms::show, of::ops::llms),
+    ]
+}
+
+/// One route.
+pub(super) struct Route {
+    method: Method,
+    path: &'static str,
+    serve: MethodRouter<Api>,
+    /// What stands in the document, by path there: a route that ends in any path can be several.
+    described: Vec<(String, Operation)>,
+}
+
+fn get<H: Handler<T, Api>, T: 'static>(
+    path: &'static str,
+    handler: H,
+    described: fn() -> Operation,
+) -> Route {
+    Route::new(Method::GET, path, routing::get(handler), described)
+}
+
+fn post<H: Handler<T, Api>, T: 'static>(
+    path: &'static str,
+    handler: H,
+    described: fn() -> Operation,
+) -> Route {
+    Route::new(Method::POST, path, routing::post(handler), described)
+}
+
+impl Route {
+    fn new(
+        method: Method,
+        path: &'static str,
+        serve: MethodRouter<Api>,
+        described: fn() -> Operation,
+    ) -> Self {
+        // `{*id}` is the router's word for a name with slashes.
+        let documented = path.replace("{*", "{");
+        Self {
+            method,
+            path,
+            serve,
+            described: vec![(documented, described())],
+        }
+    }
+
+    /// What else this route serves.
+    fn and(mut self, path: &str, described: fn() -> Operation) -> Self {
+        self.described.push((path.to_owned(), described()));
+        self
+    }
+
+    /// Method, path and description of everything that it serves.
+    pub(super) fn described(&self) -> impl Iterator<Item = (&Method, &str, &Operation)> {
+        let described = self.described.iter();
+        described.map(|(path, operation)| (&self.method, path.as_str(), operation))
+    }
+}
+
 /// The service as clients see it.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        // OpenAI's clients
-        .route("/v1/images/generations", post(images::generate))
-        .route("/v1/images/generations/{task}", get(images::show))
-        .route("/v1/images/edits", post(images::edit))
-        .route("/v1/images/variations", post(images::variations))
-        .route("/v1/quote", post(images::quote))
-        .route("/v1/models", get(models::list))
-        // … and, below it, `{id}/schema`: an id may contain slashes.
-        .route("/v1/models/{*id}", get(models::show))
-        .route("/v1/balance", get(account::balance))
-        // the task service's clients
-        .route("/api/v1/tasks/{id}", get(tasks::show))
-        // browsers
-        .route("/files/{asset}", get(files::show))
-        // operators
-        .route("/healthz", get(ops::health))
-        .route("/readyz", get(ops::ready))
-        .route("/metrics", get(ops::metrics))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| {
+            router.route(route.path, route.serve)
+        })
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::wrong_method)
         .layer(from_fn(mark))
@@ -45,8 +127,8 @@ pub fn router(api: Api) -> Router {
 /// What `PINHOLE_METRICS_LISTEN` serves.
 pub(super) fn metrics_router(api: Api) -> Router {
     Router::new()
-        .route("/metrics", get(ops::open_metrics))
-        .route("/healthz", get(ops::health))
+        .route("/metrics", routing::get(ops::open_metrics))
+        .route("/healthz", routing::get(ops::health))
         .with_state(api)
 }
 
