@@ -11,6 +11,7 @@ mod engine;
 mod files;
 mod images;
 mod kill;
+mod openapi;
 mod repeats;
 mod scripted;
 mod sdks;

@@ -1,23 +1,31 @@
 //! OpenAI's own SDKs, pinned, run unchanged: `tests/clients/`. `scripts/test` installs them and says where.
 
 use crate::app::Setup;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where `scripts/test` has put the SDKs.
 const INSTALLED: &str = "TEST_CLIENTS";
 
+/// The folder; `None`, with a word on it, where they are not installed.
 #[expect(
     clippy::disallowed_methods,
     reason = "what scripts/test has set up is told by the environment"
 )]
-async fn run(interpreter: &str, script: &str) {
-    let Some(installed) = std::env::var_os(INSTALLED) else {
+pub fn installed(what: &str) -> Option<PathBuf> {
+    let installed = std::env::var_os(INSTALLED).map(PathBuf::from);
+    if installed.is_none() {
         assert!(
             std::env::var_os("CI").is_none(),
-            "{INSTALLED} is not set: scripts/test installs the SDKs"
+            "{INSTALLED} is not set: scripts/test installs what the tests run"
         );
-        eprintln!("{script} was not run: scripts/test installs the SDKs and sets {INSTALLED}");
+        eprintln!("{what} was not run: scripts/test installs it and sets {INSTALLED}");
+    }
+    installed
+}
+
+async fn run(interpreter: &str, script: &str) {
+    let Some(installed) = installed(script) else {
         return;
     };
     let app = Setup::new().start().await;
@@ -25,7 +33,7 @@ async fn run(interpreter: &str, script: &str) {
         .join("tests/clients")
         .join(script);
     // Modules are found beside the script, so it runs as a copy beside them.
-    let copy = Path::new(&installed).join(script.file_name().expect("a file"));
+    let copy = installed.join(script.file_name().expect("a file"));
     std::fs::copy(&script, &copy).expect("room for a script");
     let mut command = Command::new(interpreter.replace("CLIENTS", &installed.to_string_lossy()));
     command
