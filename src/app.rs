@@ -1,8 +1,10 @@
 //! Building the handles, starting the workers, draining, stopping.
 
+mod reload;
+
 use crate::api::{self, Api, Keys, Listening};
 use crate::blob::Blobs;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Fingerprint};
 use crate::config::Settings;
 use crate::engine::{self, Engine, Limits, Parts};
 use crate::provider::Providers;
@@ -84,6 +86,8 @@ impl App {
         let store = open_store(&data)?;
         create_private_folder(&data.join("blobs"))?;
         let blobs = Blobs::local(&data).map_err(|error| data_error(&data, error))?;
+        // Looked at before it is read, so that no change between the two goes unseen.
+        let seen = settings.catalogue.as_deref().map(Fingerprint::of);
         let catalogue = Catalogue::load(settings.catalogue.as_deref())
             .map_err(|error| StartError::Catalogue(error.to_string()))?;
         let tracker = TaskTracker::new();
@@ -116,6 +120,11 @@ impl App {
             test_key,
         };
         app.refresh_keys_in_background();
+        if let Some((folder, seen)) = app.settings.catalogue.clone().zip(seen) {
+            let reloading = reload::keep_fresh(app.engine.clone(), folder, seen);
+            app.tracker
+                .spawn(app.stop.clone().run_until_cancelled_owned(reloading));
+        }
         Ok(app)
     }
 
@@ -310,6 +319,13 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(staged, path)
 }
 
+/// The process that runs the engine of a data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Where it listens, if it is a server that does.
+    pub address: Option<SocketAddr>,
+}
+
 /// Proof of being the only engine on a data folder. The kernel frees it when the process ends, however it ends.
 pub struct EngineLock {
     file: File,
@@ -340,6 +356,22 @@ impl EngineLock {
                 ))
             }
             Err(std::fs::TryLockError::Error(error)) => Err(data_error(data, error)),
+        }
+    }
+
+    /// Who holds the folder, if anybody does.
+    pub fn holder(data: &Path) -> Option<Holder> {
+        let mut file = File::open(data.join("engine.lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // Without a readable address the folder is held all the same.
+                let _ = file.read_to_string(&mut text);
+                Some(Holder {
+                    address: text.trim().parse().ok(),
+                })
+            }
+            _ => None,
         }
     }
 

@@ -23,6 +23,7 @@
 //! - [`api`] — HTTP.
 //! - [`app`] — builds the handles, starts the workers, drains, stops.
 //! - [`cli`] — the command line.
+//! - `fuzz` — what holds for any bytes; compiled for tests and fuzzers alone.
 
 pub mod api;
 pub mod app;
@@ -34,6 +35,8 @@ pub mod dialect;
 pub mod engine;
 pub mod error;
 pub mod failpoint;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod intake;
 pub mod provider;
 pub mod store;

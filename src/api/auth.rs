@@ -107,12 +107,17 @@ impl Keys {
             account: Arc::new(account),
             key: Arc::new(key),
         };
-        // What was read may be old news by now: then it serves this call and is not remembered.
+        self.remember(hash, &caller, before);
+        Ok(caller)
+    }
+
+    /// Remembers what was read while this generation held, if it still holds: else it is old news, which serves the call
+    /// that read it and no other.
+    fn remember(&self, hash: SecretHash, caller: &Caller, before: i64) {
         self.0.found.insert(hash, caller.clone());
         if self.0.generation.load(Ordering::Acquire) != before {
             self.0.found.remove(&hash);
         }
-        Ok(caller)
     }
 
     /// Counts one request against the key's limit.
@@ -187,7 +192,7 @@ async fn identify(parts: &Parts, api: &Api) -> Result<Caller, Error> {
 }
 
 /// The key in `Bearer <key>`; the scheme's case does not matter (RFC 9110, 11.1).
-fn bearer(header: &str) -> Option<&str> {
+pub(super) fn bearer(header: &str) -> Option<&str> {
     let (scheme, key) = header.split_once(' ')?;
     let key = key.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
@@ -195,7 +200,7 @@ fn bearer(header: &str) -> Option<&str> {
 
 /// Where the request came from: the peer, or what a trusted proxy says of it. Each proxy appends the address it saw, so
 /// the list is read from its end as long as the addresses are trusted ones.
-fn client_address(parts: &Parts, trusted: &[IpNet]) -> Option<IpAddr> {
+pub(super) fn client_address(parts: &Parts, trusted: &[IpNet]) -> Option<IpAddr> {
     let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
     let mut address = peer.ip().to_canonical();
     for hop in forwarded_for(&parts.headers).into_iter().rev() {
@@ -238,6 +243,7 @@ impl FromRequestParts<Api> for Admin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::{CreditLine, KeyLimits, Mode};
     use axum::http::HeaderValue;
 
     fn address_of(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Option<String> {
@@ -285,6 +291,34 @@ mod tests {
         );
         check("10.0.0.1", &["unknown"], &["10.0.0.0/8"], None);
         check("10.0.0.1", &["\u{e9}, 1.1.1.1"], &["10.0.0.0/8"], None);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_revoked_while_it_was_looked_up_is_not_remembered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store: Arc<dyn Store> = crate::app::open_store(folder.path()).expect("a store");
+        let now = Millis(0);
+        let account = crate::store::new_account("a", CreditLine::Unlimited, now);
+        let secret = Secret::generate(Mode::Live);
+        let limits = KeyLimits::default();
+        let key = crate::store::new_key(&account.id, "k", Mode::Live, "last", limits, now);
+        let (id, hash) = (key.id.clone(), secret.hash());
+        store.create_account(account).await.expect("rows");
+        store.create_keys(vec![(key, hash)]).await.expect("rows");
+        let keys = Keys::open(Arc::clone(&store)).await.expect("rows");
+        // The look-up has read the row; before it goes on, the key is revoked and everything remembered is dropped.
+        let before = keys.0.generation.load(Ordering::Acquire);
+        let (key, account) = store.find_key(&hash).await.expect("rows").expect("a key");
+        let caller = Caller {
+            account: Arc::new(account),
+            key: Arc::new(key),
+        };
+        store.revoke_key(&id, now).await.expect("rows");
+        keys.refresh().await.expect("rows");
+        keys.remember(hash, &caller, before);
+        let found = keys.find(secret.reveal(), now).await;
+        let refusal = found.expect_err("it was revoked").message;
+        assert_eq!(refusal, "this API key was revoked");
     }
 
     #[test]

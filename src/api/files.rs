@@ -6,7 +6,7 @@ use super::reply::Refusal;
 use crate::blob::BlobError;
 use crate::dialect::flat::Flat;
 use crate::error::{Error, Kind};
-use crate::types::{Asset, AssetId};
+use crate::types::{Asset, AssetId, Picture};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
@@ -21,7 +21,7 @@ use std::ops::Range;
 /// `GET /files/{asset}`, with or without the format as an extension.
 pub(super) async fn show(State(api): State<Api>, Name(name): Name, headers: HeaderMap) -> Response {
     match find(&api, &name).await {
-        Ok(asset) => answer(&api, &asset, &headers)
+        Ok(asset) => answer(&api, &asset.picture, &headers)
             .await
             .unwrap_or_else(|error| refuse(error).into_response()),
         Err(error) => refuse(error).into_response(),
@@ -60,14 +60,16 @@ async fn find(api: &Api, name: &str) -> Result<Asset, Error> {
     }
 }
 
-async fn answer(api: &Api, asset: &Asset, headers: &HeaderMap) -> Result<Response, Error> {
-    let etag = format!(
-        "\"{}\"",
-        &asset.picture.hash[..32.min(asset.picture.hash.len())]
-    );
-    let length = asset.picture.bytes;
+/// A stored picture, whole or the part that is asked for, unless the client has it already.
+pub(super) async fn answer(
+    api: &Api,
+    picture: &Picture,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    let etag = format!("\"{}\"", &picture.hash[..32.min(picture.hash.len())]);
+    let length = picture.bytes;
     if names(headers, IF_NONE_MATCH.as_str(), &etag) {
-        return Ok((StatusCode::NOT_MODIFIED, fixed_headers(asset, &etag)).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, fixed_headers(picture, &etag)).into_response());
     }
     // A range of another version is no range (RFC 9110, 13.1.5).
     let ranged = headers
@@ -91,10 +93,10 @@ async fn answer(api: &Api, asset: &Asset, headers: &HeaderMap) -> Result<Respons
         .0
         .engine
         .blobs()
-        .read(&asset.picture.blob, bytes.clone())
+        .read(&picture.blob, bytes.clone())
         .await
-        .map_err(|error| unreadable(asset, &error))?;
-    let mut response = (fixed_headers(asset, &etag), Body::from_stream(blocks)).into_response();
+        .map_err(|error| unreadable(picture, &error))?;
+    let mut response = (fixed_headers(picture, &etag), Body::from_stream(blocks)).into_response();
     response
         .headers_mut()
         .insert(CONTENT_LENGTH, HeaderValue::from(bytes.end - bytes.start));
@@ -108,8 +110,8 @@ async fn answer(api: &Api, asset: &Asset, headers: &HeaderMap) -> Result<Respons
     Ok(response)
 }
 
-fn unreadable(asset: &Asset, error: &BlobError) -> Error {
-    tracing::error!(%error, asset.id = %asset.id, "a stored result could not be read");
+fn unreadable(picture: &Picture, error: &BlobError) -> Error {
+    tracing::error!(%error, blob.key = %picture.blob, "a stored picture could not be read");
     match error {
         BlobError::NotFound => Error::new(Kind::Gone, "this file was deleted"),
         _ => Error::internal(),
@@ -117,11 +119,11 @@ fn unreadable(asset: &Asset, error: &BlobError) -> Error {
 }
 
 /// The type is our own finding, and nothing in the bytes can run: no sniffing, no scripts, no other origin.
-fn fixed_headers(asset: &Asset, etag: &str) -> HeaderMap {
+fn fixed_headers(picture: &Picture, etag: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(
         CONTENT_TYPE,
-        HeaderValue::from_static(asset.picture.format.media_type()),
+        HeaderValue::from_static(picture.format.media_type()),
     );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(
@@ -158,14 +160,14 @@ pub(super) fn names(headers: &HeaderMap, header: &str, etag: &str) -> bool {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     Whole,
     Part(Range<u64>),
     Outside,
 }
 
 /// One range of bytes. Several ranges, or a text that is none, are answered with the whole (RFC 9110, 14.2).
-fn parse_range(text: &str, length: u64) -> Wanted {
+pub(super) fn parse_range(text: &str, length: u64) -> Wanted {
     let Some((first, last)) = text
         .strip_prefix("bytes=")
         .and_then(|range| range.split_once('-'))

@@ -2,12 +2,14 @@
 
 use super::marks::Marks;
 use super::name::Name;
+use super::prefer::Preferences;
 use super::reply::{Refusal, json_response, send};
-use super::tasks::find_task;
-use super::{Api, body, stream};
+use super::tasks::{check_kept, find_task};
+use super::{Api, body, handed, stream};
+use crate::catalogue;
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
-use crate::engine::{Accepted, Ask};
+use crate::engine::{Accepted, Ask, Quoted};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Millis, Operation, Task, TaskId, TaskState};
 use axum::body::Body;
@@ -15,14 +17,28 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// How long a synchronous call waits: below the 600 s after which OpenAI's SDKs give up and call again.
-const LONGEST_WAIT: Duration = Duration::from_secs(570);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(570);
 
-const GENERATIONS: &str = "/v1/images/generations";
-const EDITS: &str = "/v1/images/edits";
+/// A path that generates, and the shape that it speaks.
+pub(super) struct Endpoint {
+    /// A repetition of an `Idempotency-Key` must come to the same one.
+    pub(super) path: &'static str,
+    pub(super) dialect: &'static dyn Dialect,
+}
+
+const GENERATIONS: Endpoint = Endpoint {
+    path: "/v1/images/generations",
+    dialect: &Flat,
+};
+
+const EDITS: Endpoint = Endpoint {
+    path: "/v1/images/edits",
+    dialect: &Flat,
+};
 
 /// `POST /v1/images/generations`
 pub(super) async fn generate(
@@ -36,7 +52,7 @@ pub(super) async fn generate(
         Ok(()) => body::read_json(&api, &headers, body, &Flat).await,
         Err(error) => Err(error),
     };
-    run(&api, &caller, &headers, ask, GENERATIONS, received).await
+    run(&api, &caller, &headers, ask, &GENERATIONS, received).await
 }
 
 /// `POST /v1/images/edits`: a form, as OpenAI's SDKs send it, or JSON.
@@ -49,14 +65,14 @@ pub(super) async fn edit(
     let received = Instant::now();
     let ask = match (api.0.engine.may_admit(&caller), body::boundary(&headers)) {
         (Err(error), _) => Err(error),
-        (Ok(()), Some(boundary)) => body::read_form(&api, &boundary, body, &Flat).await,
+        (Ok(()), Some(boundary)) => body::read_form(&api, &headers, &boundary, body, &Flat).await,
         (Ok(()), None) => body::read_json(&api, &headers, body, &Flat).await,
     };
     let ask = ask.map(|ask| Ask {
         operation: Some(Operation::Edit),
         ..ask
     });
-    run(&api, &caller, &headers, ask, EDITS, received).await
+    run(&api, &caller, &headers, ask, &EDITS, received).await
 }
 
 /// `POST /v1/images/variations`: gone where it came from, and told so.
@@ -67,21 +83,22 @@ pub(super) async fn variations(_caller: Caller) -> Response {
 }
 
 /// Accepts what was read, then waits, streams or leaves, as the client wishes.
-async fn run(
+pub(super) async fn run(
     api: &Api,
     caller: &Caller,
     headers: &HeaderMap,
     ask: Result<Ask, Error>,
-    path: &str,
+    endpoint: &Endpoint,
     received: Instant,
 ) -> Response {
-    let dialect: &'static dyn Dialect = &Flat;
+    let dialect = endpoint.dialect;
+    let patience = Patience::of(headers);
     let accepted = async {
         let ask = ask?;
-        let origin = body::origin(api, headers, path, &ask)?;
+        let origin = body::origin(api, headers, endpoint.path, &ask, !patience.then_accept)?;
         api.0.engine.generate(caller, ask, origin).await
     };
-    let accepted = match accepted.await {
+    let mut accepted = match accepted.await {
         Ok(accepted) => accepted,
         Err(error) => return Refusal::new(dialect, error).into_response(),
     };
@@ -92,11 +109,13 @@ async fn run(
         "accepted"
     );
     let mut marks = Marks::of(&accepted);
-    if accepted.stream {
-        return stream::respond(api, dialect, accepted, marks, received).await;
+    // A client that hangs up drops it with everything here.
+    let unanswered = accepted.unanswered.take();
+    if let Some(streaming) = accepted.stream {
+        let response = stream::respond(api, dialect, accepted, streaming, marks, received).await;
+        return handed::over(response, unanswered);
     }
     let (pending, is_repeated) = (Pending::of(&accepted), accepted.is_repeated);
-    let patience = Patience::of(headers);
     let mut response = match accepted.wait(patience.limit).await {
         Err(error) if error.kind == Kind::StillRunning && patience.then_accept => pending.answer(),
         Err(error) => Refusal::new(dialect, error).into_response(),
@@ -109,7 +128,7 @@ async fn run(
         }
     };
     marks.write(response.headers_mut());
-    response
+    handed::over(response, unanswered)
 }
 
 /// `GET /v1/images/generations/{task_id}`: what the POST answered or would have answered.
@@ -118,12 +137,8 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
         Ok(task) => task,
         Err(error) => return Refusal::new(&Flat, error).into_response(),
     };
-    let mut marks = Marks::of_task(&task);
+    let marks = Marks::of_later_look(&task);
     let mut response = if task.state.is_terminal() {
-        let took = task
-            .completed_at
-            .map_or(Duration::ZERO, |at| at.since(task.created_at));
-        marks.settled(&task, took);
         match check_kept(&api, &task) {
             Err(error) => Refusal::new(&Flat, error).into_response(),
             Ok(()) => answer(&api, &Flat, &task),
@@ -151,18 +166,26 @@ pub(super) async fn quote(
     };
     match quoted.await {
         Err(error) => Refusal::new(&Flat, error).into_response(),
-        Ok(quoted) => {
-            let body = json!({
-                "object": "quote",
-                "model": quoted.model,
-                "n": quoted.n,
-                "unit": quoted.quote.unit,
-                "amount": quoted.quote.total,
-                "currency": "USD",
-            });
-            json_response(StatusCode::OK, body.to_string())
-        }
+        Ok(quoted) => json_response(StatusCode::OK, quote_body(&quoted).to_string()),
     }
+}
+
+/// A price as the API tells it, and the row of the catalogue that it comes from.
+pub(super) fn quote_body(quoted: &Quoted) -> Value {
+    let mut body = json!({
+        "object": "quote",
+        "model": quoted.model,
+        "n": quoted.n,
+        "unit": quoted.quote.unit,
+        "amount": quoted.quote.total,
+        "currency": "USD",
+        "price": quoted.row.as_ref().map(catalogue::price_json),
+    });
+    if let Some(rates) = &quoted.quote.rates {
+        // Charged by the token: the amount is the most that it can come to.
+        body["million_tokens"] = json!(rates);
+    }
+    body
 }
 
 /// The reply of a task that has ended.
@@ -173,64 +196,36 @@ fn answer(api: &Api, dialect: &'static dyn Dialect, task: &Task) -> Response {
     }
 }
 
-/// A later look finds the results only as long as they are kept.
-fn check_kept(api: &Api, task: &Task) -> Result<(), Error> {
-    let now = api.0.engine.now();
-    let is_gone = |at| at <= now;
-    if task
-        .assets
-        .iter()
-        .any(|asset| asset.expires_at.is_some_and(is_gone))
-    {
-        let message = "the results of this task were deleted when their time was over";
-        return Err(Error::new(Kind::Gone, message));
-    }
-    Ok(())
-}
-
 /// How long this client waits, and what it wants when that is over (RFC 7240).
-struct Patience {
-    limit: Duration,
+pub(super) struct Patience {
+    pub(super) limit: Duration,
     /// 202 and a place to look, instead of an error.
-    then_accept: bool,
+    pub(super) then_accept: bool,
 }
 
 impl Patience {
-    fn of(headers: &HeaderMap) -> Self {
-        let preferences = headers
-            .get_all("prefer")
-            .into_iter()
-            .filter_map(|value| value.to_str().ok());
-        let mut patience = Self {
-            limit: LONGEST_WAIT,
-            then_accept: false,
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let preferences = Preferences::of(headers);
+        let limit = match preferences {
+            // With a wait beside `respond-async`, whichever comes first, that long.
+            Preferences {
+                wait: Some(wait), ..
+            } => wait.min(LONGEST_WAIT),
+            Preferences {
+                respond_async: true,
+                ..
+            } => Duration::ZERO,
+            _ => LONGEST_WAIT,
         };
-        for preference in preferences
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-        {
-            let seconds = preference
-                .strip_prefix("wait=")
-                .and_then(|seconds| seconds.trim().parse().ok());
-            if preference == "respond-async" {
-                // With a wait beside it, whichever comes first, that long.
-                patience.limit = if patience.then_accept {
-                    patience.limit
-                } else {
-                    Duration::ZERO
-                };
-                patience.then_accept = true;
-            } else if let Some(seconds) = seconds {
-                patience.limit = Duration::from_secs(seconds).min(LONGEST_WAIT);
-                patience.then_accept = true;
-            }
+        Self {
+            limit,
+            then_accept: preferences.respond_async || preferences.wait.is_some(),
         }
-        patience
     }
 }
 
 /// A task that goes on: where it can be asked for.
-struct Pending {
+pub(super) struct Pending {
     task: TaskId,
     state: TaskState,
     created_at: Millis,
@@ -245,7 +240,7 @@ impl Pending {
         }
     }
 
-    fn of_task(task: &Task) -> Self {
+    pub(super) fn of_task(task: &Task) -> Self {
         Self {
             task: task.id.clone(),
             state: task.state,
@@ -253,14 +248,17 @@ impl Pending {
         }
     }
 
-    fn answer(&self) -> Response {
-        let body = json!({
+    pub(super) fn body(&self) -> Value {
+        json!({
             "id": self.task.as_str(),
             "object": "image.task",
             "state": self.state.name(),
             "created": self.created_at.seconds(),
-        });
-        let mut response = json_response(StatusCode::ACCEPTED, body.to_string());
+        })
+    }
+
+    fn answer(&self) -> Response {
+        let mut response = json_response(StatusCode::ACCEPTED, self.body().to_string());
         let place = format!("/v1/images/generations/{}", self.task);
         if let Ok(place) = HeaderValue::try_from(place) {
             response.headers_mut().insert(LOCATION, place);

@@ -14,9 +14,6 @@ use std::time::Duration;
 /// No client that goes on beyond this gets its reply for certain.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
-/// Nor one that takes longer.
-const LONGEST: Duration = Duration::from_secs(5);
-
 /// What the handler has left of a body.
 pub(super) struct Rest(Option<Arc<Mutex<BodyDataStream>>>);
 
@@ -35,8 +32,8 @@ pub(super) fn share(request: Request) -> (Request, Rest) {
 }
 
 impl Rest {
-    /// Reads and forgets it.
-    pub(super) async fn forget(self) {
+    /// Reads and forgets it, for so long at most.
+    pub(super) async fn forget(self, patience: Duration) {
         let Some(body) = self.0 else { return };
         let reading = async {
             let mut left = MOST_BYTES;
@@ -48,7 +45,7 @@ impl Rest {
             }
         };
         // Who is not done by then gets the reply while it sends, if it looks.
-        let _ = tokio::time::timeout(LONGEST, reading).await;
+        let _ = tokio::time::timeout(patience, reading).await;
     }
 }
 

@@ -6,16 +6,16 @@
 use super::Api;
 use super::body::public_url;
 use super::document::Document;
-use crate::catalogue::{Catalogue, Modality, Model, Status, example_of};
+use crate::catalogue::{Catalogue, Model, Status, example_of};
 use crate::error;
-use crate::types::Operation;
+use crate::types::{Modality, Operation};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
 /// `GET /llms.txt`
 pub(super) async fn show(State(api): State<Api>, headers: HeaderMap) -> Response {
-    let text = page(api.0.engine.catalogue(), &public_url(&api, &headers));
+    let text = page(&api.0.engine.catalogue(), &public_url(&api, &headers));
     Document::new("text/plain; charset=utf-8", text).answer(&headers)
 }
 

@@ -27,7 +27,16 @@ impl Marks {
         }
     }
 
-    pub(super) fn of_task(task: &Task) -> Self {
+    /// Of a task that is looked at after the call that made it.
+    pub(super) fn of_later_look(task: &Task) -> Self {
+        let mut marks = Self::of_task(task);
+        if let Some(at) = task.completed_at {
+            marks.settled(task, at.since(task.created_at));
+        }
+        marks
+    }
+
+    fn of_task(task: &Task) -> Self {
         Self {
             task: task.id.clone(),
             mode: task.mode,

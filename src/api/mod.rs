@@ -3,8 +3,12 @@
 mod account;
 mod auth;
 mod body;
+mod chat;
 mod document;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+mod handed;
 mod images;
 mod linger;
 mod llms;
@@ -13,11 +17,18 @@ mod models;
 mod name;
 mod openapi;
 mod ops;
+mod params;
+mod prefer;
 mod reply;
 mod router;
 mod serve;
 mod stream;
+mod task_service;
 mod tasks;
+mod uploads;
+
+#[cfg(test)]
+mod golden;
 
 pub use auth::{Keys, REFRESH};
 pub use router::router;

@@ -3,17 +3,16 @@
 use super::Api;
 use super::body::public_url;
 use super::name::Name;
+use super::params::Params;
 use super::reply::{Refusal, json_response};
 use crate::catalogue::{self, Model};
 use crate::dialect::flat::Flat;
-use crate::error::{Error, Fault};
-use crate::types::Caller;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use crate::error::Error;
+use crate::types::{Caller, Modality};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// OpenAI's list says when a model was made; clients want a number and do nothing with it. Ours is the day of the
@@ -23,45 +22,38 @@ const CREATED: i64 = 1_795_219_200;
 /// What follows a model's id in the address of its JSON Schema.
 const SCHEMA: &str = "/schema";
 
-/// What the list may be asked.
-#[derive(Deserialize)]
-pub(super) struct Ask {
-    /// Also the models that this key cannot call now, each with the reason.
-    #[serde(default)]
-    all: bool,
-}
+/// What pages of OpenAI's other lists are asked by, which its clients may say here too. This list has one page.
+const OF_PAGES: [&str; 4] = ["limit", "after", "before", "order"];
 
-fn not_a_query() -> Error {
-    Error::faults(vec![Fault {
-        param: "all".to_owned(),
-        code: "invalid_type",
-        message: "the query takes `all=true` or `all=false` and nothing else".to_owned(),
-    }])
-}
-
-/// `GET /v1/models`: what this key can call now.
-pub(super) async fn list(
-    State(api): State<Api>,
-    caller: Caller,
-    ask: Result<Query<Ask>, QueryRejection>,
-) -> Response {
-    let Ok(Query(ask)) = ask else {
-        return Refusal::new(&Flat, not_a_query()).into_response();
+/// `GET /v1/models`: what this key can call now; with `all=true` also the other models, each with the reason.
+pub(super) async fn list(State(api): State<Api>, caller: Caller, params: Params) -> Response {
+    let all = match wants_all(params) {
+        Ok(all) => all,
+        Err(error) => return Refusal::new(&Flat, error).into_response(),
     };
     let engine = &api.0.engine;
-    let data: Vec<Value> = engine
-        .catalogue()
+    let catalogue = engine.catalogue();
+    let data: Vec<Value> = catalogue
         .models()
         .iter()
         .filter_map(|model| {
             let reason = engine.unavailable(&caller, model);
-            (ask.all || reason.is_none()).then(|| card(model, reason))
+            (all || reason.is_none()).then(|| card(model, reason))
         })
         .collect();
     json_response(
         StatusCode::OK,
         json!({"object": "list", "data": data}).to_string(),
     )
+}
+
+fn wants_all(mut params: Params) -> Result<bool, Error> {
+    let all = params.read("all", "true or false", |text| text.parse().ok())?;
+    for name in OF_PAGES {
+        params.take(name)?;
+    }
+    params.nothing_else(&["all"])?;
+    Ok(all.unwrap_or(false))
 }
 
 /// `GET /v1/models/{id}` and `GET /v1/models/{id}/schema`; an id may contain slashes, and even end in `/schema`.
@@ -92,8 +84,17 @@ fn schema(model: &Model, public_url: &str) -> Response {
     (headers, schema.to_string()).into_response()
 }
 
+/// In the words of new-api, by which clients such as Cherry Studio choose: `openai` is `/v1/chat/completions`.
+fn endpoint_types(modality: Modality) -> &'static [&'static str] {
+    match modality {
+        Modality::Image => &["image-generation", "openai"],
+        Modality::Text => &["openai"],
+        Modality::Video | Modality::Audio => &[],
+    }
+}
+
 /// A model as the API shows it: OpenAI's fields first, then ours.
-fn card(model: &Model, unavailable: Option<String>) -> Value {
+pub(super) fn card(model: &Model, unavailable: Option<String>) -> Value {
     let operations: Vec<_> = model
         .operations
         .iter()
@@ -112,7 +113,7 @@ fn card(model: &Model, unavailable: Option<String>) -> Value {
         "form_schema": catalogue::form(model),
         "pricing": catalogue::pricing(model),
         "status": model.status,
-        "supported_endpoint_types": ["image-generation"],
+        "supported_endpoint_types": endpoint_types(model.modality),
     });
     if let Some(reason) = unavailable {
         card["unavailable"] = reason.into();

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
 
 /// `GET /healthz`: the process answers.
 pub(super) async fn health() -> &'static str {
@@ -17,7 +18,7 @@ pub(super) async fn health() -> &'static str {
 /// `GET /readyz`: it takes work. 503 while it drains or cannot reach its store.
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let not_ready = |why: &str| {
-        let body = serde_json::json!({"ready": false, "reason": why}).to_string();
+        let body = json!({"ready": false, "reason": why}).to_string();
         let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, body);
         response
             .headers_mut()
@@ -28,10 +29,20 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         return not_ready("draining");
     }
     match api.0.engine.store().generation().await {
-        Ok(_) => json_response(StatusCode::OK, "{\"ready\":true}".to_owned()),
+        Ok(_) => json_response(StatusCode::OK, readiness(&api).to_string()),
         Err(error) => {
             tracing::error!(%error, "not ready: the store does not answer");
             not_ready("the store does not answer")
+        }
+    }
+}
+
+/// What it can do besides. Anybody may read this, so the reason itself stands in the log alone.
+fn readiness(api: &Api) -> Value {
+    match api.0.engine.refused_catalogue() {
+        None => json!({"ready": true}),
+        Some(_) => {
+            json!({"ready": true, "catalogue": "the changed model files are refused; the former ones are in use"})
         }
     }
 }

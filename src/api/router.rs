@@ -1,15 +1,17 @@
 //! Every route, grouped by who calls it.
 
 use super::openapi::{self as of, Operation};
-use super::{Api, account, files, images, linger, llms, models, ops, tasks};
+use super::{
+    Api, account, chat, files, images, linger, llms, models, ops, task_service, tasks, uploads,
+};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::header::HOST;
 use axum::http::{HeaderValue, Method};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use futures::FutureExt;
@@ -37,13 +39,28 @@ pub(super) fn routes() -> Vec<Route> {
             images::variations,
             of::images::variations,
         ),
+        post("/v1/chat/completions", chat::complete, of::chat::complete),
+        post("/v1/files", uploads::create, of::uploads::create),
+        get("/v1/files", uploads::list, of::uploads::list),
+        get("/v1/files/{id}", uploads::show, of::uploads::show),
+        delete("/v1/files/{id}", uploads::delete, of::uploads::delete),
+        get(
+            "/v1/files/{id}/content",
+            uploads::content,
+            of::uploads::content,
+        ),
         post("/v1/quote", images::quote, of::images::quote),
         get("/v1/models", models::list, of::models::list),
         // An id may contain slashes.
         get("/v1/models/{*id}", models::show, of::models::show)
             .and("/v1/models/{id}/schema", of::models::show_schema),
         get("/v1/balance", account::balance, of::account::balance),
+        get("/v1/usage", account::usage, of::account::usage),
         // the task service's clients
+        post(TASKS, task_service::create, of::task_service::create),
+        get(TASKS, task_service::poll, of::task_service::poll),
+        delete(TASKS, task_service::cancel, of::task_service::cancel),
+        get("/api/v1/tasks", tasks::list, of::tasks::list),
         get("/api/v1/tasks/{id}", tasks::show, of::tasks::show),
         // browsers
         get("/files/{asset}", files::show, of::files::show),
@@ -55,6 +72,8 @@ pub(super) fn routes() -> Vec<Route> {
         get("/llms.txt", llms::show, of::ops::llms),
     ]
 }
+
+const TASKS: &str = task_service::PATH;
 
 /// One route.
 pub(super) struct Route {
@@ -79,6 +98,14 @@ fn post<H: Handler<T, Api>, T: 'static>(
     described: fn() -> Operation,
 ) -> Route {
     Route::new(Method::POST, path, routing::post(handler), described)
+}
+
+fn delete<H: Handler<T, Api>, T: 'static>(
+    path: &'static str,
+    handler: H,
+    described: fn() -> Operation,
+) -> Route {
+    Route::new(Method::DELETE, path, routing::delete(handler), described)
 }
 
 impl Route {
@@ -120,7 +147,7 @@ pub fn router(api: Api) -> Router {
         })
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::wrong_method)
-        .layer(from_fn(mark))
+        .layer(from_fn_with_state(api.clone(), mark))
         .with_state(api)
 }
 
@@ -146,7 +173,7 @@ fn name_host(request: &mut Request) {
 }
 
 /// Gives each request an id, in its log lines and its reply, and turns a panic into a 500.
-async fn mark(mut request: Request, next: Next) -> Response {
+async fn mark(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     name_host(&mut request);
     let id = RequestId::new();
     let started = Instant::now();
@@ -162,7 +189,7 @@ async fn mark(mut request: Request, next: Next) -> Response {
         super::reply::Refusal::at(&path, Error::internal()).into_response()
     });
     if response.status().is_client_error() || response.status().is_server_error() {
-        rest.forget().await;
+        rest.forget(api.0.settings.timeouts.after_refusal).await;
     }
     span.in_scope(|| {
         let duration_ms = started.elapsed().as_millis();

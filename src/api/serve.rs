@@ -22,9 +22,6 @@ use tower::{Service, ServiceExt};
 /// Connections at once; the next one waits in the kernel's queue.
 const MAX_CONNECTIONS: usize = 8192;
 
-/// A client has this long to send its headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// When nothing runs any more, replies that are still being sent have this long.
 const LAST_REPLIES: Duration = Duration::from_secs(30);
 
@@ -68,25 +65,34 @@ async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves until `stop`, then lets replies that are on their way leave, for a moment.
 pub async fn serve(api: Api, listening: Listening, stop: CancellationToken) {
+    let patience = api.0.settings.timeouts.headers;
     let metrics = async {
         if let Some(listener) = listening.metrics {
-            accept_all(listener, metrics_router(api.clone()), stop.clone()).await;
+            let router = metrics_router(api.clone());
+            accept_all(listener, router, patience, stop.clone()).await;
         }
     };
+    let router = router(api.clone());
     tokio::join!(
-        accept_all(listening.api, router(api.clone()), stop.clone()),
+        accept_all(listening.api, router, patience, stop.clone()),
         metrics
     );
 }
 
-async fn accept_all(listener: TcpListener, router: Router, stop: CancellationToken) {
+/// `patience`: how long a client has to send its headers.
+async fn accept_all(
+    listener: TcpListener,
+    router: Router,
+    patience: Duration,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut http = Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
+        .header_read_timeout(patience);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(200)
@@ -98,21 +104,24 @@ async fn accept_all(listener: TcpListener, router: Router, stop: CancellationTok
         let Some((stream, peer, permit)) = accepted else {
             continue;
         };
+        let spoke = CancellationToken::new();
         let service = hyper::service::service_fn({
-            let router = router.clone();
-            move |request: hyper::Request<Incoming>| answer(router.clone(), request, peer)
+            let (router, spoke) = (router.clone(), spoke.clone());
+            move |request: hyper::Request<Incoming>| {
+                spoke.cancel();
+                answer(router.clone(), request, peer)
+            }
         });
         let (http, watcher) = (http.clone(), graceful.watcher());
         connections.spawn(async move {
-            // The header timeout begins with the first byte; before it a connection would cost its place for ever.
-            let spoke = tokio::time::timeout(HEADER_TIMEOUT, stream.readable()).await;
-            if matches!(spoke, Ok(Ok(()))) {
-                let connection = http
-                    .serve_connection_with_upgrades(TokioIo::new(stream), service)
-                    .into_owned();
-                if let Err(error) = watcher.watch(connection).await {
+            let connection = http
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .into_owned();
+            tokio::select! {
+                ended = watcher.watch(connection) => if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");
-                }
+                },
+                () = silence(&spoke, patience) => tracing::debug!("a connection said nothing"),
             }
             drop(permit);
         });
@@ -123,6 +132,17 @@ async fn accept_all(listener: TcpListener, router: Router, stop: CancellationTok
         .is_err()
     {
         tracing::warn!("some connections did not end in time");
+    }
+}
+
+/// Ends if a connection has not brought a request by then. hyper's own timeout begins only when it knows which HTTP is
+/// spoken: a client that sends nothing, or the beginning of what both begin with, would keep its place for ever.
+async fn silence(spoke: &CancellationToken, patience: Duration) {
+    if tokio::time::timeout(patience, spoke.cancelled())
+        .await
+        .is_ok()
+    {
+        std::future::pending::<()>().await;
     }
 }
 

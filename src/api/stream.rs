@@ -1,13 +1,13 @@
 //! Streaming replies: server-sent events, for every model, also when the upstream does not stream.
 //!
 //! Headers leave with the first event or after five seconds, so that an earlier failure is still a status. A reader that
-//! lags loses previews and no finished image. The task does not notice whether anybody reads.
+//! lags loses previews, and no finished image and no word of a text. The task does not notice whether anybody reads.
 
 use super::Api;
 use super::marks::{Marks, overhead_ms};
 use super::reply::{Refusal, pieces_stream};
-use crate::dialect::{Dialect, Piece, Stage, StreamedImage, asset_url};
-use crate::engine::{Accepted, Seen, Shown};
+use crate::dialect::{Dialect, Piece, Stage, StreamedImage, StreamedText, TextStage, asset_url};
+use crate::engine::{Accepted, Seen, Shown, Streaming};
 use crate::error::Error;
 use crate::provider::Preview;
 use crate::types::{Asset, Picture, ResponseFormat, Task};
@@ -33,6 +33,7 @@ pub(super) async fn respond(
     api: &Api,
     dialect: &'static dyn Dialect,
     mut accepted: Accepted,
+    streaming: Streaming,
     mut marks: Marks,
     received: Instant,
 ) -> Response {
@@ -50,10 +51,12 @@ pub(super) async fn respond(
             let events = Events {
                 dialect,
                 accepted,
+                streaming,
                 received,
                 first,
                 held: None,
                 shown: Vec::new(),
+                has_begun: false,
                 over: false,
             };
             let blobs = api.0.engine.blobs().clone();
@@ -80,7 +83,7 @@ fn failure(seen: Option<&Seen>) -> Option<Error> {
     match seen? {
         Seen::Ended(Err(error)) => Some(error.clone()),
         Seen::Ended(Ok(task)) => task.failure.as_ref().map(Error::from),
-        Seen::Preview(_) | Seen::Image(_) => None,
+        Seen::Preview(_) | Seen::Image(_) | Seen::Text(_) => None,
     }
 }
 
@@ -88,6 +91,7 @@ fn failure(seen: Option<&Seen>) -> Option<Error> {
 struct Events {
     dialect: &'static dyn Dialect,
     accepted: Accepted,
+    streaming: Streaming,
     received: Instant,
     /// What was seen while the headers were held back.
     first: Option<Seen>,
@@ -96,6 +100,8 @@ struct Events {
     held: Option<Arc<Shown>>,
     /// The indices of finished images that were sent.
     shown: Vec<u32>,
+    /// Whether a text's stream was opened.
+    has_begun: bool,
     over: bool,
 }
 
@@ -115,6 +121,7 @@ impl Events {
             None => vec![Piece::Text(HEARTBEAT_FRAME.to_owned())],
             Some(Seen::Preview(preview)) => self.preview(&preview),
             Some(Seen::Image(image)) => self.early_image(image),
+            Some(Seen::Text(piece)) => self.text(TextStage::Piece(&piece)),
             Some(Seen::Ended(end)) => self.end(end),
         };
         Some((frames, self))
@@ -122,14 +129,38 @@ impl Events {
 
     fn preview(&self, preview: &Preview) -> Vec<Piece> {
         let image = StreamedImage {
+            task: &self.accepted.task,
             request: &self.accepted.request,
             created_at: self.accepted.created_at,
             index: preview.index,
             format: preview.format,
             size: (preview.width, preview.height),
+            include_usage: self.streaming.include_usage,
             stage: Stage::Preview(preview.number, &preview.bytes),
         };
         self.dialect.encode_image(&image).pieces
+    }
+
+    /// A stage of a text; before the first one the stream is opened.
+    fn text(&mut self, stage: TextStage<'_>) -> Vec<Piece> {
+        let encode = |stage| {
+            let text = StreamedText {
+                task: &self.accepted.task,
+                request: &self.accepted.request,
+                created_at: self.accepted.created_at,
+                include_usage: self.streaming.include_usage,
+                stage,
+            };
+            self.dialect.encode_text(&text).pieces
+        };
+        let mut frames = if self.has_begun {
+            Vec::new()
+        } else {
+            encode(TextStage::Begun)
+        };
+        frames.extend(encode(stage));
+        self.has_begun = true;
+        frames
     }
 
     /// A finished image before the end: sent when the next one comes. Links wait for the settlement, because only then
@@ -160,15 +191,22 @@ impl Events {
         if let Some(failure) = &task.failure {
             return self.dialect.encode_late_error(&Error::from(failure)).pieces;
         }
+        let overhead_ms = overhead_ms(&task, self.received.elapsed());
+        if let Some(text) = &task.text {
+            return self.text(TextStage::Ended {
+                task: &task,
+                finish: text.finish,
+                overhead_ms,
+            });
+        }
         let left: Vec<&Asset> = task
             .assets
             .iter()
             .filter(|asset| !self.shown.contains(&asset.index))
             .collect();
-        let overhead = overhead_ms(&task, self.received.elapsed());
         let links = task.request.envelope().response_format.has_url();
         let frames = left.iter().enumerate().flat_map(|(k, asset)| {
-            let last = (k + 1 == left.len()).then_some((&*task, overhead));
+            let last = (k + 1 == left.len()).then_some((&*task, overhead_ms));
             let url = links.then(|| asset_url(&task, asset));
             self.completed(
                 asset.index,
@@ -190,11 +228,13 @@ impl Events {
         last: Option<(&Task, u64)>,
     ) -> Vec<Piece> {
         let image = StreamedImage {
+            task: &self.accepted.task,
             request: &self.accepted.request,
             created_at: self.accepted.created_at,
             index,
             format: picture.format,
             size: (picture.width, picture.height),
+            include_usage: self.streaming.include_usage,
             stage: Stage::Completed {
                 picture,
                 url,

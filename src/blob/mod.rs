@@ -12,8 +12,8 @@ mod writer;
 
 pub use writer::{BlobWriter, StagedBlob};
 
-use crate::types::BlobKey;
-use bytes::Bytes;
+use crate::types::{BlobKey, Picture};
+use bytes::{Bytes, BytesMut};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
@@ -137,6 +137,16 @@ impl Blobs {
             GetResultPayload::File(file, _) => Ok(read_file(file, range)),
             GetResultPayload::Stream(stream) => Ok(stream.map_err(BlobError::from).boxed()),
         }
+    }
+
+    /// A picture whole in memory, for the few that are needed so.
+    pub async fn read_whole(&self, picture: &Picture) -> Result<Bytes, BlobError> {
+        let blocks = self.read(&picture.blob, 0..picture.bytes).await?;
+        let whole = blocks.try_fold(BytesMut::new(), |mut whole, block| async move {
+            whole.extend_from_slice(&block);
+            Ok(whole)
+        });
+        Ok(whole.await?.freeze())
     }
 
     /// Deletes a blob; one that is gone already is fine.

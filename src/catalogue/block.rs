@@ -41,6 +41,8 @@ pub(super) struct RawParameter {
     #[serde(default)]
     operations: Vec<Operation>,
     #[serde(default)]
+    clamp: bool,
+    #[serde(default)]
     hint: bool,
     only_with: Option<When>,
 }
@@ -106,6 +108,7 @@ impl RawParameter {
             description: self.description.clone(),
             group: self.group.clone(),
             operations: self.operations.clone(),
+            clamp: self.clamp,
             hint: self.hint,
             only_with: self.only_with.clone(),
         })
@@ -152,12 +155,13 @@ impl RawParameter {
     /// Keys that mean nothing to this type are mistakes.
     fn refuse_strangers(&self) -> Block<()> {
         use KindName::{Enum, Images, Integer, Number, String, Strings};
-        let keys: [(&str, bool, &[KindName]); 9] = [
+        let keys: [(&str, bool, &[KindName]); 10] = [
             ("enum", self.options.is_some(), &[Enum]),
             ("also", self.also.is_some(), &[Enum]),
             ("minimum", self.minimum.is_some(), &[Integer, Number]),
             ("maximum", self.maximum.is_some(), &[Integer, Number]),
             ("step", self.step.is_some(), &[Integer, Number]),
+            ("clamp", self.clamp, &[Integer, Number]),
             ("min_length", self.min_length.is_some(), &[String, Strings]),
             ("max_length", self.max_length.is_some(), &[String, Strings]),
             ("min_items", self.min_items.is_some(), &[Images, Strings]),
@@ -243,6 +247,28 @@ pub(super) struct RawTarget {
     max_images: u32,
     #[serde(default)]
     cost: Vec<RawPrice>,
+    fields: Option<BTreeMap<String, RawName>>,
+}
+
+/// What an upstream calls a parameter: a name of its own, ours (`true`), or nothing (`false`), as if it were not listed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a field is the upstream's name for a parameter, true for the same name, or false"
+)]
+enum RawName {
+    Own(String),
+    Same(bool),
+}
+
+impl RawName {
+    fn read(&self, parameter: &str) -> Option<String> {
+        match self {
+            Self::Own(name) => Some(name.clone()),
+            Self::Same(true) => Some(parameter.to_owned()),
+            Self::Same(false) => None,
+        }
+    }
 }
 
 fn one() -> u32 {
@@ -259,6 +285,11 @@ impl RawTarget {
             operations: self.operations.clone(),
             max_images: self.max_images,
             costs: costs.into_iter().flatten().collect(),
+            fields: self.fields.as_ref().map(|fields| {
+                let named =
+                    |(ours, theirs): (&String, &RawName)| Some((ours.clone(), theirs.read(ours)?));
+                fields.iter().filter_map(named).collect()
+            }),
         })
     }
 }

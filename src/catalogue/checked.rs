@@ -42,32 +42,54 @@ pub struct Checked {
 pub enum ImageInput {
     /// A URL, a `data:` URL, or the mark that the intake left in place of bytes.
     Link(String),
-    /// The id of an uploaded file.
-    File(String),
+    /// An uploaded file.
+    File {
+        /// Its id, as written.
+        id: String,
+        /// Where the client wrote it, for the message if there is no such file.
+        path: String,
+    },
 }
 
 impl ImageInput {
-    /// Reads the canonical form that the check has made.
-    fn of(value: &Value) -> Option<Self> {
+    /// Reads the canonical form that the check has made of what stood at this path.
+    fn of(value: &Value, path: &str) -> Option<Self> {
         match value {
             Value::String(link) => Some(Self::Link(link.clone())),
-            value => Some(Self::File(value.get("file_id")?.as_str()?.to_owned())),
+            value => Some(Self::File {
+                id: value.get("file_id")?.as_str()?.to_owned(),
+                path: path.to_owned(),
+            }),
         }
     }
 }
+
+/// Where the client wrote the images of each parameter, in order.
+pub(super) type ImagePaths<'a> = BTreeMap<&'a str, Vec<String>>;
 
 /// The images and the mask among the values: the mask is the parameter of that name.
 pub(super) fn image_inputs(
     model: &Model,
     values: &BTreeMap<String, Value>,
+    paths: &ImagePaths<'_>,
 ) -> (Vec<ImageInput>, Option<ImageInput>) {
     let (mut images, mut mask) = (Vec::new(), None);
     for parameter in model.parameters.iter().filter(|it| it.kind.is_image()) {
-        match values.get(&parameter.name) {
-            Some(value) if parameter.name == "mask" => mask = ImageInput::of(value),
-            Some(Value::Array(list)) => images.extend(list.iter().filter_map(ImageInput::of)),
-            Some(value) => images.extend(ImageInput::of(value)),
-            None => {}
+        let list = match values.get(&parameter.name) {
+            Some(Value::Array(list)) => list.as_slice(),
+            Some(value) => std::slice::from_ref(value),
+            None => continue,
+        };
+        let paths = paths.get(parameter.name.as_str()).into_iter().flatten();
+        // A default of the model has no place in the call; the name of the parameter stands for one.
+        let paths = paths.chain(std::iter::repeat(&parameter.name));
+        let inputs = list
+            .iter()
+            .zip(paths)
+            .filter_map(|(value, path)| ImageInput::of(value, path));
+        match parameter.name.as_str() {
+            "mask" => mask = inputs.last(),
+            _ => images.extend(inputs),
         }
     }
     (images, mask)

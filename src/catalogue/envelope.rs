@@ -4,7 +4,7 @@ use crate::catalogue::model::{Model, Range, Span};
 use crate::catalogue::value::{invalid_type, out_of_range, read_boolean, read_number, read_text};
 use crate::catalogue::words::{fault, name, show};
 use crate::error::Fault;
-use crate::types::{Envelope, Field, Money, ResponseFormat};
+use crate::types::{Envelope, Field, Modality, Money, ResponseFormat};
 use serde_json::Value;
 
 /// Every envelope field.
@@ -95,11 +95,15 @@ impl EnvelopeRead {
     }
 }
 
-/// A model without `n` makes one image a call.
+/// A model without `n` makes one image or one text a call.
 fn one_image(model: &Model, path: &str, value: &Value) -> Result<Option<Value>, Fault> {
     let reading = read_number(&Range::default(), true, path, value)?;
     if reading.value != 1 {
-        let right = format!("1, because {} makes one image a call", model.id);
+        let what = match model.modality {
+            Modality::Text => "writes one text",
+            _ => "makes one image",
+        };
+        let right = format!("1, because {} {what} a call", model.id);
         return Err(out_of_range(path, &right, value));
     }
     Ok(reading.adapted.then_some(reading.value))
@@ -201,9 +205,10 @@ fn max_cost(path: &str, value: &Value) -> Result<Money, Fault> {
         .filter(|amount| *amount < Money::from_micros(MAX_COST * 1_000_000))
         .filter(|_| !digits.starts_with('-'))
         .ok_or_else(|| {
-            let right =
-                "an amount in dollars with at most six decimal places, like 0.25, below 1000000000";
-            out_of_range(path, right, value)
+            let right = format!(
+                "an amount in dollars below {MAX_COST} with at most six decimal places, like 0.25"
+            );
+            out_of_range(path, &right, value)
         })
 }
 

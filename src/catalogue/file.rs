@@ -4,9 +4,9 @@
 //! that key of the other file (a list of blocks as a whole), all the rest is inherited.
 
 use crate::catalogue::block::{Block, RawForbid, RawParameter, RawPrice, RawTarget, price_rows};
-use crate::catalogue::model::{Modality, Model, Status};
+use crate::catalogue::model::{Model, Status};
 use crate::catalogue::self_check::{Part, findings};
-use crate::types::Operation;
+use crate::types::{Modality, Operation};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -63,6 +63,7 @@ struct RawModel {
     status: Option<Status>,
     replacement: Option<String>,
     ends: Option<TomlDate>,
+    image_tokens: Option<u32>,
     sizes: Option<BTreeMap<String, BTreeMap<String, Value>>>,
     parameter: Option<Vec<Spanned<RawParameter>>>,
     forbid: Option<Vec<Spanned<RawForbid>>>,
@@ -177,6 +178,7 @@ impl ModelFile {
             status: inherited!(status).unwrap_or_default(),
             replacement: inherited!(replacement),
             ends: inherited!(ends).map(|date| date.0),
+            image_tokens: inherited!(image_tokens),
             parameters: Vec::new(),
             sizes: inherited!(sizes).unwrap_or_default(),
             forbids: Vec::new(),

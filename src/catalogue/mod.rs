@@ -2,7 +2,8 @@
 //!
 //! One TOML file a model, in `catalogue/<modality>/`, compiled in; a folder of the operator's replaces and
 //! adds. Everything else is derived: the schema check ([`check`]), the form ([`form`]), its JSON Schema
-//! ([`json_schema`]), request examples ([`example`]), prices ([`quote`]). Files are read by [`Catalogue::load`] alone; all else is pure. Nothing
+//! ([`json_schema`]), request examples ([`example`], printed by [`snippet`]), prices ([`quote`]). Files are read by
+//! [`Catalogue::load`] alone, and looked at by [`Fingerprint::of`]; all else is pure. Nothing
 //! here knows a dialect, a provider's wire or an account.
 
 mod adapt;
@@ -11,7 +12,10 @@ mod checked;
 mod decimal;
 mod envelope;
 mod file;
+mod folder;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hint;
 mod json_schema;
 mod model;
@@ -19,31 +23,32 @@ mod price;
 mod schema;
 mod self_check;
 mod size;
+pub mod snippet;
+mod upstream;
 mod value;
 mod words;
 
 pub use checked::{Checked, ImageInput, Rules};
 pub use decimal::Decimal;
 pub use file::{Place, Problem};
-pub use form::{example, example_of, form, pricing};
-pub use json_schema::json_schema;
+pub use folder::Fingerprint;
+pub use form::{example, example_of, form, price_json, pricing};
+pub use json_schema::{edit_condition, json_schema};
 pub use model::{
-    Also, Choice, Condition, Forbid, Kind, Modality, Model, Parameter, PriceRow, Range, Span,
-    Status, Target, Unit, When,
+    Also, Choice, Condition, Forbid, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target,
+    Unit, When,
 };
-pub use price::{cost, cost_of_usage, quote};
+pub use price::{cost, cost_rates, price_row, quote};
 pub use schema::check;
 pub use size::parse_size;
+pub use upstream::upstream_fields;
 
 use file::ModelFile;
+use folder::files_below;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-
-/// How deep folders may lie in the override folder; deeper ones are links that run in circles.
-const MOST_FOLDERS: usize = 8;
 
 /// Every model of this installation.
 #[derive(Clone, Debug, Default)]
@@ -176,56 +181,6 @@ fn embedded_files() -> Vec<(String, String)> {
             Some((format!("catalogue/{path}"), text))
         })
         .collect()
-}
-
-/// Every `*.toml` below a folder, with its text, in order of its path.
-fn files_below(folder: &Path, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    if let Err((path, error)) = gather(folder, MOST_FOLDERS, &mut files)
-        && !(path == folder.display().to_string() && error.kind() == ErrorKind::NotFound)
-    {
-        problems.push(unreadable(&path, &error));
-    }
-    files.sort();
-    files
-}
-
-fn unreadable(path: &str, error: &std::io::Error) -> Problem {
-    Problem {
-        place: Place {
-            file: path.into(),
-            line: 1,
-            column: 1,
-        },
-        reason: format!("cannot be read: {error}"),
-    }
-}
-
-fn gather(
-    folder: &Path,
-    depth: usize,
-    files: &mut Vec<(String, String)>,
-) -> Result<(), (String, std::io::Error)> {
-    let named = |error| (folder.display().to_string(), error);
-    for entry in std::fs::read_dir(folder).map_err(named)? {
-        let entry = entry.map_err(named)?;
-        // Editors keep locks and copies under names with a dot in front.
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        let path = entry.path();
-        let name = path.display().to_string();
-        if path.is_dir() && depth > 0 {
-            gather(&path, depth - 1, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            let text = std::fs::read_to_string(&path).map_err(|error| (name.clone(), error))?;
-            files.push((name, text));
-        }
-    }
-    Ok(())
 }
 
 /// Files by the id of their model; two files of one folder cannot describe the same one.

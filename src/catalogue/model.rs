@@ -4,7 +4,7 @@
 
 use crate::catalogue::decimal::Decimal;
 use crate::catalogue::size::{parse_size, pixels};
-use crate::types::{Money, Operation};
+use crate::types::{Modality, Money, Operation};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub struct Model {
     pub sizes: BTreeMap<String, BTreeMap<String, Value>>,
     /// Combinations of values that it refuses.
     pub forbids: Vec<Forbid>,
+    /// How many tokens the estimate of a price by tokens counts for each input image.
+    pub image_tokens: Option<u32>,
     /// What the account pays; the first row that matches wins.
     pub prices: Vec<PriceRow>,
     /// Upstreams that serve it.
@@ -60,6 +62,20 @@ impl Model {
         self.operations.contains(&operation)
     }
 
+    /// Width and height that these values stand for, if the form or the table of sizes says exactly.
+    pub fn pixels_of(&self, values: &BTreeMap<String, Value>) -> Option<(u32, u32)> {
+        let written = |text: &str| parse_size(&text.replacen('*', "x", 1));
+        let says = |row: &BTreeMap<String, Value>| {
+            row.iter()
+                .all(|(name, value)| values.get(name) == Some(value))
+        };
+        let own = values.get("size").and_then(Value::as_str).and_then(written);
+        own.or_else(|| {
+            let row = self.sizes.iter().find(|(_, row)| says(row));
+            row.and_then(|(size, _)| parse_size(size))
+        })
+    }
+
     /// The targets for an operation, the lowest priority number first.
     pub fn targets_for(&self, operation: Operation) -> Vec<&Target> {
         let mut targets: Vec<&Target> = self
@@ -70,20 +86,6 @@ impl Model {
         targets.sort_by_key(|target| target.priority);
         targets
     }
-}
-
-/// What a model makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Modality {
-    /// Pictures.
-    Image,
-    /// Moving pictures.
-    Video,
-    /// Speech, music, sounds.
-    Audio,
-    /// Text in conversation.
-    Chat,
 }
 
 /// Whether a model is alive.
@@ -124,6 +126,8 @@ pub struct Parameter {
     pub group: Option<String>,
     /// The operations that know it; empty for all of them.
     pub operations: Vec<Operation>,
+    /// Whether a number above the maximum means the maximum ("as much as you can") and is reported, not refused.
+    pub clamp: bool,
     /// Whether a call may lose it without changing what it asks for, where [`Parameter::only_with`] fails.
     pub hint: bool,
     /// The values of other parameters without which it has no meaning.
@@ -152,6 +156,12 @@ impl Parameter {
         let is_what_is_edited = self.makes_an_edit() && self.name != "mask";
         self.required || (operation == Operation::Edit && is_what_is_edited)
     }
+}
+
+/// Whether a parameter's value goes to a target as a plain field. Pictures and the number of images do not: each call
+/// has its own.
+pub(super) fn is_plain(parameter: &Parameter) -> bool {
+    parameter.name != "n" && !parameter.kind.is_image()
 }
 
 /// An empty list of operations stands for all of them.
@@ -439,4 +449,16 @@ pub struct Target {
     pub max_images: u32,
     /// What we pay; the first row that matches wins.
     pub costs: Vec<PriceRow>,
+    /// What it is sent and what it calls that, by parameter. `None`: every parameter, under our name.
+    pub fields: Option<BTreeMap<String, String>>,
+}
+
+impl Target {
+    /// What this upstream calls a parameter; `None` if it is not sent there.
+    pub fn field<'a>(&'a self, parameter: &'a str) -> Option<&'a str> {
+        match &self.fields {
+            None => Some(parameter),
+            Some(fields) => fields.get(parameter).map(String::as_str),
+        }
+    }
 }

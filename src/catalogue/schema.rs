@@ -3,11 +3,11 @@
 //! The only place where a [`Request`] is made. It knows no dialect: every field brings the path that the
 //! client wrote, and faults point there.
 
-use crate::catalogue::checked::{Checked, Rules, image_inputs};
+use crate::catalogue::checked::{Checked, ImagePaths, Rules, image_inputs};
 use crate::catalogue::envelope::{self, EnvelopeRead};
 use crate::catalogue::hint::Hints;
 use crate::catalogue::model::{Kind, Model, Parameter};
-use crate::catalogue::value::read;
+use crate::catalogue::value::{image_paths, read};
 use crate::catalogue::words::{fault, name};
 use crate::error::Fault;
 use crate::types::words::nearest;
@@ -36,6 +36,7 @@ pub fn check(model: &Model, draft: Draft, rules: &Rules) -> Result<Checked, Vec<
         found: BTreeMap::new(),
         faulty: BTreeSet::new(),
         values: BTreeMap::new(),
+        image_paths: BTreeMap::new(),
         system_prompt: None,
         envelope: EnvelopeRead::new(rules.default_response_format),
         adapted: Vec::new(),
@@ -90,6 +91,7 @@ pub(super) struct Check<'a> {
     pub(super) faulty: BTreeSet<&'a str>,
     /// By parameter; `n` stands among them until the end.
     pub(super) values: BTreeMap<String, Value>,
+    image_paths: ImagePaths<'a>,
     /// A system prompt for a model that has none.
     pub(super) system_prompt: Option<String>,
     envelope: EnvelopeRead,
@@ -117,12 +119,16 @@ impl<'a> Check<'a> {
         if !self.rules.reject_adaptation && self.hints.may_drop(field, parameter) {
             return self.adapted.push(format!("{}=dropped", field.name));
         }
+        let sizes = self.sizes_for(field);
         let outcome = match (self.size_row(field), parameter) {
             (Some(row), _) => self.size_in_own_words(at, field, row),
             (None, Some(parameter)) => self.parameter(at, field, parameter),
             (None, None) if envelope::is_envelope(&field.name) => self.envelope_field(at, field),
             (None, None) if self.joins_system_prompt(field) => self.keep_system_prompt(at, field),
-            (None, None) => Err(self.unknown(field)),
+            (None, None) => match sizes {
+                Some(sizes) => self.ratio_as_size(at, field, sizes),
+                None => Err(self.unknown(field)),
+            },
         };
         if let Err(fault) = outcome {
             self.faulty
@@ -143,30 +149,40 @@ impl<'a> Check<'a> {
         if !parameter.applies_to(self.operation) {
             return Err(self.wrong_operation(field));
         }
-        let reading = read(parameter, &field.path, &field.value)?;
-        if reading.adapted {
-            self.adapt(field, &parameter.name, &reading.value)?;
-        }
+        let value = match self.clamped(field, parameter) {
+            Some(most) => most,
+            None => self.read_in_form(field, parameter)?,
+        };
         self.goes_by_one_name(field, parameter)?;
         if parameter.name == "stream" {
-            self.envelope.stream = reading.value == Value::Bool(true);
+            self.envelope.stream = value == Value::Bool(true);
         }
-        self.store(field, parameter, reading.value)?;
+        self.store(field, parameter, value)?;
         self.found
             .entry(&parameter.name)
             .or_insert_with(|| (at, field.path.clone()));
         Ok(())
     }
 
+    /// A value as the parameter wants it; that it was written in another form is reported.
+    fn read_in_form(&mut self, field: &Field, parameter: &Parameter) -> Result<Value, Fault> {
+        let reading = read(parameter, &field.path, &field.value)?;
+        if reading.adapted {
+            self.adapt(field, &parameter.name, &reading.value)?;
+        }
+        Ok(reading.value)
+    }
+
     /// One parameter may be sent twice, under two names or in two places: images are joined, other values must agree.
     pub(super) fn store(
         &mut self,
         field: &Field,
-        parameter: &Parameter,
+        parameter: &'a Parameter,
         value: Value,
     ) -> Result<(), Fault> {
         let Some(earlier) = self.values.remove(&parameter.name) else {
             self.values.insert(parameter.name.clone(), value);
+            self.keep_image_paths(field, parameter);
             return Ok(());
         };
         if earlier == value {
@@ -179,6 +195,7 @@ impl<'a> Check<'a> {
             joined.extend(more);
             let all = read(parameter, &field.path, &Value::Array(joined))?;
             self.values.insert(parameter.name.clone(), all.value);
+            self.keep_image_paths(field, parameter);
             return Ok(());
         }
         let other = self
@@ -210,6 +227,13 @@ impl<'a> Check<'a> {
             name(&field.path)
         );
         Err(fault(&field.path, "conflicting_values", message))
+    }
+
+    fn keep_image_paths(&mut self, field: &Field, parameter: &'a Parameter) {
+        if parameter.kind.is_image() {
+            let paths = self.image_paths.entry(&parameter.name).or_default();
+            paths.extend(image_paths(&field.path, &field.value));
+        }
     }
 
     /// What is no parameter may stand in two places too.
@@ -359,7 +383,7 @@ impl<'a> Check<'a> {
         let n = self.values.remove("n").as_ref().and_then(Value::as_u64);
         let n = n.and_then(|n| u32::try_from(n).ok());
         let n = n.unwrap_or_else(|| default_n(self.model));
-        let (images, mask) = image_inputs(self.model, &self.values);
+        let (images, mask) = image_inputs(self.model, &self.values, &self.image_paths);
         let EnvelopeRead {
             envelope,
             stream,
@@ -368,8 +392,10 @@ impl<'a> Check<'a> {
             ..
         } = self.envelope.settled();
         let id = self.model.id.clone();
+        let pixels = self.model.pixels_of(&self.values);
+        let request = Request::checked(id, self.operation, n, self.values, envelope);
         Ok(Checked {
-            request: Request::checked(id, self.operation, n, self.values, envelope),
+            request: request.making(self.model.modality).with_pixels(pixels),
             adapted: self.adapted,
             stream,
             include_usage,

@@ -5,6 +5,7 @@ use crate::catalogue::model::{Also, Choice, Kind, Parameter, Range, Span, plain_
 use crate::catalogue::size::parse_size;
 use crate::catalogue::words::{fault, name, show};
 use crate::error::Fault;
+use crate::types::FileId;
 use serde_json::{Value, json};
 
 /// A value that fits its parameter.
@@ -284,8 +285,24 @@ fn read_one_image(path: &str, value: &Value) -> Result<Value, Fault> {
     }
 }
 
-/// A picture is a text (a URL, a `data:` URL, or the mark that the intake left in place of bytes) or an
-/// object with exactly one of `image_url`, `url` and `file_id`. The canonical form is the text, or
+/// Where each picture of a value stands that [`read`] has taken: it ends in `file_id` where one is named by it.
+pub(super) fn image_paths(path: &str, value: &Value) -> Vec<String> {
+    let one = |path: String, value: &Value| match value.get("file_id") {
+        Some(id) if !id.is_null() => format!("{path}.file_id"),
+        _ => path,
+    };
+    match value.as_array() {
+        None => vec![one(path.to_owned(), value)],
+        Some(list) => list
+            .iter()
+            .enumerate()
+            .map(|(index, item)| one(format!("{path}[{index}]"), item))
+            .collect(),
+    }
+}
+
+/// A picture is a text (a URL, a `data:` URL, the id of an uploaded file, or the mark that the intake left in place of
+/// bytes) or an object with exactly one of `image_url`, `url` and `file_id`. The canonical form is the text, or
 /// `{"file_id": …}`.
 fn read_image(path: &str, value: &Value) -> Result<Value, Fault> {
     let right = "a URL, a data URL or an object with `image_url` or `file_id`";
@@ -313,7 +330,12 @@ fn read_image(path: &str, value: &Value) -> Result<Value, Fault> {
         let inner = inner.get("url").unwrap_or(inner);
         return text(inner).map(Value::from).ok_or_else(wrong);
     }
-    text(value).map(Value::from).ok_or_else(wrong)
+    let text = text(value).ok_or_else(wrong)?;
+    // A form has only texts, and no URL looks like this.
+    if FileId::parse(&text).is_some() {
+        return Ok(json!({"file_id": text}));
+    }
+    Ok(text.into())
 }
 
 /// What was sent in place of an image may be anything, even bytes as text, so it is only named.

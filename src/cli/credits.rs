@@ -10,7 +10,6 @@ use crate::store::{Store, StoreError};
 use crate::types::{Account, Balance, Money};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -183,22 +182,27 @@ impl ShowBalance {
             return server.get("/v1/balance").await;
         }
         let store = place.rows()?;
-        let account = self.find(place, &store).await?;
+        let account = account_asked(self.account.as_deref(), place, &*store).await?;
         let mut value = as_json(&account, store.balance(&account.id).await?);
         value["object"] = "balance".into();
         value["account"] = account.name.into();
         Ok(value)
     }
+}
 
-    async fn find(&self, place: &Place, store: &Arc<dyn Store>) -> Outcome<Account> {
-        if let Some(name) = &self.account {
-            return account(&**store, name).await;
-        }
-        if let Some(key) = place::key(&place.load()?.settings.data)
-            && let Some((_, account)) = store.find_key(&key.secret.hash()).await?
-        {
-            return Ok(account);
-        }
-        account(&**store, DEFAULT_ACCOUNT).await
+/// The account that a command is about: the one it names, else that of the key, else the first one.
+pub(super) async fn account_asked(
+    name: Option<&str>,
+    place: &Place,
+    store: &dyn Store,
+) -> Outcome<Account> {
+    if let Some(name) = name {
+        return account(store, name).await;
     }
+    if let Some(key) = place::key(&place.load()?.settings.data)
+        && let Some((_, account)) = store.find_key(&key.secret.hash()).await?
+    {
+        return Ok(account);
+    }
+    account(store, DEFAULT_ACCOUNT).await
 }

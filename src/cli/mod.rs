@@ -4,6 +4,7 @@
 //! HTTP to the server that holds the folder; administration opens the rows directly, whether or not a server runs.
 
 mod accounts;
+mod call;
 mod config;
 mod credits;
 mod failure;
@@ -13,9 +14,14 @@ mod ledger;
 mod models;
 mod out;
 mod place;
+mod price;
+mod providers;
+mod quote;
 mod remote;
 mod serve;
+mod snippet;
 mod task;
+mod usage;
 
 use crate::config::{LogFormat, Settings};
 use crate::failpoint;
@@ -52,7 +58,14 @@ enum Command {
     Generate(generate::Generate),
     /// List the models, their parameters and prices
     Models(models::Models),
-    /// Look at a task
+    /// List the providers that are on, where they call and what they serve
+    Providers(providers::Show),
+    /// Show a call to a model as code: curl, Python, JavaScript or this command line
+    Snippet(snippet::Snippet),
+    /// Say what a call costs, and why
+    #[command(visible_alias = "price")]
+    Quote(quote::Quote),
+    /// Start, follow, list and cancel tasks
     Task(task::Task),
     /// Make, list, revoke and import API keys
     Keys(keys::Keys),
@@ -62,6 +75,8 @@ enum Command {
     Credits(credits::Credits),
     /// Show what one account has
     Balance(credits::ShowBalance),
+    /// Show what one account used
+    Usage(usage::ShowUsage),
     /// Audit the books
     Ledger(ledger::Ledger),
     /// Show, check and begin a configuration file
@@ -87,11 +102,15 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Serve(command)) => command.run(place),
         Some(Command::Generate(command)) => command.run(place),
         Some(Command::Models(command)) => command.run(place),
+        Some(Command::Providers(command)) => command.run(place),
+        Some(Command::Snippet(command)) => command.run(place),
+        Some(Command::Quote(command)) => command.run(place),
         Some(Command::Task(command)) => command.run(place),
         Some(Command::Keys(command)) => command.run(place),
         Some(Command::Accounts(command)) => command.run(place),
         Some(Command::Credits(command)) => command.run(place),
         Some(Command::Balance(command)) => command.run(place),
+        Some(Command::Usage(command)) => command.run(place),
         Some(Command::Ledger(command)) => command.run(place),
         Some(Command::Config(command)) => command.run(place),
     }

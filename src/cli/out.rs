@@ -12,6 +12,15 @@ pub(super) fn print(text: &str) -> Outcome {
     bytes(format!("{text}\n").as_bytes())
 }
 
+/// Prints a text of somebody else's making: as it is for a program, and unable to steer a terminal.
+pub(super) fn text(text: &str) -> Outcome {
+    if !std::io::stdout().is_terminal() {
+        return print(text);
+    }
+    let lines: Vec<String> = text.split('\n').map(plain).collect();
+    print(&lines.join("\n"))
+}
+
 /// Prints data that is not text.
 pub(super) fn bytes(bytes: &[u8]) -> Outcome {
     let mut stdout = std::io::stdout().lock();

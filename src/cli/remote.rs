@@ -5,12 +5,24 @@ use super::place::Key;
 use crate::error::{self, Error, Fault, Kind};
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// A little longer than the server lets a call wait, so that its own words arrive.
 const LONGEST_CALL: Duration = Duration::from_secs(600);
+
+/// How a server that listens there is reached from this machine: who listens everywhere is reached at home.
+pub(super) fn url_of(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}
 
 /// A server and the key that signs in there.
 pub(super) struct Server {
@@ -56,10 +68,55 @@ impl Server {
         Ok(self.send(request).await?.body)
     }
 
+    /// `GET` with a query, with JSON back.
+    pub(super) async fn get_with(&self, path: &str, query: &[(&str, String)]) -> Outcome<Value> {
+        let request = self.client.get(self.place(path, query)?);
+        Ok(self.send(request).await?.body)
+    }
+
+    /// `DELETE` with a query, with JSON back.
+    pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Outcome<Value> {
+        let request = self.client.delete(self.place(path, query)?);
+        Ok(self.send(request).await?.body)
+    }
+
+    fn place(&self, path: &str, query: &[(&str, String)]) -> Outcome<Url> {
+        Url::parse_with_params(&format!("{}{path}", self.base), query).map_err(|error| {
+            Failure::usage(format!("{} is no address of a server", self.base))
+                .why(error.to_string())
+                .fix("set PINHOLE_URL to one like http://127.0.0.1:7070")
+        })
+    }
+
     /// `POST` of JSON, with JSON back.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Outcome<Answer> {
         let request = self.client.post(format!("{}{path}", self.base));
         self.send(request.json(body)).await
+    }
+
+    /// Starts a task without waiting for it. It may have ended by now all the same; an answer that names a task has
+    /// accepted it, however it ended.
+    pub(super) async fn start(
+        &self,
+        body: &Value,
+        idempotency_key: Option<&str>,
+    ) -> Outcome<Answer> {
+        let request = self
+            .client
+            .post(format!("{}/v1/images/generations", self.base))
+            .header("prefer", "respond-async")
+            .json(body);
+        let response = match idempotency_key {
+            Some(key) => {
+                self.exchange(request.header("idempotency-key", key))
+                    .await?
+            }
+            None => self.exchange(request).await?,
+        };
+        if response.status().is_success() || response.headers().contains_key("x-pinhole-task-id") {
+            return self.read(response).await;
+        }
+        Err(self.refused(response).await)
     }
 
     /// The bytes of a result. One of the server's own is read at the address we know, whatever its public one is;
@@ -87,26 +144,33 @@ impl Server {
     }
 
     async fn send(&self, request: RequestBuilder) -> Outcome<Answer> {
+        let response = self.exchange(request).await?;
+        if response.status().is_success() {
+            return self.read(response).await;
+        }
+        Err(self.refused(response).await)
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Outcome<Response> {
         let Some(key) = &self.key else {
             return Err(Failure::new(Exit::Auth, "there is no API key to sign in with")
                 .why("PINHOLE_API_KEY is not set, and the data folder has no test key")
                 .fix("set PINHOLE_API_KEY; `pinhole keys create --name NAME` on the server makes a key"));
         };
         let request = request.bearer_auth(key.secret.reveal());
-        let response = request
+        request
             .send()
             .await
-            .map_err(|error| self.unreachable(&error))?;
-        if !response.status().is_success() {
-            let is_unsigned = response.status() == StatusCode::UNAUTHORIZED;
-            let failure = refusal(response).await;
-            return Err(if is_unsigned {
-                failure.why(&key.origin)
-            } else {
-                failure
-            });
+            .map_err(|error| self.unreachable(&error))
+    }
+
+    async fn refused(&self, response: Response) -> Failure {
+        let is_unsigned = response.status() == StatusCode::UNAUTHORIZED;
+        let failure = refusal(response).await;
+        match &self.key {
+            Some(key) if is_unsigned => failure.why(&key.origin),
+            _ => failure,
         }
-        self.read(response).await
     }
 
     async fn read(&self, response: Response) -> Outcome<Answer> {
@@ -198,6 +262,12 @@ fn read_error(status: u16, body: &Value) -> Error {
         faults: faults.collect(),
         ..Error::new(kind, message)
     }
+}
+
+/// The kind with this code, as a task that has failed tells it.
+pub(super) fn kind_named(code: &str) -> Kind {
+    let row = error::TABLE.iter().find(|row| row.code == code);
+    row.map_or(Kind::Internal, |row| row.kind)
 }
 
 /// The table of answers, read backwards. A fault's own code is not in it: then the status speaks.

@@ -53,7 +53,7 @@ impl File {
         Self::parse(path, text)
     }
 
-    fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
+    pub(super) fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
         let covered = secret::cover(&text, &secret::places(&text));
         let mut file = Self {
             path: path.to_owned(),

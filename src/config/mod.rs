@@ -6,8 +6,11 @@
 
 mod error;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod secret;
 mod table;
+mod upstream;
 
 pub use error::ConfigError;
 pub use table::{Setting, TABLE, default_file};
@@ -53,6 +56,29 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Instances of providers.
     pub providers: Vec<ProviderSettings>,
+    /// How long clients are waited for. Not an operator's affair; tests make it short.
+    pub timeouts: Timeouts,
+}
+
+/// How long clients are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To send the first byte, and then the rest of the headers.
+    pub headers: Duration,
+    /// To send the next bytes in the middle of a body.
+    pub body_idle: Duration,
+    /// To send the rest of a body that is already refused.
+    pub after_refusal: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            headers: Duration::from_secs(15),
+            body_idle: Duration::from_secs(30),
+            after_refusal: Duration::from_secs(5),
+        }
+    }
 }
 
 /// How a line of the log looks.
@@ -160,6 +186,7 @@ impl Settings {
             loaded.settings.providers = providers;
             loaded.origins.extend(origins);
         }
+        upstream::turn_on(&mut loaded, around)?;
         Ok(loaded)
     }
 
@@ -193,6 +220,7 @@ impl Settings {
             log: String::new(),
             log_format: LogFormat::Text,
             providers: Vec::new(),
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -427,6 +455,19 @@ impl ProviderSettings {
                 let shown = secret::shown(key, text);
                 format!("`{key}` must be a whole number, got `{shown}`")
             }),
+        }
+    }
+
+    /// Yes or no, or `default`.
+    pub fn flag(&self, key: &str, default: bool) -> Result<bool, String> {
+        match self.text(key) {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(text) => {
+                let shown = secret::shown(key, text);
+                Err(format!("`{key}` must be true or false, got `{shown}`"))
+            }
         }
     }
 

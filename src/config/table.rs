@@ -191,9 +191,14 @@ pub fn default_file() -> String {
     }
     text += "\n\
         # Providers: any number of instances of any kind, under the name by which model files call them. What an\n\
-        # instance may say besides its kind depends on the kind.\n\
-        # [provider.sketch-slow]\n\
-        # kind = \"sketch\"\n";
+        # instance may say besides its kind depends on the kind. `openai` turns on by itself when OPENAI_API_KEY is set\n\
+        # (its address: OPENAI_BASE_URL, with /v1), unless its section names a key or an address of its own.\n\
+        # [provider.my-azure]\n\
+        # kind = \"openai\"\n\
+        # variant = \"azure\"\n\
+        # base_url = \"https://my-resource.openai.azure.com\"\n\
+        # api_version = \"2025-04-01-preview\"\n\
+        # api_key = \"…\"\n";
     text
 }
 

@@ -574,3 +574,87 @@ fn the_examples_of_the_default_file_are_right() {
     }
     assert_eq!(loaded.settings.providers.len(), 1);
 }
+
+/// The providers that are on: name, kind, and one option of each.
+fn on(loaded: &Loaded, option: &str) -> Vec<(String, String, String)> {
+    let of = |one: &ProviderSettings| {
+        let value = one.text(option).unwrap_or_default().to_owned();
+        (one.name.clone(), one.kind.clone(), value)
+    };
+    loaded.settings.providers.iter().map(of).collect()
+}
+
+fn openai(value: &str) -> Vec<(String, String, String)> {
+    vec![("openai".to_owned(), "openai".to_owned(), value.to_owned())]
+}
+
+#[test]
+fn an_sdks_own_variables_turn_its_provider_on() {
+    let mut case = Case::without_file();
+    case.variable("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
+    assert_eq!(on(&case.load(&Flags::default()), "api_key"), []);
+    case.variable("OPENAI_API_KEY", "sk-up");
+    let loaded = case.load(&Flags::default());
+    assert_eq!(on(&loaded, "api_key"), openai("sk-up"));
+    assert_eq!(on(&loaded, "base_url"), openai("http://127.0.0.1:9/v1"));
+    assert_eq!(
+        loaded.origin("provider.openai.api_key"),
+        Some(&Origin::Variable("OPENAI_API_KEY".to_owned()))
+    );
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let printed = format!("{loaded:?}");
+    assert!(!printed.contains("sk-up"), "{printed}");
+}
+
+#[test]
+fn a_section_and_the_variables_do_not_mix_address_and_key() {
+    let mut case = Case::new("[provider.openai]\nkind = \"openai\"\nconcurrency = 3\n");
+    case.variable("OPENAI_API_KEY", "sk-up");
+    let loaded = case.load(&Flags::default());
+    assert_eq!(on(&loaded, "api_key"), openai("sk-up"));
+    assert_eq!(on(&loaded, "concurrency"), openai("3"));
+    let check = |file: &str, why: &str| {
+        let mut case = Case::new(file);
+        case.variable("OPENAI_API_KEY", "sk-up");
+        let loaded = case.load(&Flags::default());
+        assert_ne!(on(&loaded, "api_key")[0].2, "sk-up", "{file}");
+        assert_eq!(
+            loaded.warnings,
+            [format!(
+                "`OPENAI_API_KEY` is set and turns nothing on: {why}"
+            )]
+        );
+    };
+    check(
+        "[provider.openai]\nkind = \"openai\"\nbase_url = \"http://gpu:8000/v1\"\n",
+        "[provider.openai] of the file has its own `base_url`",
+    );
+    check(
+        "[provider.openai]\nkind = \"openai\"\napi_key = \"sk-file\"\n",
+        "[provider.openai] of the file has its own `api_key`",
+    );
+    check(
+        "[provider.openai]\nkind = \"replay\"\n",
+        "[provider.openai] of the file is of kind `replay`",
+    );
+}
+
+#[test]
+fn a_variable_meant_for_our_own_clients_makes_no_circle() {
+    for (url, listen, circle) in [
+        ("http://127.0.0.1:7070/v1", "127.0.0.1:7070", true),
+        ("http://localhost:7070/v1", "0.0.0.0:7070", true),
+        ("http://[::1]:7070/v1", "127.0.0.1:7070", true),
+        ("http://10.1.2.3:80/v1", "10.1.2.3:80", true),
+        ("http://127.0.0.1:7071/v1", "127.0.0.1:7070", false),
+        ("https://api.openai.com/v1", "127.0.0.1:443", false),
+    ] {
+        let mut case = Case::without_file();
+        case.variable("OPENAI_API_KEY", "sk-up");
+        case.variable("OPENAI_BASE_URL", url);
+        case.variable("PINHOLE_LISTEN", listen);
+        let loaded = case.load(&Flags::default());
+        assert_eq!(loaded.settings.providers.is_empty(), circle, "{url}");
+        assert_eq!(loaded.warnings.len(), usize::from(circle), "{url}");
+    }
+}

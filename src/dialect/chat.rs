@@ -1,6 +1,6 @@
-//! Messages, as chat clients and DashScope's clients write them: what they say about one picture.
+//! Messages, as chat clients and DashScope's clients write them: what they say about one picture or one text.
 //!
-//! A picture is made from one prompt, so the texts of all user messages are joined, and so are those of system
+//! A picture is made from one prompt, and so far a text is too, so the texts of all user messages are joined, and so are those of system
 //! messages; a message of the assistant has no place there and is refused rather than left out. Parts of content are
 //! read in both spellings: `{"type": "text", "text": …}` and `{"type": "image_url", "image_url": …}` of the `openai`
 //! packages, `{"text": …}` and `{"image": …}` of `dashscope` for Python 2.0.2.
@@ -74,7 +74,8 @@ impl Gathered {
             Some("user") => Speaker::User,
             Some("system" | "developer") => Speaker::System,
             _ => {
-                let right = "user, system or developer: a picture is made from one prompt, not from a conversation";
+                let right =
+                    "user, system or developer: one prompt is read here, not a conversation";
                 return Err(Fault {
                     code: "invalid_enum",
                     ..invalid(&format!("{path}.role"), right)
@@ -143,7 +144,11 @@ impl Gathered {
 }
 
 /// An object with no other keys than these; keys that say null are left out.
-fn object(path: &str, value: &Value, known: &[&str]) -> Result<Map<String, Value>, Fault> {
+pub(super) fn object(
+    path: &str,
+    value: &Value,
+    known: &[&str],
+) -> Result<Map<String, Value>, Fault> {
     let Some(object) = value.as_object() else {
         return Err(invalid(path, "a JSON object"));
     };

@@ -1,12 +1,14 @@
 //! OpenAI's image shape: parameters at the top of a JSON object, `{created, data: [...]}` back. Two other shapes of
-//! body are read too (`image_body`); what is answered is the same for all.
+//! body are read too (`image_body`); what is answered is the same for all. A model of text answers as `completion` says.
 //!
 //! Fields of the reply: `openai` for Python 3.52.0, `types/images_response.py`.
 
-use super::{Dialect, Piece, Reply, Stage, StreamedImage, asset_url, image_body};
+use super::{
+    Dialect, Piece, Reply, Stage, StreamedImage, StreamedText, asset_url, completion, image_body,
+};
 use crate::error::Error;
 use crate::intake::Intake;
-use crate::types::{Draft, Operation, Request, Task, Usage};
+use crate::types::{Draft, Operation, Request, Task, Text, Usage};
 use serde_json::{Map, Value, json};
 
 /// The shape.
@@ -18,6 +20,9 @@ impl Dialect for Flat {
     }
 
     fn encode(&self, task: &Task) -> Reply {
+        if let Some(text) = &task.text {
+            return encode_text(task, text);
+        }
         let form = task.request.envelope().response_format;
         let mut pieces = Pieces::default();
         pieces.text(&format!(
@@ -105,12 +110,14 @@ impl Dialect for Flat {
         Reply { pieces: pieces.0 }
     }
 
+    fn encode_text(&self, text: &StreamedText<'_>) -> Reply {
+        Reply::text(completion::frames(text))
+    }
+
     fn encode_late_error(&self, error: &Error) -> Reply {
         let mut body = self.encode_error(error);
         body["type"] = "error".into();
-        Reply {
-            pieces: vec![Piece::Text(format!("event: error\ndata: {body}\n\n"))],
-        }
+        Reply::text(format!("event: error\ndata: {body}\n\n"))
     }
 
     fn encode_error(&self, error: &Error) -> Value {
@@ -131,6 +138,18 @@ impl Dialect for Flat {
             "details": details,
         }})
     }
+}
+
+/// A text is answered as chat does it, with an empty list where pictures would be and the tokens under both names.
+fn encode_text(task: &Task, text: &Text) -> Reply {
+    let mut object = completion::reply(task, text);
+    object.insert("data".to_owned(), Value::Array(Vec::new()));
+    if let (Some(Value::Object(chat)), Value::Object(images)) =
+        (object.get_mut("usage"), usage(&task.usage))
+    {
+        chat.extend(images);
+    }
+    Reply::json(&object.into())
 }
 
 /// Text pieces run together.

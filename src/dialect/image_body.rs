@@ -12,7 +12,20 @@ use serde_json::Value;
 
 /// Reads a body.
 pub(super) fn decode(body: &[u8]) -> Result<Draft, Error> {
-    let mut top = json::read_object(body)?;
+    read(json::read_object(body)?)
+}
+
+/// Reads a body that can only be a chat's; `None` if nothing was said in it.
+pub(super) fn decode_chat(body: &[u8]) -> Result<Option<Draft>, Error> {
+    let top = json::read_object(body)?;
+    let is_said = |(name, value): &(String, Value)| name == "messages" && !value.is_null();
+    if !top.iter().any(is_said) {
+        return Ok(None);
+    }
+    read(top).map(Some)
+}
+
+fn read(mut top: Vec<(String, Value)>) -> Result<Draft, Error> {
     let (said, fields) = read_shape(&mut top).map_err(|fault| Error::faults(vec![fault]))?;
     let has_prompt = top
         .iter()
@@ -26,10 +39,23 @@ pub(super) fn decode(body: &[u8]) -> Result<Draft, Error> {
             .chain(fields)
             .collect(),
     };
-    for (name, value) in top {
-        draft.push(&name, value);
-    }
+    draft
+        .fields
+        .extend(top.into_iter().map(|(name, value)| flat(name, value)));
     Ok(draft)
+}
+
+/// A field at the top. Chat's clients say `{"type": "json_object"}` where a form says `json_object`.
+fn flat(name: String, value: Value) -> Field {
+    match value {
+        Value::Object(mut only) if name == "response_format" && only.len() == 1 => {
+            match only.remove("type") {
+                Some(kind) => chat::field(&name, format!("{name}.type"), kind),
+                None => chat::field(&name, name.clone(), only.into()),
+            }
+        }
+        value => chat::field(&name, name.clone(), value),
+    }
 }
 
 /// Takes what makes the shape out of the body; the rest is flat.

@@ -4,15 +4,19 @@
 //! provider, no store, no socket. Pictures are named in a reply and filled in while it is sent.
 
 mod chat;
+pub mod completion;
 mod dashscope;
 pub mod flat;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod image_body;
 mod json;
 pub mod task;
+pub mod usage;
 
 use crate::error::Error;
 use crate::intake::Intake;
-use crate::types::{Asset, Draft, Format, Millis, Picture, Request, Task};
+use crate::types::{Asset, Draft, Finish, Format, Millis, Picture, Request, Task, TaskId};
 use serde_json::Value;
 
 /// One wire shape.
@@ -23,6 +27,8 @@ pub trait Dialect: Send + Sync {
     fn encode(&self, task: &Task) -> Reply;
     /// Writes one image of a stream as an event.
     fn encode_image(&self, image: &StreamedImage<'_>) -> Reply;
+    /// Writes one stage of a streamed text as events.
+    fn encode_text(&self, text: &StreamedText<'_>) -> Reply;
     /// Writes the event that ends a stream that has failed.
     fn encode_late_error(&self, error: &Error) -> Reply;
     /// Writes an error's body.
@@ -31,6 +37,8 @@ pub trait Dialect: Send + Sync {
 
 /// An image on its way to a streaming client.
 pub struct StreamedImage<'a> {
+    /// The task that makes it.
+    pub task: &'a TaskId,
     /// The request it belongs to.
     pub request: &'a Request,
     /// When that was accepted.
@@ -41,6 +49,8 @@ pub struct StreamedImage<'a> {
     pub format: Format,
     /// Width and height in pixels.
     pub size: (u32, u32),
+    /// Whether the client wants to know the tokens at the end, in a dialect where that is a question.
+    pub include_usage: bool,
     /// How finished it is.
     pub stage: Stage<'a>,
 }
@@ -59,6 +69,37 @@ pub enum Stage<'a> {
         revised_prompt: Option<&'a str>,
         /// With the last image of a stream: the ended task, and our own time in milliseconds.
         last: Option<(&'a Task, u64)>,
+    },
+}
+
+/// A text on its way to a streaming client.
+pub struct StreamedText<'a> {
+    /// The task that writes it.
+    pub task: &'a TaskId,
+    /// The request it belongs to.
+    pub request: &'a Request,
+    /// When that was accepted.
+    pub created_at: Millis,
+    /// Whether the client wants to know the tokens at the end.
+    pub include_usage: bool,
+    /// How far it is.
+    pub stage: TextStage<'a>,
+}
+
+/// How far a streamed text is.
+pub enum TextStage<'a> {
+    /// Nothing has come yet.
+    Begun,
+    /// Its next piece.
+    Piece(&'a str),
+    /// Its end.
+    Ended {
+        /// The ended task.
+        task: &'a Task,
+        /// Why the text ends.
+        finish: Finish,
+        /// Our own time in milliseconds.
+        overhead_ms: u64,
     },
 }
 
@@ -81,8 +122,13 @@ pub enum Piece {
 impl Reply {
     /// A reply without pictures.
     pub fn json(value: &Value) -> Self {
+        Self::text(value.to_string())
+    }
+
+    /// One that is written already.
+    pub fn text(text: String) -> Self {
         Self {
-            pieces: vec![Piece::Text(value.to_string())],
+            pieces: vec![Piece::Text(text)],
         }
     }
 

@@ -1,5 +1,6 @@
 //! Waiting for an accepted task, or watching it.
 
+use super::unanswered::Unanswered;
 use super::watch::{Live, Progress, Shown, Watch};
 use crate::error::{Error, Kind};
 use crate::provider::Preview;
@@ -22,13 +23,24 @@ pub struct Accepted {
     pub state: TaskState,
     /// Whether it is the task of an earlier call, which this one repeats.
     pub is_repeated: bool,
-    /// Whether the client asked for a stream.
-    pub stream: bool,
+    /// How the client wants to be told as it goes, if it asked for a stream.
+    pub stream: Option<Streaming>,
     /// What was asked, as the schema understood it.
     pub request: Arc<Request>,
     /// When it was accepted.
     pub created_at: Millis,
+    /// What is owed to a client that may send the call again, until the reply is handed over.
+    pub unanswered: Option<Unanswered>,
     pub(super) watch: Watch,
+    /// The end, seen before the rest of the text was.
+    pub(super) ended: Option<Arc<Task>>,
+}
+
+/// What a stream is to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streaming {
+    /// End with the tokens that were counted.
+    pub include_usage: bool,
 }
 
 /// What a watcher sees next.
@@ -38,6 +50,8 @@ pub enum Seen {
     Preview(Arc<Preview>),
     /// A finished image, stored and not settled.
     Image(Arc<Shown>),
+    /// The next piece of a text. The pieces of a task that completes are its whole text.
+    Text(String),
     /// The end, or why there is none for now.
     Ended(Result<Arc<Task>, Error>),
 }
@@ -51,9 +65,12 @@ impl Accepted {
         }
     }
 
-    /// What happens next. Previews that came while nobody looked may be missing; the end is always seen.
+    /// What happens next. Previews that came while nobody looked may be missing; a text and the end never are.
     pub async fn next(&mut self) -> Seen {
-        loop {
+        if let Some(task) = self.ended.take() {
+            return Seen::Ended(Ok(task));
+        }
+        let end = loop {
             tokio::select! {
                 // What was shown before the end is seen before the end.
                 biased;
@@ -62,10 +79,26 @@ impl Accepted {
                     Ok(Live::Image(image)) => return Seen::Image(image),
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => {
-                        return Seen::Ended(ended(&mut self.watch.progress).await);
+                        break ended(&mut self.watch.progress).await;
                     }
                 },
-                end = ended(&mut self.watch.progress) => return Seen::Ended(end),
+                piece = self.watch.text.next() => match piece {
+                    Some(piece) => return Seen::Text(piece),
+                    None => break ended(&mut self.watch.progress).await,
+                },
+                end = ended(&mut self.watch.progress) => break end,
+            }
+        };
+        let task = match end {
+            Ok(task) => task,
+            Err(error) => return Seen::Ended(Err(error)),
+        };
+        let whole = task.text.as_ref().map_or("", |text| &text.content);
+        match self.watch.text.rest_of(whole) {
+            None => Seen::Ended(Ok(task)),
+            Some(rest) => {
+                self.ended = Some(task);
+                Seen::Text(rest)
             }
         }
     }

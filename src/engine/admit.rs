@@ -1,10 +1,11 @@
 //! Accepting a task: check, price, route, then one transaction.
 
-use super::accepted::Accepted;
+use super::accepted::{Accepted, Streaming};
 use super::check::{no_provider, refuse_what_is_not_built};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, NamedFile, no_such_file};
 use super::lane::{Lane, Slot};
 use super::route::Route;
+use super::unanswered::{Judge, Sent, Unanswered};
 use super::{Engine, refusal, run};
 use crate::catalogue::Checked;
 use crate::error::{Error, Kind};
@@ -14,8 +15,8 @@ use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    Caller, Draft, Millis, Mode, Money, Operation, Quote, Request, SpendCap, SpendPeriod, Task,
-    TaskId, TaskState, Usage,
+    Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Quote, Request, SpendCap,
+    SpendPeriod, Task, TaskId, TaskState, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Ask {
     pub untyped_body: bool,
     /// What the path asks for, where it says so.
     pub operation: Option<Operation>,
+    /// What the path can hand over, where that is not everything.
+    pub modality: Option<Modality>,
 }
 
 /// How a request reached us, as far as its task must remember.
@@ -44,8 +47,53 @@ pub struct Origin {
     pub public_url: String,
     /// Refuse what would have to be adapted.
     pub reject_adaptation: bool,
-    /// The client's idempotency key with a hash of what it was sent with.
-    pub idempotency: Option<(String, [u8; 32])>,
+    /// A hash of what is asked.
+    pub asked: Fingerprint,
+    /// How a repetition of it would be known.
+    pub repeats: Repeats,
+    /// Whether the client waits for the end, as far as it has said.
+    pub waits: bool,
+}
+
+/// How a call that is sent again is known as the same one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// By the client's idempotency key.
+    Keyed(String),
+    /// By what is asked alone, if its client says that it sends a call again, as OpenAI's SDKs do.
+    Alike {
+        /// This is such a repetition.
+        is_repetition: bool,
+    },
+    /// Nobody sends it again.
+    Never,
+}
+
+/// A request that can be admitted, with all that its task is made of.
+struct Ready {
+    checked: Checked,
+    inputs: Inputs,
+    quote: Quote,
+    route: Route,
+    unanswered: Option<Unanswered>,
+}
+
+/// Those who wait for what becomes of an admission.
+struct Outcome {
+    /// Repetitions of the call, now and later.
+    judge: Option<Judge>,
+    /// Whoever asked.
+    reply: oneshot::Sender<Result<Admitted, StoreError>>,
+}
+
+impl Outcome {
+    /// Whoever asked may have left; the task runs all the same.
+    fn tell(self, is_new: bool, verdict: Result<Admitted, StoreError>) {
+        if let Some(judge) = self.judge {
+            judge.send_replace(Some(is_new));
+        }
+        let _ = self.reply.send(verdict);
+    }
 }
 
 impl Engine {
@@ -62,49 +110,88 @@ impl Engine {
         if let Some(repeated) = self.repeated(caller, &ask, &origin).await? {
             return Ok(repeated);
         }
+        let unanswered = match origin.repeats {
+            Repeats::Alike { .. } => Some(self.0.calls.open(sent(caller, &origin))),
+            Repeats::Keyed(_) | Repeats::Never => None,
+        };
         self.may_admit(caller)?;
         let mut intake = std::mem::take(&mut ask.intake);
         let (model, mut checked) = self.check(caller, ask, origin.reject_adaptation)?;
         refuse_what_is_not_built(&checked)?;
         let mode = caller.key.mode;
         let quote = self.price(caller, &model, &checked)?;
-        let route = Route::of(&self.0.catalogue, &self.0.providers, &checked.request, mode)
+        let route = Route::of(Some(&model), &self.0.providers, &checked.request, mode)
             .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
         let inputs = self
-            .inputs(&checked, &mut intake, mode, &origin.public_url)
+            .inputs(&checked, &mut intake, caller, &origin.public_url)
             .await?;
-        checked.request = inputs.put_into(checked.request);
+        checked.request = inputs.put_into(&model, checked.request);
         checked.adapted.extend(inputs.adapted());
-        self.admit(caller, checked, inputs, quote, route, origin)
-            .await
+        let ready = Ready {
+            checked,
+            inputs,
+            quote,
+            route,
+            unanswered,
+        };
+        self.admit(caller, ready, origin).await
     }
 
-    /// The call that this one repeats, if its idempotency key is known: it is joined whatever has changed since.
+    /// The call that this one repeats, if it is known: it is joined whatever has changed since.
     async fn repeated(
         &self,
         caller: &Caller,
         ask: &Ask,
         origin: &Origin,
     ) -> Result<Option<Accepted>, Error> {
-        let at = self.now();
-        let Some(asked) = idempotency(origin, at) else {
-            return Ok(None);
-        };
-        let (account, mode) = (&caller.account.id, caller.key.mode);
-        let known = self
-            .0
-            .store
-            .find_repeated(account, mode, &asked, at)
-            .await
-            .map_err(refusal)?;
-        let Some(task) = known else {
-            return Ok(None);
-        };
-        let stream = ask
-            .draft
-            .field("stream")
-            .is_some_and(|field| field.value == true);
-        self.join(caller, task, Vec::new(), stream).await.map(Some)
+        let stream = streaming_of(&ask.draft);
+        match &origin.repeats {
+            Repeats::Never
+            | Repeats::Alike {
+                is_repetition: false,
+            } => Ok(None),
+            Repeats::Alike {
+                is_repetition: true,
+            } => self.rejoin(caller, &sent(caller, origin), stream).await,
+            Repeats::Keyed(key) => {
+                let at = self.now();
+                let asked = idempotency(key, origin, at);
+                let (account, mode) = (&caller.account.id, caller.key.mode);
+                let store = &self.0.store;
+                let known = store.find_repeated(account, mode, &asked, at).await;
+                match known.map_err(refusal)? {
+                    None => Ok(None),
+                    Some(task) => self.join(caller, task, Vec::new(), stream).await.map(Some),
+                }
+            }
+        }
+    }
+
+    /// Joins the call that an SDK gave up. One whose failure would have been answered with another try, had its client
+    /// stayed, is tried again.
+    async fn rejoin(
+        &self,
+        caller: &Caller,
+        sent: &Sent,
+        stream: Option<Streaming>,
+    ) -> Result<Option<Accepted>, Error> {
+        while let Some(unanswered) = self.0.calls.rejoin(sent).await {
+            let task = unanswered.task().clone();
+            let (store, account) = (&self.0.store, &caller.account.id);
+            let found = store.find_task(account, &task).await.map_err(refusal)?;
+            let failure = found.and_then(|task| task.failure);
+            if failure.is_some_and(|failure| failure.kind.invites_repetition()) {
+                unanswered.answered();
+                continue;
+            }
+            tracing::info!(task.id = %task, "a call that was sent again joins its task");
+            let joined = self.join(caller, task, Vec::new(), stream).await?;
+            return Ok(Some(Accepted {
+                unanswered: Some(unanswered),
+                ..joined
+            }));
+        }
+        Ok(None)
     }
 
     /// One transaction, then the run; both on a task of their own, so that a client who leaves between them leaves
@@ -112,28 +199,41 @@ impl Engine {
     async fn admit(
         &self,
         caller: &Caller,
-        checked: Checked,
-        inputs: Inputs,
-        quote: Quote,
-        route: Route,
+        ready: Ready,
         origin: Origin,
     ) -> Result<Accepted, Error> {
+        let Ready {
+            checked,
+            inputs,
+            quote,
+            route,
+            unanswered,
+        } = ready;
         let lane = self.0.lanes.get(route.lane(caller.key.mode));
         let slot = lane.try_slot();
-        let (adapted, stream) = (checked.adapted, checked.stream);
+        let stream = checked.stream.then_some(Streaming {
+            include_usage: checked.include_usage,
+        });
+        let adapted = checked.adapted;
         let request = Arc::new(checked.request);
         let at = self.now();
         let start = slot.as_ref().map(|_| Start {
             worker: self.0.worker.clone(),
             attempts: route.first_attempts(request.n(), at),
         });
+        let files = inputs.files();
+        let fresh = self.admission(caller, &request, quote, &route, origin);
         let admission = Admission {
             start,
             at,
-            ..self.admission(caller, &request, quote, &route, origin)
+            task: unanswered
+                .as_ref()
+                .map_or(fresh.task, |call| call.task().clone()),
+            files: files.iter().map(|file| file.id.clone()).collect(),
+            ..fresh
         };
         let previews = match request.integer("partial_images") {
-            Some(count) if stream => u32::try_from(count).unwrap_or(0),
+            Some(count) if stream.is_some() => u32::try_from(count).unwrap_or(0),
             _ => 0,
         };
         let (task, mode) = (admission.task.clone(), admission.mode);
@@ -143,16 +243,25 @@ impl Engine {
         };
         let watch = self.0.watchers.open(&task, previews);
         let (reply, admitted) = oneshot::channel();
+        // From here on the task may come to be, whether or not its client stays to see it.
+        let judge = unanswered.as_ref().map(Unanswered::admitting);
         let engine = self.clone();
         self.0.tracker.spawn(async move {
+            let verdict = Outcome { judge, reply };
             engine
-                .admit_and_run(admission, inputs, reply, lane, slot)
+                .admit_and_run(
+                    admission,
+                    inputs,
+                    verdict,
+                    lane,
+                    slot.map(|slot| (slot, route)),
+                )
                 .await;
         });
         match admitted
             .await
             .map_err(|_| Error::internal())?
-            .map_err(refusal)?
+            .map_err(|error| refused_with(error, &files))?
         {
             Admitted::Known(task) => self.join(caller, task, adapted, stream).await,
             Admitted::New => Ok(Accepted {
@@ -165,7 +274,9 @@ impl Engine {
                 stream,
                 request,
                 created_at: at,
+                unanswered,
                 watch,
+                ended: None,
             }),
         }
     }
@@ -197,7 +308,15 @@ impl Engine {
                 .spend_cap
                 .filter(|_| live)
                 .map(|cap| spend_window(cap, at)),
-            idempotency: idempotency(&origin, at),
+            idempotency: match &origin.repeats {
+                Repeats::Keyed(key) => Some(idempotency(key, &origin, at)),
+                Repeats::Alike { .. } | Repeats::Never => None,
+            },
+            asked: match &origin.repeats {
+                Repeats::Alike { .. } if origin.waits => Some(origin.asked),
+                _ => None,
+            },
+            files: Vec::new(),
             most_waiting: self.0.limits.most_waiting,
             start: None,
             at,
@@ -208,9 +327,9 @@ impl Engine {
         &self,
         admission: Admission,
         inputs: Inputs,
-        reply: oneshot::Sender<Result<Admitted, StoreError>>,
+        outcome: Outcome,
         lane: Arc<Lane>,
-        slot: Option<Slot>,
+        start: Option<(Slot, Route)>,
     ) {
         let id = admission.task.clone();
         let started = admission
@@ -225,22 +344,24 @@ impl Engine {
         } else {
             self.0.watchers.forget(&id);
         }
-        // Whoever asked may have left; the task runs all the same.
-        let _ = reply.send(verdict);
-        match (started, slot) {
-            (Some(one), Some(slot)) if is_new => run::run(self, one, slot).await,
+        outcome.tell(is_new, verdict);
+        match (started, start) {
+            // By the route it was admitted with, whatever the catalogue says by now.
+            (Some(one), Some((slot, route))) if is_new => {
+                run::run(self, one, Some(route), slot).await;
+            }
             _ if is_new => lane.wake(),
             _ => {}
         }
     }
 
     /// A repetition of a call that is known: joins its task, running or ended.
-    async fn join(
+    pub(super) async fn join(
         &self,
         caller: &Caller,
         task: TaskId,
         adapted: Vec<String>,
-        stream: bool,
+        stream: Option<Streaming>,
     ) -> Result<Accepted, Error> {
         // Watching first: an end between the two look-ups is then seen.
         let watch = self.0.watchers.join(&task);
@@ -266,9 +387,21 @@ impl Engine {
             stream,
             request,
             created_at,
+            unanswered: None,
             watch,
+            ended: None,
         })
     }
+}
+
+/// Why it was refused; a file that went in the meantime is named where the client named it.
+fn refused_with(error: StoreError, files: &[NamedFile]) -> Error {
+    if let StoreError::FileGone(gone) = &error
+        && let Some(file) = files.iter().find(|file| file.id == *gone)
+    {
+        return no_such_file(&file.path);
+    }
+    refusal(error)
 }
 
 /// The started task as the store now has it, so that it need not be read back.
@@ -293,6 +426,7 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         usage: Usage::default(),
         upstream_ms: 0,
         assets: Vec::new(),
+        text: None,
     };
     Claimed {
         task,
@@ -300,14 +434,27 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
     }
 }
 
+/// What a repetition asks for; the schema has checked the call that it repeats.
+fn streaming_of(draft: &Draft) -> Option<Streaming> {
+    let says = |name: &str| draft.field(name).map(|field| &field.value);
+    let include_usage = says("stream_options").is_some_and(|it| it["include_usage"] == true);
+    (says("stream")? == true).then_some(Streaming { include_usage })
+}
+
 /// The client's idempotency key as the store keeps it.
-fn idempotency(origin: &Origin, at: Millis) -> Option<Idempotency> {
-    let (key, fingerprint) = origin.idempotency.clone()?;
-    Some(Idempotency {
-        key,
-        fingerprint,
+fn idempotency(key: &str, origin: &Origin, at: Millis) -> Idempotency {
+    Idempotency {
+        key: key.to_owned(),
+        fingerprint: origin.asked,
         expires_at: at.after(KEEP_IDEMPOTENCY_KEYS),
-    })
+    }
+}
+
+fn sent(caller: &Caller, origin: &Origin) -> Sent {
+    Sent {
+        key: caller.key.id.clone(),
+        asked: origin.asked,
+    }
 }
 
 /// The window that a cap counts in at this moment.

@@ -1,9 +1,9 @@
 //! What is asked before anything is written: may this caller, is there this model, is the request right, what does it cost.
 
 use super::{Ask, Engine, storage_full};
-use crate::catalogue::{self, Checked, Model, Rules, Status};
+use crate::catalogue::{self, Checked, Model, PriceRow, Rules, Status};
 use crate::error::{Error, Fault, Kind};
-use crate::types::{Caller, Draft, Mode, Money, Quote, Scope};
+use crate::types::{Caller, Draft, Modality, Mode, Quote, Scope};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub struct Quoted {
     pub n: u32,
     /// The price.
     pub quote: Quote,
+    /// The row of the catalogue that it comes from; a test of a model without prices has none.
+    pub row: Option<PriceRow>,
 }
 
 impl Engine {
@@ -27,6 +29,7 @@ impl Engine {
             model: model.id.clone(),
             n: checked.request.n(),
             quote,
+            row: catalogue::price_row(&model, &checked.request).cloned(),
         })
     }
 
@@ -37,6 +40,9 @@ impl Engine {
         reject_adaptation: bool,
     ) -> Result<(Arc<Model>, Checked), Error> {
         let model = self.model_for(caller, &ask.draft)?;
+        if let Some(wanted) = ask.modality.filter(|it| *it != model.modality) {
+            return Err(Error::faults(vec![makes_something_else(&model, wanted)]));
+        }
         let rules = Rules {
             reject_adaptation,
             untyped_body: ask.untyped_body,
@@ -77,11 +83,8 @@ impl Engine {
 
     pub(super) fn model_for(&self, caller: &Caller, draft: &Draft) -> Result<Arc<Model>, Error> {
         let id = model_id(draft)?;
-        let model = self
-            .0
-            .catalogue
-            .find(id)
-            .ok_or_else(|| self.unknown_model(id))?;
+        let catalogue = self.catalogue();
+        let model = catalogue.find(id).ok_or_else(|| self.unknown_model(id))?;
         let allowed = &caller.key.limits.models;
         if !allowed.is_empty() && !allowed.iter().any(|one| one == &model.id) {
             return Err(Error::new(
@@ -102,9 +105,8 @@ impl Engine {
     /// There is no such model: names what there is.
     pub fn unknown_model(&self, id: &str) -> Error {
         let shown: String = id.chars().take(60).collect();
-        let ids: Vec<_> = self
-            .0
-            .catalogue
+        let catalogue = self.catalogue();
+        let ids: Vec<_> = catalogue
             .models()
             .iter()
             .map(|model| model.id.as_str())
@@ -147,10 +149,7 @@ impl Engine {
         let markup = caller.account.markup_basis_points;
         let quote = match catalogue::quote(model, &checked.request, markup) {
             Some(quote) => quote,
-            None if caller.key.mode == Mode::Test => Quote {
-                unit: Money::ZERO,
-                total: Money::ZERO,
-            },
+            None if caller.key.mode == Mode::Test => Quote::FREE,
             None => {
                 return Err(Error::new(Kind::ModelUnavailable, no_price(model)));
             }
@@ -159,7 +158,8 @@ impl Engine {
             Some(most) if quote.total > most => Err(Error::new(
                 Kind::CostAboveLimit,
                 format!(
-                    "this request costs {} USD and `max_cost` is {most}",
+                    "this request costs {}{} USD and `max_cost` is {most}",
+                    if quote.rates.is_some() { "up to " } else { "" },
                     quote.total
                 ),
             )),
@@ -176,6 +176,26 @@ impl Engine {
                 Err(Error::internal())
             }
         }
+    }
+}
+
+/// The call asks for something else than this model makes.
+fn makes_something_else(model: &Model, wanted: Modality) -> Fault {
+    let hint = match (wanted, model.modality) {
+        (Modality::Text, Modality::Image) => {
+            "; POST /v1/images/generations asks for them, and so does `image` in `modalities`"
+        }
+        (Modality::Image, Modality::Text) => "; leave `image` out of `modalities`",
+        _ => "",
+    };
+    let (wanted, made) = (wanted.plural(), model.modality.plural());
+    Fault {
+        param: "model".to_owned(),
+        code: "not_supported",
+        message: format!(
+            "this call asks for {wanted}, and {} makes {made}{hint}",
+            model.id
+        ),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Deleting what nobody needs any more: expired results, and blobs that no row ever named.
+//! Deleting what nobody needs any more: expired results and files, and blobs that no row names.
 
 use super::Engine;
 use crate::types::BlobKey;
@@ -19,6 +19,8 @@ const BATCH: usize = 500;
 pub struct Collected {
     /// Results whose time was over.
     pub expired: usize,
+    /// Uploaded files whose time was over.
+    pub files: usize,
     /// Blobs that no row named.
     pub orphans: usize,
 }
@@ -35,6 +37,7 @@ impl Engine {
                     if collected != Collected::default() {
                         tracing::info!(
                             collected.expired,
+                            collected.files,
                             collected.orphans,
                             "old results and unused blobs were deleted"
                         );
@@ -43,12 +46,13 @@ impl Engine {
             }));
     }
 
-    /// One round: expired results, then blobs older than `orphan_age` that no row names. What cannot be deleted now
+    /// One round: expired results and files, then blobs older than `orphan_age` that no row names. What cannot be deleted now
     /// is logged and left to the next round.
     pub async fn collect(&self, orphan_age: Duration) -> Collected {
         self.forget_expired_keys().await;
         Collected {
-            expired: self.collect_expired().await,
+            expired: self.collect_expired().await + self.collect_texts().await,
+            files: self.collect_files().await,
             orphans: self.collect_orphans(orphan_age).await,
         }
     }
@@ -67,6 +71,20 @@ impl Engine {
                 Err(error) => {
                     tracing::error!(%error, "expired idempotency keys could not be deleted");
                     return;
+                }
+            }
+        }
+    }
+
+    async fn collect_files(&self) -> usize {
+        let mut deleted = 0;
+        loop {
+            match self.delete_expired_files(BATCH as u32).await {
+                Ok(0) => return deleted,
+                Ok(some) => deleted += some,
+                Err(error) => {
+                    tracing::error!(%error, "expired files could not be deleted");
+                    return deleted;
                 }
             }
         }
@@ -98,6 +116,24 @@ impl Engine {
             if let Err(error) = self.0.store.forget_blobs(&gone).await {
                 tracing::error!(%error, "deleted results could not be noted");
                 return deleted;
+            }
+        }
+    }
+
+    async fn collect_texts(&self) -> usize {
+        let mut deleted = 0;
+        loop {
+            match self.0.store.forget_texts(self.now(), BATCH as u32).await {
+                Ok(found) => {
+                    deleted += found;
+                    if found < BATCH {
+                        return deleted;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "expired texts could not be deleted");
+                    return deleted;
+                }
             }
         }
     }

@@ -1,12 +1,15 @@
 //! Input images: what a request names becomes a picture in the blob store before its task is accepted.
+//!
+//! An uploaded file may be deleted at any moment until then, so the transaction that accepts the task looks whether it is
+//! still there; afterwards the task keeps the blob, whatever becomes of the file.
 
 use super::Engine;
 use crate::blob::{BlobError, StagedBlob};
-use crate::catalogue::{Checked, ImageInput};
+use crate::catalogue::{Checked, ImageInput, Model};
 use crate::error::{Error, Fault};
 use crate::intake::Intake;
 use crate::provider::sketch;
-use crate::types::{AssetId, Mode, Picture, Request};
+use crate::types::{AssetId, Caller, FileId, Mode, Picture, Request};
 
 /// The pictures of one request. Those that came with it are deleted when this is dropped; accepting the task keeps them.
 #[derive(Default)]
@@ -23,26 +26,39 @@ enum Held {
     Staged(StagedBlob),
     /// A stored result of an earlier task.
     Stored(Picture),
+    /// An uploaded file.
+    Uploaded(Picture, NamedFile),
+}
+
+/// An uploaded file that a request reads.
+#[derive(Clone)]
+pub(super) struct NamedFile {
+    /// Its id.
+    pub id: FileId,
+    /// Where the client named it.
+    pub path: String,
 }
 
 impl Held {
     fn picture(&self) -> &Picture {
         match self {
             Self::Staged(blob) => blob.picture(),
-            Self::Stored(picture) => picture,
+            Self::Stored(picture) | Self::Uploaded(picture, _) => picture,
         }
     }
 }
 
 impl Inputs {
-    /// The request with its pictures.
-    pub(super) fn put_into(&self, request: Request) -> Request {
+    /// The request with its pictures, in place of their names.
+    pub(super) fn put_into(&self, model: &Model, request: Request) -> Request {
+        let parameters = model.parameters.iter().filter(|it| it.kind.is_image());
         let images = self
             .images
             .iter()
             .map(|held| held.picture().clone())
             .collect();
         request.with_inputs(
+            parameters.map(|it| it.name.as_str()),
             images,
             self.mask.as_ref().map(|held| held.picture().clone()),
         )
@@ -60,6 +76,16 @@ impl Inputs {
                 blob.keep();
             }
         }
+    }
+
+    /// The uploaded files among them.
+    pub(super) fn files(&self) -> Vec<NamedFile> {
+        let held = self.images.iter().chain(&self.mask);
+        held.filter_map(|held| match held {
+            Held::Uploaded(_, file) => Some(file.clone()),
+            Held::Staged(_) | Held::Stored(_) => None,
+        })
+        .collect()
     }
 
     /// A mask lies on the first image, pixel by pixel.
@@ -85,7 +111,7 @@ impl Engine {
         &self,
         checked: &Checked,
         intake: &mut Intake,
-        mode: Mode,
+        caller: &Caller,
         public_url: &str,
     ) -> Result<Inputs, Error> {
         let mut inputs = Inputs::default();
@@ -95,7 +121,7 @@ impl Engine {
                     "image",
                     input,
                     intake,
-                    mode,
+                    caller,
                     public_url,
                     &mut inputs.stood_in,
                 )
@@ -108,7 +134,7 @@ impl Engine {
                     "mask",
                     input,
                     intake,
-                    mode,
+                    caller,
                     public_url,
                     &mut inputs.stood_in,
                 )
@@ -124,19 +150,13 @@ impl Engine {
         param: &str,
         input: &ImageInput,
         intake: &mut Intake,
-        mode: Mode,
+        caller: &Caller,
         public_url: &str,
         stood_in: &mut bool,
     ) -> Result<Held, Error> {
         let link = match input {
             ImageInput::Link(link) => link,
-            ImageInput::File(_) => {
-                return Err(fault(
-                    param,
-                    "not_supported",
-                    "this version has no uploaded files; send the image itself",
-                ));
-            }
+            ImageInput::File { id, path } => return self.uploaded(caller, id, path).await,
         };
         if let Some(blob) = intake.take(link) {
             return Ok(Held::Staged(blob));
@@ -149,7 +169,7 @@ impl Engine {
             let message = "a `data:` URL of an image reads `data:image/png;base64,…`";
             return Err(fault(param, "invalid_url", message));
         }
-        match mode {
+        match caller.key.mode {
             Mode::Test => {
                 *stood_in = true;
                 self.stand_in(link).await.map(Held::Staged)
@@ -175,6 +195,20 @@ impl Engine {
         alive.map(|asset| asset.picture).ok_or_else(gone)
     }
 
+    /// An account's files are its own; another's is not there.
+    async fn uploaded(&self, caller: &Caller, id: &str, path: &str) -> Result<Held, Error> {
+        let found = match FileId::parse(id) {
+            Some(id) => self.live_file(caller, &id).await?,
+            None => None,
+        };
+        let file = found.ok_or_else(|| no_such_file(path))?;
+        let named = NamedFile {
+            id: file.id,
+            path: path.to_owned(),
+        };
+        Ok(Held::Uploaded(file.picture, named))
+    }
+
     /// A picture in place of one that a test key does not fetch: the same for the same URL.
     async fn stand_in(&self, link: &str) -> Result<StagedBlob, Error> {
         let link = link.to_owned();
@@ -188,6 +222,14 @@ impl Engine {
             }
         })
     }
+}
+
+/// A request names a file that is not there.
+pub(super) fn no_such_file(path: &str) -> Error {
+    let message = format!(
+        "`{path}` names no uploaded file of this account; files are kept for a day, POST /v1/files uploads one"
+    );
+    fault(path, "file_not_found", message)
 }
 
 /// The asset that a URL names, if it is one of ours.

@@ -14,33 +14,42 @@ mod accepted;
 mod admit;
 mod check;
 mod collect;
+mod files;
 mod inputs;
 mod lane;
+mod later;
 #[cfg(test)]
 mod model;
 mod recover;
 mod route;
 mod run;
 mod settle;
+mod unanswered;
+mod usage;
 mod watch;
 
-pub use accepted::{Accepted, Seen};
-pub use admit::{Ask, Origin};
+pub use accepted::{Accepted, Seen, Streaming};
+pub use admit::{Ask, Origin, Repeats};
 pub use check::Quoted;
+pub use files::{KEEP_FILES, MOST_FILES, NewFile};
+pub use unanswered::Unanswered;
+pub use usage::{Consumption, MOST_GROUPS, consumption};
 pub use watch::{Progress, Shown};
 
 use crate::blob::Blobs;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Problems};
 use crate::error::{Error, Kind};
 use crate::provider::Providers;
 use crate::store::{Store, StoreError};
 use crate::types::Millis;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use lane::Lanes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use unanswered::Calls;
 use watch::Watchers;
 
 /// What the engine is built from.
@@ -93,13 +102,16 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     blobs: Blobs,
-    catalogue: Arc<Catalogue>,
+    catalogue: ArcSwap<Catalogue>,
+    /// Why the operator's files as they are now are not in use.
+    refused_catalogue: ArcSwapOption<Problems>,
     providers: Providers,
     tracker: TaskTracker,
     limits: Limits,
     clock: Clock,
     lanes: Lanes,
     watchers: Watchers,
+    calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
     worker: String,
     draining: AtomicBool,
@@ -114,10 +126,12 @@ impl Engine {
         Self(Arc::new(Inner {
             store: parts.store,
             blobs: parts.blobs,
-            catalogue: parts.catalogue,
+            catalogue: ArcSwap::new(parts.catalogue),
+            refused_catalogue: ArcSwapOption::empty(),
             providers: parts.providers,
             tracker: parts.tracker,
             limits: parts.limits,
+            calls: Calls::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
             lanes,
             watchers: Watchers::default(),
@@ -130,6 +144,7 @@ impl Engine {
     /// Takes up what a dead process left, then starts to serve the queues. Call it once, under the engine lock.
     pub async fn start(&self) -> Result<(), StoreError> {
         self.recover().await?;
+        self.note_unanswered().await?;
         self.serve_lanes().await?;
         self.collect_in_background();
         Ok(())
@@ -151,9 +166,26 @@ impl Engine {
         self.0.draining.load(Ordering::Relaxed)
     }
 
-    /// The models.
-    pub fn catalogue(&self) -> &Arc<Catalogue> {
-        &self.0.catalogue
+    /// The models, as they are now.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.catalogue.load_full()
+    }
+
+    /// Takes what became of the operator's files: a catalogue that holds for every call from now on, or the reasons why
+    /// the one in use stays. Who was checked against a model keeps it.
+    pub fn change_catalogue(&self, loaded: Result<Catalogue, Problems>) {
+        match loaded {
+            Ok(catalogue) => {
+                self.0.catalogue.store(Arc::new(catalogue));
+                self.0.refused_catalogue.store(None);
+            }
+            Err(problems) => self.0.refused_catalogue.store(Some(Arc::new(problems))),
+        }
+    }
+
+    /// Why the operator's files as they are now are not in use; `None` if they are.
+    pub fn refused_catalogue(&self) -> Option<Arc<Problems>> {
+        self.0.refused_catalogue.load_full()
     }
 
     /// The names of all queues.
@@ -212,7 +244,10 @@ fn refusal(error: StoreError) -> Error {
         ),
         StoreError::Full => storage_full(),
         StoreError::Exists(_)
+        | StoreError::FileGone(_)
+        | StoreError::FilesFull { .. }
         | StoreError::NotFound(_)
+        | StoreError::TooManyGroups(_)
         | StoreError::Fenced
         | StoreError::Backend(_) => {
             tracing::error!(%error, "a transaction failed");

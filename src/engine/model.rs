@@ -3,13 +3,13 @@
 //!
 //! The model keeps the durable rows, what the workers have in memory, and what really reached the upstreams. Every
 //! decision in it is made by the functions that the engine runs: [`AttemptEnd::next`], [`AttemptEnd::of_stored`],
-//! [`after_crash`], [`TaskEnd::of_parts`], [`TaskState::may_become`], [`Quote::for_delivered`]. In every reachable world:
+//! [`after_crash`], [`TaskEnd::of_parts`], [`TaskState::may_become`], [`Quote::charge`]. In every reachable world:
 //! at most one paid call a part, at most one settlement, hold = capture + release once it is settled, nothing captured
 //! for nothing; and from every one the task can still end.
 
 use crate::types::{
     Attempt, AttemptEnd, AttemptState, FailKind, Failure, Millis, Money, Next, Part, Quote,
-    Recovery, TaskEnd, TaskState, UpstreamId, after_crash,
+    Recovery, TaskEnd, TaskState, UpstreamId, Usage, after_crash,
 };
 use std::collections::{HashMap, VecDeque};
 
@@ -110,6 +110,7 @@ struct World {
 const QUOTE: Quote = Quote {
     unit: Money::from_micros(10),
     total: Money::from_micros(10 * PARTS as i64),
+    rates: None,
 };
 
 impl World {
@@ -450,7 +451,7 @@ impl World {
             world.set_state(end.state());
             world.settlements += 1;
             world.captured = QUOTE
-                .for_delivered(u32::try_from(delivered).expect("few"))
+                .charge(u32::try_from(delivered).expect("few"), &Usage::default())
                 .micros();
             world.released = world.held - world.captured;
         });

@@ -1,7 +1,9 @@
 //! Taking up what a dead process left.
 
 use super::Engine;
+use super::unanswered::{JOINED_FOR, Sent};
 use crate::store::StoreError;
+use crate::types::Millis;
 use std::time::Instant;
 
 impl Engine {
@@ -26,6 +28,20 @@ impl Engine {
                 duration_ms = started.elapsed().as_millis(),
                 "interrupted tasks go on"
             );
+        }
+        Ok(())
+    }
+
+    /// The clients of these lost their connections with the process that had accepted their calls.
+    pub(super) async fn note_unanswered(&self) -> Result<(), StoreError> {
+        let span = i64::try_from(JOINED_FOR.as_millis()).unwrap_or(i64::MAX);
+        let since = Millis(self.now().0.saturating_sub(span));
+        for left in self.0.store.unanswered(since).await? {
+            let sent = Sent {
+                key: left.key,
+                asked: left.asked,
+            };
+            self.0.calls.note_left(sent, left.task, left.created_at);
         }
         Ok(())
     }

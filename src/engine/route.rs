@@ -1,9 +1,12 @@
 //! Which targets can do a request, in order. Pure: reads the catalogue and the names of providers.
 
 use super::lane;
-use crate::catalogue::{self, Catalogue};
+use crate::catalogue::{self, Model};
 use crate::provider::{Providers, sketch};
-use crate::types::{Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request};
+use crate::types::{
+    Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request, TokenRates,
+};
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// Where a request can go: at least one target, the best first.
@@ -19,21 +22,26 @@ pub(super) struct Hop {
     pub(super) upstream_model: String,
     /// Images one call can make.
     pub(super) most_images: u32,
-    /// What the operator pays for one.
+    /// What the operator pays for one image, or at most for the text.
     pub(super) unit_cost: Money,
+    /// What the operator pays for tokens, where that is what counts.
+    pub(super) rates: Option<TokenRates>,
+    /// What it is asked, in its own words.
+    pub(super) fields: Map<String, Value>,
 }
 
 impl Route {
-    /// The route of a request, or `None` if nothing that is turned on can do it.
+    /// The route of a request for a model, or `None` if nothing that is turned on can do it; nothing can if the model has
+    /// left the catalogue.
     pub(super) fn of(
-        catalogue: &Catalogue,
+        model: Option<&Model>,
         providers: &Providers,
         request: &Request,
         mode: Mode,
     ) -> Option<Self> {
         let targets = match mode {
             Mode::Test => vec![test_hop(request)],
-            Mode::Live => live_hops(catalogue, providers, request),
+            Mode::Live => live_hops(model, providers, request),
         };
         (!targets.is_empty()).then_some(Self { targets })
     }
@@ -54,6 +62,18 @@ impl Route {
             .zip(parts)
             .map(|(number, part)| hop.attempt(number, part, at))
             .collect()
+    }
+
+    /// What the operator pays for tokens at the target that an attempt went to, where that is what counts.
+    pub(super) fn rates_of(&self, attempt: &Attempt) -> Option<TokenRates> {
+        self.targets.iter().find(|hop| hop.is_of(attempt))?.rates
+    }
+
+    /// What a call is to say to its upstream. Nothing for one that was sent to a target which is gone: it is only asked
+    /// after.
+    pub(super) fn fields(&self, attempt: &Attempt) -> Map<String, Value> {
+        let hop = self.targets.iter().find(|hop| hop.is_of(attempt));
+        hop.map(|hop| hop.fields.clone()).unwrap_or_default()
     }
 
     /// The target after the one that an attempt went to.
@@ -94,11 +114,14 @@ fn test_hop(request: &Request) -> Hop {
         upstream_model: request.model().to_owned(),
         most_images: u32::MAX,
         unit_cost: Money::ZERO,
+        rates: None,
+        // The renderer reads the request itself, as it stands in for every upstream.
+        fields: Map::new(),
     }
 }
 
-fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) -> Vec<Hop> {
-    let Some(model) = catalogue.find(request.model()) else {
+fn live_hops(model: Option<&Model>, providers: &Providers, request: &Request) -> Vec<Hop> {
+    let Some(model) = model else {
         return Vec::new();
     };
     let mut seen = HashSet::new();
@@ -112,7 +135,9 @@ fn live_hops(catalogue: &Catalogue, providers: &Providers, request: &Request) ->
             provider: target.provider.clone(),
             upstream_model: target.model.clone(),
             most_images: target.max_images,
-            unit_cost: catalogue::cost(target, request).unwrap_or(Money::ZERO),
+            unit_cost: catalogue::cost(model, target, request).unwrap_or(Money::ZERO),
+            rates: catalogue::cost_rates(target, request),
+            fields: catalogue::upstream_fields(model, target, request),
         })
         .collect()
 }

@@ -13,7 +13,8 @@ use crate::failpoint::failpoint;
 use crate::provider::{Call, Event, EventStream, Image, ProviderError, Verdict};
 use crate::store::{Claimed, TaskHold};
 use crate::types::{
-    Attempt, AttemptEnd, FailKind, Next, Recovery, Task, UpstreamId, Usage, after_crash,
+    Attempt, AttemptEnd, FailKind, Failure, Finish, Modality, Next, Recovery, Task, UpstreamId,
+    Usage, after_crash,
 };
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
@@ -23,6 +24,9 @@ use std::time::Instant;
 
 /// How many calls of one task are under way at once.
 const PARTS_AT_ONCE: usize = 4;
+
+/// No model writes more bytes than this; a stream that does is out of order.
+const LONGEST_TEXT: usize = 4 * 1024 * 1024;
 
 /// The task is held by somebody else now; whatever we still have of it is dropped.
 pub(super) struct Lost;
@@ -51,17 +55,45 @@ enum Begin {
 pub(super) struct Done {
     pub(super) attempt: Attempt,
     pub(super) end: AttemptEnd,
-    pub(super) images: Vec<Image>,
-    /// Images that the upstream may bill and did not deliver.
+    pub(super) brought: Brought,
+    /// Images, or the text, that the upstream may bill and did not deliver.
     pub(super) lost: u32,
     pub(super) usage: Usage,
 }
 
+/// What a call has brought so far.
+#[derive(Default)]
+pub(super) struct Brought {
+    pub(super) images: Vec<Image>,
+    /// A text as far as it came.
+    text: String,
+    /// Why it ends, once it is whole.
+    finish: Option<Finish>,
+}
+
+impl Brought {
+    /// How many images or texts are whole.
+    pub(super) fn delivered(&self) -> u32 {
+        let images = u32::try_from(self.images.len()).unwrap_or(u32::MAX);
+        images.saturating_add(u32::from(self.finish.is_some()))
+    }
+
+    /// The text, if it is whole.
+    pub(super) fn text(&self) -> Option<(&str, Finish)> {
+        Some((&self.text, self.finish?))
+    }
+
+    /// Whether a part of it has come, which is proof of work however the upstream calls its end.
+    fn has_begun(&self) -> bool {
+        !self.text.is_empty()
+    }
+}
+
 /// Runs a task to its end, then frees its slot.
-pub(super) async fn run(engine: &Engine, claimed: Claimed, slot: Slot) {
+pub(super) async fn run(engine: &Engine, claimed: Claimed, route: Option<Route>, slot: Slot) {
     let id = claimed.task.id.clone();
     tracing::debug!(task.id = %id, model.id = claimed.task.request.model(), "the task runs");
-    if let Err(Lost) = Run::new(engine, claimed.task, &claimed.attempts)
+    if let Err(Lost) = Run::new(engine, claimed.task, &claimed.attempts, route)
         .run_to_end(claimed.attempts)
         .await
     {
@@ -74,18 +106,21 @@ pub(super) async fn run(engine: &Engine, claimed: Claimed, slot: Slot) {
 }
 
 impl Engine {
-    /// Runs a claimed task beside everything else.
+    /// Runs a claimed task beside everything else, where the catalogue sends it now.
     pub(super) fn spawn_run(&self, claimed: Claimed, slot: Slot) {
         let engine = self.clone();
+        let task = &claimed.task;
+        let catalogue = self.catalogue();
+        let model = catalogue.find(task.request.model()).map(|model| &**model);
+        let route = Route::of(model, &self.0.providers, &task.request, task.mode);
         self.0
             .tracker
-            .spawn(async move { run(&engine, claimed, slot).await });
+            .spawn(async move { run(&engine, claimed, route, slot).await });
     }
 }
 
 impl<'a> Run<'a> {
-    fn new(engine: &'a Engine, task: Task, attempts: &[Attempt]) -> Self {
-        let inner = &engine.0;
+    fn new(engine: &'a Engine, task: Task, attempts: &[Attempt], route: Option<Route>) -> Self {
         let next_number = attempts
             .iter()
             .map(|attempt| attempt.number + 1)
@@ -97,7 +132,7 @@ impl<'a> Run<'a> {
                 task: task.id.clone(),
                 fence: task.fence,
             },
-            route: Route::of(&inner.catalogue, &inner.providers, &task.request, task.mode),
+            route,
             task,
             next_number: AtomicU32::new(next_number),
             refused: AtomicBool::new(false),
@@ -228,7 +263,7 @@ impl<'a> Run<'a> {
                     lost: attempt.part.count,
                     attempt,
                     end: error.into(),
-                    images: Vec::new(),
+                    brought: Brought::default(),
                     usage: Usage::default(),
                 })
             }
@@ -241,7 +276,7 @@ impl<'a> Run<'a> {
             attempt,
             lost: 0,
             end: error.into(),
-            images: Vec::new(),
+            brought: Brought::default(),
             usage: Usage::default(),
         };
         if self.refused.load(Ordering::Relaxed) && resume.is_none() {
@@ -261,7 +296,7 @@ impl<'a> Run<'a> {
                     "no provider that can serve this request is turned on",
                 ),
             };
-            let lost = lost_images(&attempt, &[], &Err(error.clone()));
+            let lost = lost(&attempt, &Brought::default(), &Err(error.clone()));
             return Ok(Done {
                 lost,
                 ..nothing(attempt, error)
@@ -273,11 +308,11 @@ impl<'a> Run<'a> {
             Some(id) => provider.resume(id, call),
             None => provider.generate(call),
         };
-        let (images, verdict) = self
+        let (brought, verdict) = self
             .hear(&attempt, stream, provider.traits().repeatable)
             .await?;
-        let end = end_of(&images, &verdict);
-        let lost = lost_images(&attempt, &images, &verdict);
+        let end = end_of(&brought, &verdict, self.task.request.modality());
+        let lost = lost(&attempt, &brought, &verdict);
         if end
             .failure()
             .is_some_and(|failure| failure.kind == FailKind::ContentPolicy)
@@ -287,9 +322,9 @@ impl<'a> Run<'a> {
         Ok(Done {
             attempt,
             end,
-            images,
+            brought,
             lost,
-            usage: verdict.unwrap_or_default(),
+            usage: verdict.unwrap_or_else(|error| error.usage),
         })
     }
 
@@ -300,6 +335,11 @@ impl<'a> Run<'a> {
             request: Arc::clone(&self.task.request),
             part: attempt.part,
             upstream_model: attempt.upstream_model.clone(),
+            fields: self
+                .route
+                .as_ref()
+                .map(|route| route.fields(attempt))
+                .unwrap_or_default(),
             blobs: self.engine.0.blobs.clone(),
             previews: self.engine.0.watchers.previews(&self.task.id),
         }
@@ -311,9 +351,9 @@ impl<'a> Run<'a> {
         attempt: &Attempt,
         stream: impl FnOnce() -> EventStream + Send,
         repeatable: bool,
-    ) -> Result<(Vec<Image>, Result<Usage, ProviderError>), Lost> {
-        let mut images = Vec::new();
-        let listening = async { self.listen(attempt, stream(), &mut images).await };
+    ) -> Result<(Brought, Result<Usage, ProviderError>), Lost> {
+        let mut brought = Brought::default();
+        let listening = async { self.listen(attempt, stream(), &mut brought).await };
         let listening = AssertUnwindSafe(listening).catch_unwind();
         let heard = tokio::time::timeout(self.engine.0.limits.attempt, listening).await;
         // A repeatable call costs nothing, so nothing about it is unknown.
@@ -345,16 +385,15 @@ impl<'a> Run<'a> {
                 ))
             }
         };
-        Ok((images, outcome))
+        Ok((brought, outcome))
     }
 
     async fn listen(
         &self,
         attempt: &Attempt,
         mut stream: EventStream,
-        images: &mut Vec<Image>,
+        brought: &mut Brought,
     ) -> Result<Result<Usage, ProviderError>, Lost> {
-        let wanted = attempt.part.first..attempt.part.first + attempt.part.count;
         while let Some(event) = stream.next().await {
             match event {
                 Ok(Event::Accepted(id)) => {
@@ -363,18 +402,25 @@ impl<'a> Run<'a> {
                         .await?;
                 }
                 Ok(Event::Preview(preview)) => {
-                    let is_late = images.iter().any(|one| one.index == preview.index);
-                    if wanted.contains(&preview.index) && !is_late {
+                    if self.is_wanted(attempt, brought, preview.index) {
                         self.show(Live::Preview(Arc::new(preview)));
                     }
                 }
                 Ok(Event::Image(image)) => {
                     // An image too many, or the same one twice, is dropped with its blob.
-                    if wanted.contains(&image.index)
-                        && !images.iter().any(|one| one.index == image.index)
-                    {
+                    if self.is_wanted(attempt, brought, image.index) {
                         self.show(Live::Image(Arc::new(shown(&image))));
-                        images.push(image);
+                        brought.images.push(image);
+                    }
+                }
+                Ok(Event::Text(piece)) => {
+                    if let Err(error) = self.hear_text(brought, &piece) {
+                        return Ok(Err(error));
+                    }
+                }
+                Ok(Event::TextEnd(finish)) => {
+                    if self.task.request.modality() == Modality::Text {
+                        brought.finish = Some(finish);
                     }
                 }
                 Ok(Event::Done(usage)) => return Ok(Ok(usage)),
@@ -384,6 +430,27 @@ impl<'a> Run<'a> {
         Ok(Err(ProviderError::unknown(
             "the upstream's answer broke off",
         )))
+    }
+
+    /// Whether an image of this index is asked for and has not come yet.
+    fn is_wanted(&self, attempt: &Attempt, brought: &Brought, index: u32) -> bool {
+        let part = attempt.part.first..attempt.part.first + attempt.part.count;
+        self.task.request.modality() != Modality::Text
+            && part.contains(&index)
+            && !brought.images.iter().any(|one| one.index == index)
+    }
+
+    /// One more piece of a text. Nothing is heard behind its end, nor from a model of images.
+    fn hear_text(&self, brought: &mut Brought, piece: &str) -> Result<(), ProviderError> {
+        if self.task.request.modality() != Modality::Text || brought.finish.is_some() {
+            return Ok(());
+        }
+        if brought.text.len() + piece.len() > LONGEST_TEXT {
+            return Err(ProviderError::unknown("the upstream's text has no end"));
+        }
+        brought.text.push_str(piece);
+        self.engine.0.watchers.say(&self.task.id, piece);
+        Ok(())
     }
 
     fn show(&self, live: Live) {
@@ -403,27 +470,39 @@ fn not_sent(kind: FailKind, message: &str) -> ProviderError {
     ProviderError::new(Verdict::NotSent, kind, message)
 }
 
-/// One image is a success, whatever came after it; no image is a failure, whatever the upstream called it.
-fn end_of(images: &[Image], verdict: &Result<Usage, ProviderError>) -> AttemptEnd {
-    let delivered = u32::try_from(images.len()).unwrap_or(u32::MAX);
+/// One image is a success, and so is a whole text, whatever came after it; nothing is a failure, whatever the upstream
+/// called it. One that has begun a text was at work: it is not asked elsewhere, even if it says that it did nothing.
+fn end_of(
+    brought: &Brought,
+    verdict: &Result<Usage, ProviderError>,
+    modality: Modality,
+) -> AttemptEnd {
+    let delivered = brought.delivered();
+    let failed = |failure| AttemptEnd::Failed {
+        failure,
+        before_work: false,
+    };
     match verdict {
         _ if delivered > 0 => AttemptEnd::Succeeded { delivered },
+        Err(error) if brought.has_begun() && error.verdict != Verdict::Unknown => {
+            failed(error.failure.clone())
+        }
         Err(error) => error.clone().into(),
-        Ok(_) => ProviderError::new(
-            Verdict::Failed,
+        Ok(_) => failed(Failure::new(
             FailKind::Upstream,
-            "the upstream answered without an image",
-        )
-        .into(),
+            match modality {
+                Modality::Text => "the upstream answered without a whole text",
+                _ => "the upstream answered without an image",
+            },
+        )),
     }
 }
 
-/// How many images of a call are lost to an unknown outcome: all that were not delivered.
-fn lost_images(attempt: &Attempt, images: &[Image], verdict: &Result<Usage, ProviderError>) -> u32 {
-    let delivered = u32::try_from(images.len()).unwrap_or(u32::MAX);
+/// How much of a call is lost to an unknown outcome: all that was not delivered.
+fn lost(attempt: &Attempt, brought: &Brought, verdict: &Result<Usage, ProviderError>) -> u32 {
     match verdict {
         Err(error) if error.verdict == Verdict::Unknown => {
-            attempt.part.count.saturating_sub(delivered)
+            attempt.part.count.saturating_sub(brought.delivered())
         }
         _ => 0,
     }

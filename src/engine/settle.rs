@@ -1,13 +1,13 @@
 //! Making ends durable: of one call, of the whole task; and writing until it is written.
 
-use super::run::{Done, Lost, Run};
+use super::run::{Brought, Done, Lost, Run};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::provider::Image;
 use crate::store::{EndedAttempt, Settlement, StoreError};
 use crate::types::{
-    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Mode, Money, TaskEnd, TaskId,
-    Usage,
+    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Millis, Mode, Money, TaskEnd,
+    TaskId, Text, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl Run<'_> {
     /// Stores the end of a call while the task goes on.
     pub(super) async fn store_done(&self, done: Done) -> Result<(), Lost> {
         let ended = self.ended(&done);
-        let assets = self.assets(&done.images);
+        let assets = self.assets(&done.brought.images);
         self.persist(|| {
             self.engine
                 .0
@@ -27,7 +27,7 @@ impl Run<'_> {
                 .end_attempt(&self.hold, ended.clone(), assets.clone())
         })
         .await?;
-        keep(done.images);
+        keep(done.brought.images);
         Ok(())
     }
 
@@ -42,7 +42,7 @@ impl Run<'_> {
         let end = match (&self.route, ends.is_empty()) {
             (None, true) => TaskEnd::Failed(Failure::new(
                 FailKind::Unavailable,
-                "no provider that can serve this request is turned on",
+                self.why_there_is_no_route(),
             )),
             _ => TaskEnd::of_parts(ends),
         };
@@ -60,10 +60,13 @@ impl Run<'_> {
             attempts: last.iter().map(|done| self.ended(done)).collect(),
             assets: last
                 .as_ref()
-                .map(|done| self.assets(&done.images))
+                .map(|done| self.assets(&done.brought.images))
                 .unwrap_or_default(),
+            text: last
+                .as_ref()
+                .and_then(|done| self.stored_text(&done.brought)),
             captured: match self.task.mode {
-                Mode::Live => self.task.quote.for_delivered(delivered),
+                Mode::Live => self.task.quote.charge(delivered, &usage),
                 Mode::Test => Money::ZERO,
             },
             usage,
@@ -76,7 +79,7 @@ impl Run<'_> {
             .persist(|| store.settle(&self.hold, settlement.clone()))
             .await?;
         if let Some(done) = last {
-            keep(done.images);
+            keep(done.brought.images);
         }
         failpoint("settled");
         tracing::info!(
@@ -93,37 +96,66 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// For a task that waited, and whose targets went meanwhile.
+    fn why_there_is_no_route(&self) -> &'static str {
+        match self.engine.catalogue().find(self.task.request.model()) {
+            None => "the model was taken out of the catalogue while the task waited",
+            Some(_) => "no provider that can serve this request is turned on",
+        }
+    }
+
     pub(super) fn ended(&self, done: &Done) -> EndedAttempt {
-        let delivered = u32::try_from(done.images.len()).unwrap_or(u32::MAX);
-        let cost = done
-            .attempt
-            .unit_cost
-            .times(delivered)
-            .unwrap_or(Money::ZERO);
+        let state = done.end.state();
+        let images = |count| done.attempt.unit_cost.times(count).unwrap_or(Money::ZERO);
+        // Counted tokens are what the call cost, delivered or not. Of a call that broke off before its tokens were counted
+        // only the most that it may have cost is known, if the target has such a bound.
+        let tokens = self.cost_of_tokens(done);
+        let counted = tokens.filter(|_| done.usage != Usage::default());
         EndedAttempt {
             number: done.attempt.number,
-            state: done.end.state(),
-            cost: if done.end.state() == AttemptState::Succeeded {
-                cost
-            } else {
-                Money::ZERO
+            state,
+            cost: match state {
+                AttemptState::Succeeded => {
+                    tokens.unwrap_or_else(|| images(done.brought.delivered()))
+                }
+                _ => Money::ZERO,
             },
-            loss: done
-                .attempt
-                .unit_cost
-                .times(done.lost)
-                .unwrap_or(Money::ZERO),
+            loss: match state {
+                AttemptState::Unknown => counted.unwrap_or_else(|| images(done.lost)),
+                _ => images(done.lost),
+            },
             failure: done.end.failure().cloned(),
             at: self.engine.now(),
         }
     }
 
-    fn assets(&self, images: &[Image]) -> Vec<Asset> {
-        let at = self.engine.now();
+    /// What a call cost whose target counts tokens; `None` where images have a price.
+    fn cost_of_tokens(&self, done: &Done) -> Option<Money> {
+        let rates = self.route.as_ref()?.rates_of(&done.attempt)?;
+        rates.of(&done.usage)
+    }
+
+    /// The text as it is stored.
+    fn stored_text(&self, brought: &Brought) -> Option<Text> {
+        let (content, finish) = brought.text()?;
+        Some(Text {
+            content: content.to_owned(),
+            finish,
+            expires_at: Some(self.expiry()),
+        })
+    }
+
+    /// Until when the task's results are kept.
+    fn expiry(&self) -> Millis {
         let keep = match self.task.mode {
             Mode::Live => self.engine.0.limits.keep_results,
             Mode::Test => self.engine.0.limits.keep_test_results,
         };
+        self.engine.now().after(keep)
+    }
+
+    fn assets(&self, images: &[Image]) -> Vec<Asset> {
+        let (at, expires_at) = (self.engine.now(), self.expiry());
         images
             .iter()
             .map(|image| Asset {
@@ -134,7 +166,7 @@ impl Run<'_> {
                 picture: image.blob.picture().clone(),
                 revised_prompt: image.revised_prompt.clone(),
                 created_at: at,
-                expires_at: Some(at.after(keep)),
+                expires_at: Some(expires_at),
             })
             .collect()
     }

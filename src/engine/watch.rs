@@ -43,15 +43,53 @@ pub struct Shown {
     pub revised_prompt: Option<String>,
 }
 
-/// One watcher's two ends.
+/// One watcher's ends.
 pub(super) struct Watch {
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) live: broadcast::Receiver<Live>,
+    pub(super) text: Heard,
+}
+
+/// A text as one watcher hears it. The text so far lies beside the task once, and every watcher has its own place in it:
+/// a slow one hears larger pieces and misses nothing, and whoever joins late hears it from the beginning.
+pub(super) struct Heard {
+    so_far: watch::Receiver<String>,
+    /// How many bytes were heard.
+    place: usize,
+}
+
+impl Heard {
+    /// The next piece. Resolves to `None` when there will be none from here: the task has ended or is not run here.
+    pub(super) async fn next(&mut self) -> Option<String> {
+        loop {
+            self.so_far.changed().await.ok()?;
+            let piece = rest(&self.so_far.borrow_and_update(), self.place);
+            if let Some(piece) = piece {
+                self.place += piece.len();
+                return Some(piece);
+            }
+        }
+    }
+
+    /// What was not heard of the whole text.
+    pub(super) fn rest_of(&mut self, whole: &str) -> Option<String> {
+        let piece = rest(whole, self.place)?;
+        self.place += piece.len();
+        Some(piece)
+    }
+}
+
+/// What stands behind a place, if anything does.
+fn rest(text: &str, place: usize) -> Option<String> {
+    text.get(place..)
+        .filter(|piece| !piece.is_empty())
+        .map(str::to_owned)
 }
 
 struct Watched {
     progress: watch::Sender<Progress>,
     live: broadcast::Sender<Live>,
+    text: watch::Sender<String>,
     previews: u32,
 }
 
@@ -60,14 +98,19 @@ impl Watched {
         Self {
             progress: watch::channel(Progress::Running).0,
             live: broadcast::channel(LAG).0,
+            text: watch::channel(String::new()).0,
             previews,
         }
     }
 
     fn watch(&self) -> Watch {
+        let mut so_far = self.text.subscribe();
+        // What was said before counts as news for whoever joins.
+        so_far.mark_changed();
         Watch {
             progress: self.progress.subscribe(),
             live: self.live.subscribe(),
+            text: Heard { so_far, place: 0 },
         }
     }
 }
@@ -105,6 +148,13 @@ impl Watchers {
         if let Some(watched) = self.lock().get(task) {
             // Nobody watches: nothing is shown.
             let _ = watched.live.send(live);
+        }
+    }
+
+    /// Says the next piece of a text.
+    pub(super) fn say(&self, task: &TaskId, piece: &str) {
+        if let Some(watched) = self.lock().get(task) {
+            watched.text.send_modify(|text| text.push_str(piece));
         }
     }
 
@@ -150,6 +200,32 @@ impl Watchers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_text_is_heard_whole_however_slowly_and_however_late() {
+        let (watchers, task) = (Watchers::default(), TaskId::new());
+        let mut quick = watchers.open(&task, 0).text;
+        watchers.say(&task, "für ");
+        assert_eq!(quick.next().await.as_deref(), Some("für "));
+        let mut late = watchers.join(&task).text;
+        for piece in ["Elise", ", ", "in a minor"] {
+            watchers.say(&task, piece);
+        }
+        assert_eq!(late.next().await.as_deref(), Some("für Elise, in a minor"));
+        watchers.say(&task, " key");
+        watchers.forget(&task);
+        // Who did not look before the end hears what is left then.
+        assert_eq!(quick.next().await.as_deref(), Some("Elise, in a minor key"));
+        assert_eq!(quick.next().await, None);
+        assert_eq!(late.next().await.as_deref(), Some(" key"));
+        let mut slow = watchers.join(&task).text;
+        assert_eq!(
+            slow.rest_of("für Elise").as_deref(),
+            Some("für Elise"),
+            "the ended task has all of it"
+        );
+        assert_eq!(slow.rest_of("für Elise"), None);
+    }
 
     #[test]
     fn who_joins_at_once_watches_the_same() {

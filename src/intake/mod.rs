@@ -5,6 +5,8 @@
 
 pub mod decode;
 pub mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod mark;
 pub mod multipart;
 mod path;
@@ -64,6 +66,11 @@ impl Intake {
         self.blobs.get_mut(number)?.take()
     }
 
+    /// Claims every picture that nobody has claimed, in the order of the body.
+    pub fn into_blobs(self) -> impl Iterator<Item = StagedBlob> {
+        self.blobs.into_iter().flatten()
+    }
+
     /// The pictures that nobody has claimed, in the order of the body.
     pub fn blobs(&self) -> impl Iterator<Item = &StagedBlob> {
         self.blobs.iter().flatten()
@@ -103,13 +110,48 @@ pub async fn read_json<E: Display>(
 /// Reads a JSON document, whoever sent it. A [`ReadError`] becomes a client's [`Error`]; a provider says what it is to
 /// an upstream.
 pub async fn read<E: Display>(
-    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     blobs: &Blobs,
     fields: Fields,
     limits: Limits,
 ) -> Result<Intake, ReadError> {
+    let read = salvage(body, blobs, fields, limits).await;
+    read.map_err(|broken| broken.error)
+}
+
+/// A document that could not be read to its end.
+#[derive(Debug)]
+pub struct Broken {
+    /// Why.
+    pub error: ReadError,
+    /// The pictures that were whole by then, in the order of the document.
+    pub whole: Vec<StagedBlob>,
+}
+
+/// As [`read`], for a reply that somebody has paid for: what was whole when it broke off is handed on.
+pub async fn salvage<E: Display>(
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    blobs: &Blobs,
+    fields: Fields,
+    limits: Limits,
+) -> Result<Intake, Broken> {
     let mut scanner = Scanner::new(fields, limits);
     let mut stager = Stager::new(blobs, limits.image);
+    let fed = feed(body, &mut scanner, &mut stager).await;
+    match fed.and_then(|()| Ok(scanner.finish()?)) {
+        Ok((skeleton, mark)) => Ok(stager.into_intake(skeleton, mark)),
+        Err(error) => Err(Broken {
+            error,
+            whole: stager.into_whole(),
+        }),
+    }
+}
+
+async fn feed<E: Display>(
+    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    scanner: &mut Scanner,
+    stager: &mut Stager,
+) -> Result<(), ReadError> {
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|error| ReadError::BrokeOff(error.to_string()))?;
         let mut rest = &chunk[..];
@@ -117,6 +159,5 @@ pub async fn read<E: Display>(
             stager.take(step, || scanner.path()).await?;
         }
     }
-    let (skeleton, mark) = scanner.finish()?;
-    Ok(stager.into_intake(skeleton, mark))
+    Ok(())
 }

@@ -5,7 +5,7 @@
 
 use super::stage::{ReadError, Stager};
 use super::{Intake, MAX_SKELETON_BYTES, Mark};
-use crate::blob::Blobs;
+use crate::blob::{Blobs, StagedBlob};
 use crate::error::Error;
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
@@ -41,6 +41,8 @@ pub struct Field {
     pub name: String,
     /// What was sent.
     pub value: Value,
+    /// What the sender calls a file. Not empty.
+    pub filename: Option<String>,
 }
 
 /// What a field holds.
@@ -53,6 +55,11 @@ pub enum Value {
 }
 
 impl Form {
+    /// Claims the file behind a handle.
+    pub fn take(&mut self, handle: &str) -> Option<StagedBlob> {
+        self.intake.take(handle)
+    }
+
     /// The form as a body: an object with a text or a handle a field, in order. What is sent several times, or with
     /// brackets, becomes a list; `image[]` is `image`.
     pub fn into_intake(self) -> Intake {
@@ -226,7 +233,7 @@ impl Reading {
         };
         let value = match content {
             // A browser sends this for a file field that was left empty.
-            Content::File { is_empty: true } if !head.has_filename => return Ok(()),
+            Content::File { is_empty: true } if head.filename.is_none() => return Ok(()),
             Content::File { .. } => {
                 let handle = self.mark.handle(self.stager.count());
                 self.stager.end(|| head.name.clone()).await?;
@@ -239,6 +246,7 @@ impl Reading {
         self.fields.push(Field {
             name: head.name,
             value,
+            filename: head.filename,
         });
         Ok(())
     }
@@ -280,8 +288,8 @@ enum Piece {
 struct Head {
     name: String,
     is_file: bool,
-    /// A file's name was given, and not an empty one.
-    has_filename: bool,
+    /// A file's name, if one was given that is not empty.
+    filename: Option<String>,
 }
 
 impl Parts {
@@ -411,7 +419,7 @@ impl Head {
         Ok(Self {
             name: parameter(parameters, "name").ok_or("a part has no name")?,
             is_file: filename.is_some() || !is_text,
-            has_filename: filename.is_some_and(|name| !name.is_empty()),
+            filename: filename.filter(|name| !name.is_empty()),
         })
     }
 }

@@ -57,6 +57,15 @@ impl Limits {
         skeleton: 1024 * 1024,
         depth: 64,
     };
+
+    /// What an upstream may answer: results are larger than what clients send, and more of them come at once.
+    pub const UPSTREAM: Self = Self {
+        body: 1024 * 1024 * 1024,
+        image: 64 * 1024 * 1024,
+        images: 64,
+        skeleton: 1024 * 1024,
+        depth: 64,
+    };
 }
 
 /// What comes out.

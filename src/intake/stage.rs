@@ -162,6 +162,11 @@ impl Stager {
         self.staged.len()
     }
 
+    /// The pictures that are whole.
+    pub(super) fn into_whole(self) -> Vec<StagedBlob> {
+        self.staged.into_iter().flatten().collect()
+    }
+
     pub(super) fn into_intake(self, skeleton: Bytes, mark: Mark) -> Intake {
         Intake {
             skeleton,

@@ -1,26 +1,35 @@
-//! Upstreams: the services that make the pictures.
+//! Upstreams: the services that make the pictures and write the texts.
 //!
 //! A provider turns a [`Call`] into a stream of [`Event`]s. A plain JSON upstream is a short stream; there is no
-//! second path for it. Images go to staged blobs, never through memory whole. A provider does no retries (the engine
+//! second path for it. Images go to staged blobs, never through memory whole; texts are small. A provider does no retries (the engine
 //! owns attempts, their order and their budget) and knows no dialect, no money and no row.
 
+pub mod openai;
 pub mod replay;
 pub mod sketch;
 
 use crate::blob::{Blobs, StagedBlob};
 use crate::config::ProviderSettings;
 use crate::types::{
-    AttemptEnd, AttemptNumber, FailKind, Failure, Format, Part, Request, TaskId, UpstreamId, Usage,
+    AttemptEnd, AttemptNumber, FailKind, Failure, Finish, Format, Part, Request, TaskId,
+    UpstreamId, Usage,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One upstream service.
 pub trait Provider: Send + Sync {
     /// What the engine must know of it before it calls.
     fn traits(&self) -> Traits;
+
+    /// Where its calls go, without credentials; `None` if they do not leave the process.
+    fn address(&self) -> Option<String> {
+        None
+    }
 
     /// Makes the call. Nothing is sent before the stream is polled. The stream ends after [`Event::Done`] or an
     /// error; dropping it abandons the call, whose outcome is then unknown.
@@ -61,6 +70,9 @@ pub struct Call {
     pub part: Part,
     /// What the upstream calls the model.
     pub upstream_model: String,
+    /// The request's parameters under the upstream's names, as the catalogue's target declares them: a provider sends
+    /// these and no others. Input images, the mask and the number of images are not among them. Empty for `sketch`.
+    pub fields: Map<String, Value>,
     /// Where the images go.
     pub blobs: Blobs,
     /// How many unfinished previews of each image somebody wants to see; zero where nobody watches.
@@ -76,6 +88,10 @@ pub enum Event {
     Preview(Preview),
     /// A finished image, staged.
     Image(Image),
+    /// The next piece of a text, in order; whole characters.
+    Text(String),
+    /// The text is whole. Without this it has not been delivered, however much of it came.
+    TextEnd(Finish),
     /// The call is over.
     Done(Usage),
 }
@@ -117,6 +133,10 @@ pub struct ProviderError {
     pub verdict: Verdict,
     /// What the client is told.
     pub failure: Failure,
+    /// When the upstream wants to be asked again, if it said so. A breaker for its key would start here.
+    pub retry_after: Option<Duration>,
+    /// What the upstream counted all the same.
+    pub usage: Usage,
 }
 
 /// What is known of a call that failed.
@@ -138,6 +158,8 @@ impl ProviderError {
         Self {
             verdict,
             failure: Failure::new(kind, message),
+            retry_after: None,
+            usage: Usage::default(),
         }
     }
 
@@ -179,6 +201,9 @@ type Make = fn(&ProviderSettings) -> Result<Arc<dyn Provider>, String>;
 
 /// Every kind of provider there is.
 const KINDS: &[(&str, Make)] = &[
+    ("openai", |settings| {
+        Ok(Arc::new(openai::OpenAi::from_settings(settings)?))
+    }),
     ("replay", |settings| {
         Ok(Arc::new(replay::Replay::from_settings(settings)?))
     }),

@@ -15,8 +15,9 @@ pub mod sqlite;
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
-    BlobKey, CreditLine, Failure, KeyId, Millis, Mode, Money, Quote, Request, Task, TaskEnd,
-    TaskId, UpstreamId, Usage,
+    BlobKey, CreditLine, Failure, FileId, Fingerprint, InputFile, KeyId, LostCall, Millis, Mode,
+    Money, Period, Quote, Request, Task, TaskEnd, TaskFilter, TaskId, TaskPage, TaskPlace, Text,
+    UpstreamId, Usage, UsageBy, UsedBy,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -109,8 +110,15 @@ pub trait Store: Send + Sync {
     async fn cancel(&self, account: &AccountId, task: &TaskId, at: Millis) -> Result<Option<Task>>;
     /// A task of this account.
     async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>>;
+    /// A page of this account's history, newest first.
+    async fn list_tasks(&self, account: &AccountId, listing: &Listing) -> Result<TaskPage>;
+    /// Up to `most` calls of all accounts that were given up at `since` or later and that the operator may have paid for
+    /// nothing, the latest first.
+    async fn list_lost_calls(&self, since: Millis, most: u32) -> Result<Vec<LostCall>>;
     /// The attempts of a task, by number.
     async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>>;
+    /// The unfinished tasks that were accepted after `since` for clients who waited and had no idempotency key.
+    async fn unanswered(&self, since: Millis) -> Result<Vec<UnansweredTask>>;
     /// How many tasks wait and how many run, by lane.
     async fn queue(&self) -> Result<Vec<QueueDepth>>;
 
@@ -124,8 +132,51 @@ pub trait Store: Send + Sync {
     async fn expired_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>>;
     /// Notes that these blobs are gone. The rows stay, so that the asset answers 410 and not 404.
     async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()>;
+    /// Deletes the words of up to `most` texts that expired before `at`; returns how many it found. The rows stay.
+    async fn forget_texts(&self, at: Millis, most: u32) -> Result<usize>;
     /// Deletes up to `most` idempotency keys that have expired by `at`; returns how many it found.
     async fn forget_expired_keys(&self, at: Millis, most: u32) -> Result<usize>;
+
+    // --- usage ---
+
+    /// What the account's tasks used that ended in this period, by group in the groups' order; without `by` there is one
+    /// group at most. [`StoreError::TooManyGroups`] if there are more than `most`.
+    async fn usage(
+        &self,
+        account: &AccountId,
+        period: Period,
+        by: Option<UsageBy>,
+        most: u32,
+    ) -> Result<Vec<UsedBy>>;
+
+    // --- uploaded files ---
+
+    /// Keeps an uploaded file. [`StoreError::FilesFull`] if the account's live files would then exceed `most`.
+    async fn add_file(&self, file: InputFile, most: FileBounds) -> Result<()>;
+    /// A file of this account that has not expired by `at`.
+    async fn find_file(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        at: Millis,
+    ) -> Result<Option<InputFile>>;
+    /// The account's files that have not expired by `at`, as the page wants them.
+    async fn list_files(
+        &self,
+        account: &AccountId,
+        page: &FilePage,
+        at: Millis,
+    ) -> Result<Vec<InputFile>>;
+    /// Deletes a file of this account that has not expired by `at`; `None` if there is none. From then on
+    /// [`Store::admit`] refuses its use.
+    async fn delete_file(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        at: Millis,
+    ) -> Result<Option<Freed>>;
+    /// Deletes up to `most` files that have expired by `at`, of whatever account.
+    async fn delete_expired_files(&self, at: Millis, most: u32) -> Result<Freed>;
 
     // --- audit ---
 
@@ -160,6 +211,20 @@ pub enum StoreError {
         /// What it has spent and holds.
         spent: Money,
     },
+    /// The account keeps as many uploaded files as it may.
+    #[error("the account keeps {files} files of {bytes} bytes")]
+    FilesFull {
+        /// How many it keeps.
+        files: u64,
+        /// How large they are together.
+        bytes: u64,
+    },
+    /// The answer would have more groups than were asked for.
+    #[error("there are more than {0} groups")]
+    TooManyGroups(u32),
+    /// An uploaded file that the request reads is not there any more.
+    #[error("file {0} is not there any more")]
+    FileGone(FileId),
     /// Too many tasks of the key wait.
     #[error("{0} tasks of this key are waiting")]
     QueueFull(u32),
@@ -208,6 +273,10 @@ pub struct Admission {
     pub spend: Option<SpendWindow>,
     /// What makes a repetition of it known as one.
     pub idempotency: Option<Idempotency>,
+    /// What was asked, if its client waits for an answer and can only repeat the call as it was.
+    pub asked: Option<Fingerprint>,
+    /// The uploaded files among its inputs; each must still be there, else [`StoreError::FileGone`].
+    pub files: Vec<FileId>,
     /// How many tasks of the key may wait, this one included.
     pub most_waiting: u32,
     /// `Some`: it starts at once, held by this worker, with these intents. `None`: it waits.
@@ -231,9 +300,53 @@ pub struct Idempotency {
     /// The key, unique for an account and mode.
     pub key: String,
     /// A hash of everything that must be the same in a repetition.
-    pub fingerprint: [u8; 32],
+    pub fingerprint: Fingerprint,
     /// From then on the key means nothing any more.
     pub expires_at: Millis,
+}
+
+/// What an account may keep of uploaded files at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileBounds {
+    /// So many.
+    pub files: u64,
+    /// So large together.
+    pub bytes: u64,
+}
+
+/// Which of an account's files are listed, and in which order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilePage {
+    /// The oldest first; otherwise the newest.
+    pub oldest_first: bool,
+    /// Only those that come behind this one.
+    pub after: Option<FileId>,
+    /// Only those for this purpose.
+    pub purpose: Option<String>,
+    /// At most so many.
+    pub most: u32,
+}
+
+/// What deleting files has freed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// How many files were deleted.
+    pub files: usize,
+    /// Their blobs, except those that unfinished tasks read: these are nobody's when the tasks end, and are collected.
+    pub blobs: Vec<BlobKey>,
+}
+
+/// A task whose client had no answer when it was last written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnansweredTask {
+    /// The task.
+    pub task: TaskId,
+    /// The key it came with.
+    pub key: KeyId,
+    /// What was asked.
+    pub asked: Fingerprint,
+    /// When it was accepted.
+    pub created_at: Millis,
 }
 
 /// A key's spend cap and the window it is counted in. What is held counts as spent; what is released does not.
@@ -301,6 +414,8 @@ pub struct Settlement {
     pub attempts: Vec<EndedAttempt>,
     /// The assets not stored yet.
     pub assets: Vec<Asset>,
+    /// The answer of a text model.
+    pub text: Option<Text>,
     /// What the account pays; must not exceed the hold. The rest of the hold is released.
     pub captured: Money,
     /// Tokens as the upstream counted them.
@@ -309,6 +424,20 @@ pub struct Settlement {
     pub upstream_ms: i64,
     /// Now.
     pub at: Millis,
+}
+
+/// Which page of a history is wanted.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Which tasks.
+    pub filter: TaskFilter,
+    /// Only what is older than this place.
+    pub after: Option<TaskPlace>,
+    /// How many at most.
+    pub most: u32,
+    /// How many tasks the filter may be held against. If so many bring fewer than `most`, the page is short and says
+    /// where to go on: no question keeps a reader busy for long, however rare what it asks for is.
+    pub look_at: u32,
 }
 
 /// How full a lane is.

@@ -71,6 +71,12 @@ id!(
     AssetId, "asset_", random_uuid()
 );
 
+id!(
+    /// An uploaded input image, in OpenAI's spelling. Ordered by time of creation, as lists of them are paged; only its
+    /// account may use it, so it need not be unguessable.
+    FileId, "file-", Uuid::now_v7()
+);
+
 /// 122 random bits, for names that must not be guessed.
 fn random_uuid() -> Uuid {
     let mut bytes = [0; 16];

@@ -5,12 +5,17 @@
 pub mod account;
 pub mod asset;
 pub mod attempt;
+pub mod consumption;
+pub mod file;
+pub mod history;
 pub mod ids;
 pub mod money;
 pub mod request;
 pub mod secret;
 pub mod task;
+pub mod text;
 pub mod time;
+pub mod tokens;
 pub mod words;
 
 pub use account::{
@@ -18,9 +23,18 @@ pub use account::{
 };
 pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
-pub use ids::{AccountId, AssetId, AttemptNumber, BlobKey, KeyId, RequestId, TaskId, UpstreamId};
+pub use consumption::{NotAPeriod, Period, UsageBy, Used, UsedBy};
+pub use file::InputFile;
+pub use history::{LostCall, TaskFilter, TaskPage, TaskPlace};
+pub use ids::{
+    AccountId, AssetId, AttemptNumber, BlobKey, FileId, KeyId, RequestId, TaskId, UpstreamId,
+};
 pub use money::Money;
-pub use request::{Draft, Envelope, Field, Operation, Request, ResponseFormat};
+pub use request::{
+    Draft, Envelope, Field, Fingerprint, Modality, Operation, Request, ResponseFormat,
+};
 pub use secret::Secret;
-pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState, Usage};
+pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState};
+pub use text::{Finish, Text};
 pub use time::Millis;
+pub use tokens::{TokenRates, Usage};

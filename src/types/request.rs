@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// A hash of what is asked: path, draft, and the bytes of every picture. The same for two calls that ask for the same.
+pub type Fingerprint = [u8; 32];
+
 /// One value that a client sent: what we call it, how the client spelt its place, and what stands there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
@@ -50,11 +53,38 @@ impl Draft {
     }
 }
 
+/// What a model makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Pictures.
+    #[default]
+    Image,
+    /// Moving pictures.
+    Video,
+    /// Speech, music, sounds.
+    Audio,
+    /// Text, also about pictures.
+    Text,
+}
+
+impl Modality {
+    /// What it makes, in a sentence.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Image => "images",
+            Self::Video => "videos",
+            Self::Audio => "sounds",
+            Self::Text => "texts",
+        }
+    }
+}
+
 /// What a model is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
-    /// Make images from text.
+    /// Make something new: images from text, or a text.
     Generate,
     /// Change or combine input images.
     Edit,
@@ -130,9 +160,14 @@ pub struct Envelope {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     model: String,
+    /// Requests that were stored before there was anything else ask for images.
+    #[serde(default)]
+    modality: Modality,
     operation: Operation,
     n: u32,
     parameters: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pixels: Option<(u32, u32)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     images: Vec<Picture>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,18 +186,36 @@ impl Request {
     ) -> Self {
         Self {
             model,
+            modality: Modality::default(),
             operation,
             n,
             parameters,
+            pixels: None,
             images: Vec::new(),
             mask: None,
             envelope,
         }
     }
 
-    /// For the engine, once it has the pictures that the request only named: they take the place of the names.
-    pub(crate) fn with_inputs(mut self, images: Vec<Picture>, mask: Option<Picture>) -> Self {
-        for name in ["image", "mask"] {
+    /// For `catalogue::schema` alone: the size that the parameters stand for.
+    pub(crate) fn with_pixels(self, pixels: Option<(u32, u32)>) -> Self {
+        Self { pixels, ..self }
+    }
+
+    /// For `catalogue::schema` alone: what its model makes.
+    pub(crate) fn making(self, modality: Modality) -> Self {
+        Self { modality, ..self }
+    }
+
+    /// For the engine, once it has the pictures that the request only named: they take the place of the parameters
+    /// that named them.
+    pub(crate) fn with_inputs<'a>(
+        mut self,
+        named_by: impl IntoIterator<Item = &'a str>,
+        images: Vec<Picture>,
+        mask: Option<Picture>,
+    ) -> Self {
+        for name in named_by {
             self.parameters.remove(name);
         }
         Self {
@@ -177,12 +230,17 @@ impl Request {
         &self.model
     }
 
+    /// What it is to make.
+    pub fn modality(&self) -> Modality {
+        self.modality
+    }
+
     /// What is asked of it.
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// How many images, at least 1.
+    /// How many images, at least 1; one text.
     pub fn n(&self) -> u32 {
         self.n
     }
@@ -205,6 +263,12 @@ impl Request {
     /// A parameter that is a whole number.
     pub fn integer(&self, name: &str) -> Option<i64> {
         self.parameters.get(name)?.as_i64()
+    }
+
+    /// Width and height of the picture, where the model's form or its table of sizes says exactly; else who draws it
+    /// decides.
+    pub fn pixels(&self) -> Option<(u32, u32)> {
+        self.pixels
     }
 
     /// The input images, in the client's order.

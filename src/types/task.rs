@@ -1,7 +1,9 @@
 //! One generation from acceptance to its end: states, the price of the moment, why it failed.
 
 use crate::types::attempt::AttemptEnd;
-use crate::types::{AccountId, Asset, KeyId, Millis, Mode, Money, Request, TaskId};
+use crate::types::{
+    AccountId, Asset, KeyId, Millis, Mode, Money, Request, TaskId, Text, TokenRates, Usage,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -13,9 +15,9 @@ pub enum TaskState {
     Pending,
     /// A worker holds it.
     Processing,
-    /// At least one image is stored; the money is settled.
+    /// At least one image, or the text, is stored; the money is settled.
     Completed,
-    /// No image came; nothing was charged.
+    /// Nothing came; nothing was charged.
     Failed,
 }
 
@@ -58,7 +60,7 @@ impl TaskState {
     }
 }
 
-/// Why a task brought no image.
+/// Why a task brought nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailKind {
@@ -115,6 +117,18 @@ impl FailKind {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
+
+    /// Whether the same request once more is safe and may go better: what an SDK does with such an answer by itself.
+    pub fn invites_repetition(self) -> bool {
+        match self {
+            Self::Upstream | Self::UpstreamTimeout | Self::Unavailable | Self::Internal => true,
+            Self::ContentPolicy
+            | Self::Rejected
+            | Self::OutcomeUnknown
+            | Self::Cancelled
+            | Self::StorageFull => false,
+        }
+    }
 }
 
 /// A failure in words that the client may read: never the upstream's own text, never a secret.
@@ -139,46 +153,30 @@ impl Failure {
 /// The price of the moment of acceptance. All amounts are what the account pays, markup included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quote {
-    /// For one delivered image.
+    /// For one delivered image; a text comes in one piece, so for it this is the total.
     pub unit: Money,
     /// For all `n` of them: what is held, and the most that can be captured.
     pub total: Money,
+    /// What is charged by the token, and not by the image: `total` is then an upper estimate.
+    pub rates: Option<TokenRates>,
 }
 
 impl Quote {
-    /// What `delivered` images cost, never more than was quoted.
-    pub fn for_delivered(&self, delivered: u32) -> Money {
-        self.unit
-            .times(delivered)
-            .unwrap_or(self.total)
-            .min(self.total)
-    }
-}
+    /// Nothing costs anything.
+    pub const FREE: Self = Self {
+        unit: Money::ZERO,
+        total: Money::ZERO,
+        rates: None,
+    };
 
-/// Tokens as the upstream counted them; zeros where it counts none. Never estimated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Text tokens of the input.
-    pub input_text_tokens: u64,
-    /// Image tokens of the input.
-    pub input_image_tokens: u64,
-    /// All tokens of the output.
-    pub output_tokens: u64,
-}
-
-impl std::ops::Add for Usage {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            input_text_tokens: self
-                .input_text_tokens
-                .saturating_add(other.input_text_tokens),
-            input_image_tokens: self
-                .input_image_tokens
-                .saturating_add(other.input_image_tokens),
-            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
-        }
+    /// What a task costs that delivered this many images or texts, never more than was quoted.
+    pub fn charge(&self, delivered: u32, usage: &Usage) -> Money {
+        let cost = match &self.rates {
+            None => self.unit.times(delivered),
+            Some(_) if delivered == 0 => Some(Money::ZERO),
+            Some(rates) => rates.of(usage),
+        };
+        cost.unwrap_or(self.total).min(self.total)
     }
 }
 
@@ -263,6 +261,8 @@ pub struct Task {
     pub upstream_ms: i64,
     /// The stored results, by index.
     pub assets: Vec<Asset>,
+    /// The answer of a text model.
+    pub text: Option<Text>,
 }
 
 #[cfg(test)]
@@ -322,9 +322,34 @@ mod tests {
         let quote = Quote {
             unit: Money::from_micros(10),
             total: Money::from_micros(30),
+            rates: None,
         };
-        assert_eq!(quote.for_delivered(2), Money::from_micros(20));
-        assert_eq!(quote.for_delivered(4), Money::from_micros(30));
-        assert_eq!(quote.for_delivered(0), Money::ZERO);
+        let nothing = Usage::default();
+        assert_eq!(quote.charge(2, &nothing), Money::from_micros(20));
+        assert_eq!(quote.charge(4, &nothing), Money::from_micros(30));
+        assert_eq!(quote.charge(0, &nothing), Money::ZERO);
+    }
+
+    #[test]
+    fn a_text_costs_its_tokens_and_none_costs_nothing() {
+        let rate = Money::from_micros(1_000_000);
+        let quote = Quote {
+            unit: Money::from_micros(30),
+            total: Money::from_micros(30),
+            rates: Some(TokenRates {
+                input_text: rate,
+                input_image: rate,
+                output: rate,
+            }),
+        };
+        let written = |output_tokens| Usage {
+            output_tokens,
+            ..Usage::default()
+        };
+        assert_eq!(quote.charge(1, &written(12)), Money::from_micros(12));
+        assert_eq!(quote.charge(1, &written(31)), Money::from_micros(30));
+        assert_eq!(quote.charge(1, &written(u64::MAX)), Money::from_micros(30));
+        assert_eq!(quote.charge(1, &Usage::default()), Money::ZERO);
+        assert_eq!(quote.charge(0, &written(12)), Money::ZERO);
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::app::{Setup, TestApp, model, now, until};
 use crate::images::{small, small_with};
-use crate::scripted::Scripted;
+use crate::scripted::{Scripted, Step, gate};
 use pinhole::types::{Millis, Mode, ResponseFormat, Scope, Secret};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -263,5 +264,37 @@ async fn health_readiness_and_metrics() {
         404,
         "nothing else is open there"
     );
+    app.finish().await;
+}
+
+/// A gauge that is only ever set where there are tasks would show the last of them for ever.
+#[tokio::test]
+async fn the_gauges_of_a_lane_fall_when_its_tasks_are_over() {
+    let waits = gate();
+    let provider = Scripted::new(&[Step::Wait(Arc::clone(&waits)), Step::Deliver]);
+    let app = Setup::new()
+        .provider("falling", provider)
+        .model(&model("paid", "0.04", &[("falling", 1, "0.01")]))
+        .start()
+        .await;
+    let admin = app.scoped(Mode::Live, &[Scope::Admin]).await;
+    let gauge = async || {
+        let text = String::from_utf8_lossy(&admin.get("/metrics").await.body).into_owned();
+        let of_lane = |line: &&str| {
+            ["pinhole_tasks{", "\"falling\"", "\"processing\""]
+                .iter()
+                .all(|part| line.contains(part))
+        };
+        let line = text.lines().find(of_lane).expect("a gauge");
+        line.rsplit(' ').next().expect("a number").to_owned()
+    };
+    let customer = app.customer("1.00").await;
+    let left = customer
+        .leave(&small_with("a cat", json!({"model": "paid"})))
+        .await;
+    assert_eq!((left.status, gauge().await.as_str()), (202, "1"));
+    waits.add_permits(1);
+    app.end_of(&customer, &left.task_id()).await;
+    assert_eq!(gauge().await, "0");
     app.finish().await;
 }

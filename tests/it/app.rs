@@ -262,6 +262,26 @@ impl TestApp {
         .await
     }
 
+    /// Another key of an account that is there.
+    pub async fn key_of(&self, account: &Account, mode: Mode, scopes: &[Scope]) -> Client {
+        let secret = Secret::generate(mode);
+        let limits = KeyLimits {
+            scopes: scopes.to_vec(),
+            ..KeyLimits::default()
+        };
+        let key = store::new_key(
+            &account.id,
+            "more",
+            mode,
+            &secret.last_four(),
+            limits,
+            now(),
+        );
+        let stored = self.store().create_keys(vec![(key, secret.hash())]).await;
+        stored.expect("rows");
+        self.with_key(secret.reveal())
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         self.store.as_ref().expect("it runs")
     }

@@ -127,6 +127,11 @@ const LAYERS: &[Layer] = &[
         why: "",
     },
     Layer {
+        module: "fuzz",
+        imports: Any,
+        why: "",
+    },
+    Layer {
         module: "main",
         imports: Any,
         why: "",

@@ -1,10 +1,12 @@
 //! Stories of money: what is held, charged and given back, to the micro-dollar.
 
 use crate::app::{Setup, TestApp, model, until};
+use crate::client::send;
 use crate::images::small_with;
 use crate::scripted::{Scripted, Step, gate};
 use pinhole::provider::Verdict;
 use pinhole::types::{FailKind, Money, SpendCap, SpendPeriod};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -272,6 +274,24 @@ async fn a_call_writes_at_most_twelve_rows() {
         let rows = app.store().rows_written() - before;
         eprintln!("a live call with a capped key wrote {rows} rows");
         assert!((1..=12).contains(&rows), "{rows}");
+    }
+    // With an idempotency key there is a row more; those of others whose time is over are not swept on the way.
+    for key in ["first", "second"] {
+        let before = app.store().rows_written();
+        let request = customer
+            .generation(&paid(json!({})))
+            .header("idempotency-key", key);
+        send(request).await.ok();
+        let rows = app.store().rows_written() - before;
+        eprintln!("a live call with a capped key and an idempotency key wrote {rows} rows");
+        assert!((1..=12).contains(&rows), "{rows}");
+        // A day and more ago, so that it is over.
+        let beside = Connection::open(app.setup().file("data").join("pinhole.db"));
+        let aged = beside.expect("the database").execute(
+            "UPDATE idempotency_keys SET expires_at = 0 WHERE key = ?1",
+            [key],
+        );
+        assert_eq!(aged.expect("a row"), 1);
     }
     let before = app.store().rows_written();
     app.test_key()

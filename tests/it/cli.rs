@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// An environment of its own: a data folder, a working folder, no variable from outside.
-struct Place {
-    root: TempDir,
+pub struct Place {
+    pub root: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let root = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(root.path().join("work")).expect("a folder");
         Self { root }
     }
 
-    fn work(&self) -> PathBuf {
+    pub fn work(&self) -> PathBuf {
         self.root.path().join("work")
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.root.path().join("data")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinhole"));
         command
             .args(arguments)
@@ -43,25 +43,25 @@ impl Place {
     }
 
     /// Runs it; whatever it prints must be plain, because this is no terminal.
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         let output = self.command(arguments).output().expect("it starts");
         Ran::of(output)
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.run(arguments).exits(0);
         serde_json::from_slice(&ran.stdout).expect("stdout is JSON")
     }
 }
 
-struct Ran {
+pub struct Ran {
     code: Option<i32>,
-    stdout: Vec<u8>,
-    stderr: String,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let stderr = String::from_utf8(output.stderr).expect("words are UTF-8");
         assert!(!stderr.contains('\u{1b}'), "escape codes in {stderr}");
         Self {
@@ -71,7 +71,7 @@ impl Ran {
         }
     }
 
-    fn exits(self, code: i32) -> Self {
+    pub fn exits(self, code: i32) -> Self {
         assert_eq!(
             self.code,
             Some(code),
@@ -83,7 +83,7 @@ impl Ran {
     }
 
     /// stdout as text, without the last line break.
-    fn out(&self) -> String {
+    pub fn out(&self) -> String {
         let text = std::str::from_utf8(&self.stdout).expect("text");
         assert!(!text.contains('\u{1b}'), "escape codes in {text}");
         text.trim_end().to_owned()
@@ -93,7 +93,7 @@ impl Ran {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    fn says(self, words: &[&str]) -> Self {
+    pub fn says(self, words: &[&str]) -> Self {
         for word in words {
             assert!(
                 self.stderr.contains(word),
@@ -106,13 +106,13 @@ impl Ran {
 }
 
 /// A server on the place's folder, on a port of its own.
-struct Server {
+pub struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(place: &Place) -> Self {
+    pub fn start(place: &Place) -> Self {
         let child = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env_clear()
@@ -139,7 +139,7 @@ impl Server {
         server
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -170,7 +170,7 @@ impl Drop for Server {
 }
 
 /// Waits for a state, not for a time.
-fn wait_for<T>(most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = state() {
@@ -272,6 +272,66 @@ fn a_dry_run_prints_the_price_and_makes_nothing() {
     assert_eq!(json["price"]["total"], "0.633000");
     assert_eq!(json["price"]["unit"], "0.211000");
     assert!(!place.data().exists());
+}
+
+#[test]
+fn a_text_is_printed_alone_and_through_a_server() {
+    let place = Place::new();
+    let ask = ["generate", "-m", "gemini-3.5-flash", "Why is the sky blue?"];
+    let alone = place.run(&ask).exits(0).says(&["gemini-3.5-flash (test)"]);
+    assert!(alone.out().contains("canned"), "{}", alone.out());
+    assert!(
+        alone
+            .out()
+            .contains("20 characters, \"Why is the sky blue?\"")
+    );
+    let json = |place: &Place| {
+        let more = ["--json", "-p", "response_format=json_object"];
+        let made = place.json(&[&ask[..], &more].concat());
+        assert_eq!(made["images"], serde_json::json!([]));
+        let text = made["text"].as_str().expect("a text");
+        let answer: Value = serde_json::from_str(text).expect("a JSON object");
+        assert_eq!(answer["received"]["prompt"]["characters"], 20);
+        made["task"].as_str().expect("an id").to_owned()
+    };
+    json(&place);
+    let server = Server::start(&place);
+    assert_eq!(place.run(&ask).exits(0).out(), alone.out());
+    let task = json(&place);
+    let shown = place.run(&["task", "get", &task]).exits(0).out();
+    assert!(
+        shown.contains("completed") && shown.contains("\"notice\""),
+        "{shown}"
+    );
+    drop(server);
+    place
+        .run(&[&ask[..], &["-o", "answer.txt"]].concat())
+        .exits(0)
+        .says(&["answer.txt"]);
+    let saved = std::fs::read_to_string(place.work().join("answer.txt")).expect("a file");
+    assert_eq!(saved.trim_end(), alone.out());
+    assert_eq!(
+        place.run(&[&ask[..], &["-o", "-"]].concat()).exits(0).out(),
+        alone.out()
+    );
+
+    let models = place.run(&["models"]).exits(0).out();
+    assert!(
+        models.contains("$1.5000 in, $9.0000 out a million tokens"),
+        "{models}"
+    );
+    let shown = place
+        .run(&["models", "show", "gemini-3.5-flash"])
+        .exits(0)
+        .out();
+    assert!(shown.contains("million output tokens"), "{shown}");
+    let dry = place.run(&[&ask[..], &["--dry-run", "-p", "max_tokens=100"]].concat());
+    let dry = dry.exits(0).out();
+    assert!(dry.contains("Price  0.001026 USD at most"), "{dry}");
+    let refused = place.run(&[&ask[..], &["-p", "response_format=url"]].concat());
+    refused
+        .exits(2)
+        .says(&["`response_format` has no meaning here"]);
 }
 
 #[test]
@@ -388,6 +448,25 @@ fn a_live_key_without_credits_cannot_pay() {
     let audit = place.json(&["ledger", "check", "--json"]);
     assert_eq!(audit["clean"], true);
     assert_eq!(audit["captured"], "0.500000");
+    let usage = place.json(&["usage", "poor", "--by", "model", "--json"]);
+    assert_eq!(usage["total"]["charged"], "0.500000");
+    assert_eq!(usage["data"][0]["model"], "dear");
+    let table = place
+        .run(&["usage", "poor", "--by", "model"])
+        .exits(0)
+        .out();
+    assert!(
+        table.starts_with("MODEL") && table.contains("$0.5000"),
+        "{table}"
+    );
+    place
+        .run(&["usage", "--by", "colour"])
+        .exits(2)
+        .says(&["model, key, day, mode"]);
+    place
+        .run(&["usage", "--start", "soon"])
+        .exits(2)
+        .says(&["--start must be a day like 2026-11-21"]);
 }
 
 #[test]
@@ -436,6 +515,8 @@ fn with_a_server_on_the_folder_pictures_come_through_it() {
     let dry = ["gen", "fox", "--dry-run", "-n", "2"];
     assert!(through(&dry).exits(0).out().contains("0.106000"));
     assert!(through(&["balance"]).exits(0).out().contains("unlimited"));
+    let usage = through(&["usage", "--by", "mode"]).exits(0).out();
+    assert!(usage.contains("test") && usage.contains("total"), "{usage}");
     let task = made["task"].as_str().expect("an id");
     assert!(
         through(&["task", "get", task])
@@ -777,4 +858,189 @@ fn ctrl_c_ends_with_130_and_the_next_command_takes_the_task_up() {
         place.json(&["task", "get", id, "--json"])["state"],
         "completed"
     );
+}
+
+#[test]
+fn model_files_are_checked_without_a_server() {
+    let place = Place::new();
+    let folder = place.work().join("models");
+    let write = |text: &str| std::fs::write(folder.join("mine.toml"), text).expect("room");
+    std::fs::create_dir(&folder).expect("a folder");
+    write("id = \"mine\"\nextends = \"sketch\"\n");
+    let said = place.run(&["models", "check", "models"]).exits(0).out();
+    assert!(said.contains("ok: 9 models, with models"), "{said}");
+    write("id = \"mine\"\nextend = \"sketch\"\n");
+    let refused = place.run(&["models", "check", "models"]).exits(1).stderr;
+    let reason = "models/mine.toml:2:1: unknown field `extend`";
+    assert!(refused.contains(reason), "{refused}");
+    place.run(&["models", "check", "nowhere"]).exits(2);
+    place.run(&["models", "check"]).exits(0);
+}
+
+#[test]
+fn an_edit_takes_its_pictures_from_files() {
+    let place = Place::new();
+    let small = ["-m", "sketch", "--size", "64x64"];
+    let run = |arguments: &[&str]| place.run(&[&["gen", "fox"], arguments, &small].concat());
+    run(&["-o", "fox.png"]).exits(0);
+    run(&[
+        "-o",
+        "night.png",
+        "-i",
+        "fox.png",
+        "-i",
+        "fox.png",
+        "--mask",
+        "fox.png",
+    ])
+    .exits(0);
+    assert_eq!(size_of(&place.work().join("night.png")), (64, 64));
+    let server = Server::start(&place);
+    assert!(!server.address.is_empty());
+    run(&["-o", "day.png", "-i", "fox.png"]).exits(0);
+    run(&["-i", "no.png"])
+        .exits(2)
+        .says(&["no.png cannot be read", "take the path of"]);
+    std::fs::write(place.work().join("words.png"), "no picture").expect("written");
+    run(&["-i", "words.png"]).exits(2).says(&["`image[0]`"]);
+    run(&["--mask", "fox.png"]).exits(2);
+    let dry = run(&["-i", "fox.png", "--dry-run"]).exits(0);
+    assert!(dry.out().contains("\"fox.png\""), "{}", dry.out());
+}
+
+#[test]
+fn a_snippet_shows_what_was_asked_for() {
+    let place = Place::new();
+    let show = |arguments: &[&str]| place.run(&[&["snippet", "gpt-image-2"], arguments].concat());
+    let curl = show(&[]).exits(0).out();
+    assert!(curl.starts_with("curl -sS http://127.0.0.1:7070/v1/images/generations"));
+    let given = ["-p", "quality=low", "-p", "prompt=it's", "-n", "2"];
+    let python = show(&[&given[..], &["--lang", "python"]].concat())
+        .exits(0)
+        .out();
+    for line in ["quality=\"low\"", "prompt=\"it's\"", "n=2"] {
+        assert!(python.contains(&format!("\n    {line},\n")), "{python}");
+    }
+    let cli = show(&["--lang", "cli", "-i", "a b.png", "--mask=-m.png"])
+        .exits(0)
+        .out();
+    assert!(
+        cli.contains("-i 'a b.png'") && cli.contains("--mask ./-m.png"),
+        "{cli}"
+    );
+    let told = place.json(&[
+        "snippet",
+        "sparkpix-image-edit",
+        "--lang",
+        "javascript",
+        "--json",
+    ]);
+    assert_eq!(told["operation"], "edit");
+    assert!(
+        told["snippet"]
+            .as_str()
+            .is_some_and(|code| code.contains("images.edit"))
+    );
+    assert!(!place.data().exists(), "it makes nothing");
+
+    let wrong = |arguments: &[&str], words: &[&str]| {
+        show(arguments).exits(2).says(words);
+    };
+    wrong(&["-p", "qualty=high"], &["did you mean `quality`?"]);
+    wrong(&["-n", "12"], &["`n` must be between 1 and 10, got 12"]);
+    wrong(&["-n", "2", "-p", "n=2"], &["`n` is given twice"]);
+    wrong(&["-p", "stream=true"], &["`stream` has no meaning here"]);
+    wrong(
+        &["-p", "image=a.png"],
+        &["`image` has no meaning here", "--edit"],
+    );
+    wrong(&["--lang", "cobol"], &["curl, python, javascript, cli"]);
+    let other = |model: &str, words: &[&str]| {
+        place
+            .run(&["snippet", model, "--edit"])
+            .exits(2)
+            .says(words);
+    };
+    other("gpt-imag-2", &["did you mean `gpt-image-2`?"]);
+    other("qwen-image-plus", &["qwen-image-plus edits no images"]);
+}
+
+#[test]
+fn a_quote_says_what_a_call_costs_and_why() {
+    let place = Place::new();
+    let quote = |arguments: &[&str]| place.run(&[&["quote"], arguments].concat());
+    let words = quote(&["gpt-image-2", "-n", "3", "-p", "quality=low"])
+        .exits(0)
+        .out();
+    for part in [
+        "$0.0180 for 3 images, $0.0060 each",
+        "operation generate, quality low, size 1024x1024",
+        "https://fal.ai/models/openai/gpt-image-2, 2026-11-21",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    let edit = place.json(&["price", "gpt-image-2-2026-04-21", "--edit", "--json"]);
+    assert_eq!(edit["model"], "gpt-image-2");
+    assert_eq!((&edit["unit"], &edit["n"]), (&"0.061000".into(), &1.into()));
+    assert_eq!(edit["price"]["when"]["operation"], "edit");
+    assert!(
+        quote(&["gpt-image-2-beta"])
+            .exits(0)
+            .out()
+            .contains("not set")
+    );
+    assert_eq!(
+        place.json(&["quote", "gpt-image-2-beta", "--json"])["total"],
+        Value::Null
+    );
+    assert!(!place.data().exists(), "it makes nothing");
+    quote(&["gpt-imag-2"])
+        .exits(2)
+        .says(&["did you mean `gpt-image-2`?"]);
+    quote(&["gpt-image-2", "-p", "size=7x7"])
+        .exits(2)
+        .says(&["`size` must be one of"]);
+}
+
+#[test]
+fn a_quote_has_the_markup_of_whoever_asks_and_so_has_a_servers() {
+    let place = Place::new();
+    place
+        .run(&["accounts", "create", "shop", "--markup", "1000"])
+        .exits(0);
+    let key = [
+        "keys",
+        "create",
+        "--name",
+        "k",
+        "--account",
+        "shop",
+        "--json",
+    ];
+    let key = place.json(&key)["key"]
+        .as_str()
+        .expect("a secret")
+        .to_owned();
+    let ask = |variables: &[(&str, &str)]| {
+        let mut command = place.command(&["quote", "gpt-image-2", "-n", "2", "--json"]);
+        command
+            .envs(variables.iter().copied())
+            .env("PINHOLE_API_KEY", &key);
+        let ran = Ran::of(command.output().expect("it starts")).exits(0);
+        serde_json::from_slice::<Value>(&ran.stdout).expect("JSON")
+    };
+    let here = ask(&[]);
+    assert_eq!(
+        (&here["unit"], &here["total"]),
+        (&"0.058300".into(), &"0.116600".into())
+    );
+    assert_eq!(here["price"]["amount"], "0.053000");
+    let server = Server::start(&place);
+    assert_eq!(ask(&[("PINHOLE_URL", &server.url())]), here);
+    let mut unpriced = place.command(&["quote", "gpt-image-2-beta"]);
+    unpriced
+        .env("PINHOLE_URL", server.url())
+        .env("PINHOLE_API_KEY", &key);
+    let ran = Ran::of(unpriced.output().expect("it starts")).exits(0);
+    assert!(ran.out().contains("not set"), "{}", ran.out());
 }

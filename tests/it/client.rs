@@ -141,7 +141,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    async fn read(response: reqwest::Response) -> reqwest::Result<Self> {
+    pub async fn read(response: reqwest::Response) -> reqwest::Result<Self> {
         Ok(Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),

@@ -1,10 +1,14 @@
 //! Stories of `GET /files/{asset}`: what a browser, a cache and a curious stranger get.
 
-use crate::app::{Setup, TestApp};
+use crate::app::{Setup, TestApp, model, until};
 use crate::client::{Reply, send};
 use crate::images::small_with;
+use crate::scripted::{Scripted, Step, gate};
+use pinhole::types::{AssetId, TaskState};
 use reqwest::Method;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Draws a picture; its link and its bytes.
@@ -150,7 +154,7 @@ async fn an_expired_file_is_gone_before_and_after_it_is_deleted() {
         .start()
         .await;
     let (link, _) = picture(&app).await;
-    let expired = crate::app::until("its time is over", async || {
+    let expired = until("its time is over", async || {
         let reply = app.nobody().get(&link).await;
         (reply.status != 200).then_some(reply)
     })
@@ -195,7 +199,7 @@ async fn blobs_that_no_row_names_are_collected_and_no_others() {
         "somebody may still work on it"
     );
     // A file's time has a grain; a moment later it is older than nothing.
-    let collected = crate::app::until("it is collected", async || {
+    let collected = until("it is collected", async || {
         let collected = app.engine().collect(Duration::ZERO).await;
         (collected.orphans > 0).then_some(collected)
     })
@@ -203,5 +207,69 @@ async fn blobs_that_no_row_names_are_collected_and_no_others() {
     assert_eq!((collected.expired, collected.orphans), (0, 1));
     assert_eq!(crate::server::files_below(&blobs).len(), 1);
     assert_eq!(app.nobody().get(&link).await.body, bytes);
+    app.finish().await;
+}
+
+/// The input of a waiting task is needed until the task is over, however long ago its own time was.
+#[tokio::test]
+async fn an_input_outlives_its_asset_while_a_task_waits_for_it() {
+    let waits = gate();
+    let opened = Arc::clone(&waits);
+    let provider = Scripted::by(move |asked| match asked.upstream_model.as_str() {
+        "edited-upstream" => vec![Step::Wait(Arc::clone(&opened)), Step::Deliver],
+        _ => vec![Step::Deliver],
+    });
+    let app = Setup::new()
+        .set(|settings| settings.keep_results = Duration::from_secs(2))
+        .provider("slow", provider)
+        .model(&model("drawn", "0", &[("slow", 1, "0")]))
+        .model(&model("edited", "0", &[("slow", 1, "0")]))
+        .start()
+        .await;
+    let customer = app.customer("1.00").await;
+    // On a slow machine a picture may be over before it is named as an input; then there is another one.
+    let (link, task) = until("an edit is accepted in time", async || {
+        let body = small_with("a", json!({"model": "drawn", "response_format": "url"}));
+        let link = customer.generate(body).await.links().remove(0);
+        let edit = small_with("b", json!({"model": "edited", "image": link}));
+        let left = customer.leave(&edit).await;
+        (left.status == 202).then(|| (link, left.task_id()))
+    })
+    .await;
+    let name = link.rsplit('/').next().expect("a name");
+    let id = AssetId::parse(name.split('.').next().expect("an id")).expect("an id");
+    let asset = app.store().find_asset(&id).await.expect("rows");
+    let blob = asset.expect("a row").picture.blob;
+    let file = app.setup().file("data").join(blob.as_str());
+    until("its own time is over", async || {
+        (app.nobody().get(&link).await.status == 410).then_some(())
+    })
+    .await;
+    app.engine().collect(Duration::from_secs(3600)).await;
+    assert!(file.exists(), "a waiting task needs it");
+    waits.add_permits(1);
+    let ended = app.end_of(&customer, &task).await;
+    assert_eq!(ended.state, TaskState::Completed, "{:?}", ended.failure);
+    app.engine().collect(Duration::from_secs(3600)).await;
+    assert!(!file.exists(), "nobody needs it any more");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_rows_are_the_owners_alone_in_a_folder_that_others_may_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).expect("a folder");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&data, mode).expect("it is ours");
+    let app = Setup::with_data(folder, &data).start().await;
+    app.test_key()
+        .generate(small_with("a", json!({})))
+        .await
+        .ok();
+    for name in ["pinhole.db", "pinhole.db-wal", "pinhole.db-shm"] {
+        let file = std::fs::metadata(data.join(name)).expect("a file");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
     app.finish().await;
 }

@@ -402,3 +402,25 @@ async fn directives_in_the_prompt_fail_as_they_say_and_cost_nothing() {
     assert_eq!(wrong.status, 400, "{}", wrong.text());
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_ratio_and_a_tier_become_exactly_the_pixels_of_the_table() {
+    let app = TestApp::start().await;
+    let client = app.test_key();
+    let catalogue = pinhole::catalogue::Catalogue::embedded().expect("a sound catalogue");
+    let model = catalogue.find("NBP").expect("a model");
+    let first_tier = model.sizes.iter().filter(|(_, row)| row["quality"] == "1K");
+    let calls = first_tier.map(|(size, row)| {
+        let client = &client;
+        async move {
+            let body =
+                json!({"model": "NBP", "prompt": "a hill", "size": row["size"], "quality": "1K"});
+            let drawn = client.generate(body).await.pictures();
+            let picture = image::load_from_memory(&drawn[0]).expect("a picture");
+            let (width, height) = picture.dimensions();
+            assert_eq!(format!("{width}x{height}"), *size, "{row:?}");
+        }
+    });
+    assert_eq!(futures::future::join_all(calls).await.len(), 10);
+    app.finish().await;
+}

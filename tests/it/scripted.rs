@@ -4,7 +4,8 @@ use futures::StreamExt;
 use pinhole::provider::{
     Call, Event, EventStream, Image, Provider, ProviderError, Traits, Verdict,
 };
-use pinhole::types::{FailKind, Part, TaskId, UpstreamId, Usage};
+use pinhole::types::{FailKind, Finish, Part, TaskId, UpstreamId, Usage};
+use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
@@ -17,8 +18,14 @@ pub enum Step {
     Image(u32),
     /// Every picture that was asked for, and the end.
     Deliver,
+    /// The next piece of a text.
+    Text(&'static str),
+    /// The text is whole.
+    TextEnd(Finish),
     /// The end.
     Done,
+    /// The end, with so many tokens counted: text and images in, and out.
+    Counted(u64, u64, u64),
     /// This end instead.
     Fail(Verdict, FailKind),
     /// Goes on when the gate is opened once more.
@@ -34,6 +41,7 @@ pub struct Asked {
     pub attempt: u32,
     pub part: Part,
     pub upstream_model: String,
+    pub fields: Map<String, Value>,
     /// The job that was to be resumed, if it was not a new call.
     pub resumed: Option<String>,
 }
@@ -95,6 +103,7 @@ impl Scripted {
             attempt: call.attempt,
             part: call.part,
             upstream_model: call.upstream_model.clone(),
+            fields: call.fields.clone(),
             resumed,
         };
         let steps = (self.script)(&asked);
@@ -128,7 +137,14 @@ async fn play_one(step: Step, call: Call) -> Option<Result<Event, ProviderError>
                 revised_prompt: None,
             }))
         }
+        Step::Text(piece) => Ok(Event::Text(piece.to_owned())),
+        Step::TextEnd(finish) => Ok(Event::TextEnd(finish)),
         Step::Done | Step::Deliver => Ok(Event::Done(Usage::default())),
+        Step::Counted(text, image, output) => Ok(Event::Done(Usage {
+            input_text_tokens: text,
+            input_image_tokens: image,
+            output_tokens: output,
+        })),
         Step::Fail(verdict, kind) => Err(ProviderError::new(verdict, kind, "as the test says")),
         Step::Wait(gate) => {
             gate.acquire()

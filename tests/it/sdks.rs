@@ -1,4 +1,5 @@
-//! OpenAI's own SDKs, pinned, run unchanged: `tests/clients/`. `scripts/test` installs them and says where.
+//! OpenAI's own SDKs and what others have built on its API, pinned, run unchanged: `tests/clients/`. `scripts/test`
+//! installs them and says where.
 
 use crate::app::Setup;
 use std::path::{Path, PathBuf};
@@ -61,4 +62,19 @@ async fn openai_for_python_runs_unchanged() {
 #[tokio::test]
 async fn openai_for_node_runs_unchanged() {
     run("node", "openai_node.mjs").await;
+}
+
+#[tokio::test]
+async fn the_ai_sdk_runs_unchanged() {
+    run("node", "ai_sdk.mjs").await;
+}
+
+#[tokio::test]
+async fn langchain_runs_unchanged() {
+    run("node", "langchain.mjs").await;
+}
+
+#[tokio::test]
+async fn litellm_runs_unchanged() {
+    run("CLIENTS/litellm/venv/bin/python", "litellm_python.py").await;
 }

@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// logs each call it gets; `drawn` costs 0.02 and is drawn.
 pub struct Site {
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Site {
@@ -23,6 +24,7 @@ impl Site {
     pub fn new(delay: Duration) -> Self {
         let site = Self {
             folder: tempfile::tempdir().expect("a folder"),
+            variables: Vec::new(),
         };
         let catalogue = site.file("catalogue");
         std::fs::create_dir(&catalogue).expect("a folder");
@@ -47,6 +49,12 @@ impl Site {
         site
     }
 
+    /// With one more variable in the program's environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -57,10 +65,15 @@ impl Site {
 
     /// A prepaid account with a live key, made beside the server.
     pub async fn customer(&self, credits: &str) -> Holder {
+        self.customer_with(credits, |_| {}).await
+    }
+
+    /// As [`Site::customer`], changed before it is stored.
+    pub async fn customer_with(&self, credits: &str, change: impl FnOnce(&mut Customer)) -> Holder {
         let store = pinhole::app::open_store(&self.data()).expect("the store opens");
-        Customer::new(credits)
-            .store(&*store, "http://127.0.0.1:0")
-            .await
+        let mut customer = Customer::new(credits);
+        change(&mut customer);
+        customer.store(&*store, "http://127.0.0.1:0").await
     }
 
     /// What the paid provider was asked: task and attempt, in order.
@@ -117,6 +130,7 @@ impl Site {
             .args(arguments)
             .env_clear()
             .env("FAILPOINTS", failpoints)
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)

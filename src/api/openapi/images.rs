@@ -6,7 +6,7 @@ use crate::error::Kind;
 use serde_json::{Value, json};
 
 /// What an image call may be refused with before it becomes a task.
-const OF_CALLS: &[Kind] = &[
+pub(super) const OF_CALLS: &[Kind] = &[
     Kind::InvalidBody,
     Kind::InvalidParameter,
     Kind::CostAboveLimit,
@@ -56,7 +56,7 @@ const OF_QUOTES: &[Kind] = &[
 ];
 
 /// The headers of every admitted call.
-const MARKS: &[(&str, Presence)] = &[
+pub(super) const MARKS: &[(&str, Presence)] = &[
     ("x-pinhole-task-id", Presence::Always),
     ("x-pinhole-quote", Presence::Always),
     ("x-pinhole-cost", Presence::Sometimes),
@@ -81,8 +81,8 @@ pub(in crate::api) fn generate() -> Operation {
         tag: "images",
         summary: "Make images",
         description: "Any model, in any of three shapes: flat, as OpenAI's clients send it; with `input` and `parameters`, \
-            as DashScope's do; with `messages`, as chat clients do. Parameters at the top count in every shape. What a model \
-            cannot do is refused by name. With an input image the call is an edit.",
+            as DashScope's do; with `messages`, as chat clients do. Parameters at the top count in every shape. A model of text \
+            answers like `/v1/chat/completions`. What a model cannot do is refused by name. With an input image the call is an edit.",
         access: Access::Key,
         parameters: call_headers(),
         body: Some(json!({"application/json": {"schema": schema("GenerationRequest")}})),
@@ -139,7 +139,7 @@ pub(in crate::api) fn show() -> Operation {
         )],
         body: None,
         answers: vec![
-            made(vec![("application/json", schema("Images"))]),
+            made(vec![("application/json", made_or_written())]),
             pending(),
         ],
         errors: OF_ENDS,
@@ -156,17 +156,12 @@ pub(in crate::api) fn quote() -> Operation {
         access: Access::Key,
         parameters: Vec::new(),
         body: Some(json!({"application/json": {"schema": schema("GenerationRequest")}})),
-        answers: vec![Answer {
-            status: 200,
-            description: "The price.",
-            headers: &[],
-            content: vec![("application/json", schema("Quote"))],
-        }],
+        answers: vec![Answer::ok("The price.", schema("Quote"))],
         errors: OF_QUOTES,
     }
 }
 
-fn call_headers() -> Vec<Value> {
+pub(super) fn call_headers() -> Vec<Value> {
     vec![
         in_header(
             "Idempotency-Key",
@@ -188,22 +183,27 @@ fn call_headers() -> Vec<Value> {
 
 fn call_answers() -> Vec<Answer> {
     let replies = vec![
-        ("application/json", schema("Images")),
+        ("application/json", made_or_written()),
         ("text/event-stream", schema("ImageEvents")),
     ];
     vec![made(replies), pending()]
 }
 
+/// A model of text answers as chat does, whatever the path.
+fn made_or_written() -> Value {
+    json!({"anyOf": [schema("Images"), schema("TextReply")]})
+}
+
 fn made(content: Vec<(&'static str, Value)>) -> Answer {
     Answer {
         status: 200,
-        description: "The images; with `stream` a stream of events.",
+        description: "The images, or the text; with `stream` a stream of events.",
         headers: MARKS,
         content,
     }
 }
 
-fn pending() -> Answer {
+pub(super) fn pending() -> Answer {
     Answer {
         status: 202,
         description: "The task is under way.",

@@ -5,6 +5,7 @@
 //! as the handlers do. Nothing here reads a request or answers one, but for the handler of the document itself.
 
 pub(super) mod account;
+pub(super) mod chat;
 pub(super) mod files;
 mod headers;
 pub(super) mod images;
@@ -13,7 +14,9 @@ mod operation;
 pub(super) mod ops;
 mod replies;
 mod requests;
+pub(super) mod task_service;
 pub(super) mod tasks;
+pub(super) mod uploads;
 
 pub(super) use operation::Operation;
 
@@ -31,7 +34,7 @@ use std::sync::Arc;
 /// `GET /openapi.json`
 pub(super) async fn show(State(api): State<Api>, headers: HeaderMap) -> Response {
     let server = api.0.settings.public_url.as_deref();
-    let document = api.0.openapi.of(api.0.engine.catalogue(), server);
+    let document = api.0.openapi.of(&api.0.engine.catalogue(), server);
     document.answer(&headers)
 }
 
@@ -89,13 +92,24 @@ fn document(routes: &[Route], catalogue: &Catalogue, server: Option<&str>) -> Va
 
 /// What the operations are grouped by.
 const TAGS: &[(&str, &str)] = &[
-    ("images", "Make and change images."),
+    (
+        "images",
+        "Make and change images, or write texts about them.",
+    ),
+    ("chat", "The same models in the words of chat clients."),
+    (
+        "uploads",
+        "Input images that are kept for a day and named in later calls.",
+    ),
     (
         "models",
         "What can be called, with form, schema and prices.",
     ),
-    ("tasks", "What was called, in any state."),
-    ("account", "Credits."),
+    (
+        "tasks",
+        "Create a task and come back for it; what was called, in any state.",
+    ),
+    ("account", "Credits, and what was used."),
     ("files", "Stored results."),
     (
         "operations",

@@ -1,6 +1,6 @@
 //! `/v1/models`.
 
-use super::operation::{Access, Answer, Operation, in_path};
+use super::operation::{Access, Answer, Operation, in_path, in_query};
 use super::schema;
 use crate::error::Kind;
 use serde_json::{Value, json};
@@ -13,15 +13,13 @@ pub(in crate::api) fn list() -> Operation {
         summary: "The models that this key can call now",
         description: "OpenAI's list, each model with its form and its prices.",
         access: Access::Key,
-        parameters: vec![json!({
-            "name": "all",
-            "in": "query",
-            "required": false,
-            "description": "Also those that cannot be called now, each with the reason.",
-            "schema": {"type": "boolean", "default": false},
-        })],
+        parameters: vec![in_query(
+            "all",
+            "Also those that cannot be called now, each with the reason.",
+            &json!({"type": "boolean", "default": false}),
+        )],
         body: None,
-        answers: vec![ok("The list.", "application/json", schema("ModelList"))],
+        answers: vec![Answer::ok("The list.", schema("ModelList"))],
         errors: &[Kind::InvalidParameter],
     }
 }
@@ -36,7 +34,7 @@ pub(in crate::api) fn show() -> Operation {
         access: Access::Key,
         parameters: vec![id()],
         body: None,
-        answers: vec![ok("The model.", "application/json", schema("Model"))],
+        answers: vec![Answer::ok("The model.", schema("Model"))],
         errors: OF_ONE,
     }
 }
@@ -51,11 +49,10 @@ pub(in crate::api) fn show_schema() -> Operation {
         access: Access::Key,
         parameters: vec![id()],
         body: None,
-        answers: vec![ok(
-            "The schema.",
-            "application/schema+json",
-            schema("JsonSchema"),
-        )],
+        answers: vec![Answer {
+            content: vec![("application/schema+json", schema("JsonSchema"))],
+            ..Answer::ok("The schema.", json!({}))
+        }],
         errors: OF_ONE,
     }
 }
@@ -64,13 +61,4 @@ const OF_ONE: &[Kind] = &[Kind::ModelNotFound, Kind::NotFound];
 
 fn id() -> Value {
     in_path("id", "The model's id or an alias.", "gpt-image-2")
-}
-
-fn ok(description: &'static str, media_type: &'static str, schema: Value) -> Answer {
-    Answer {
-        status: 200,
-        description,
-        headers: &[],
-        content: vec![(media_type, schema)],
-    }
 }

@@ -47,6 +47,18 @@ pub(in crate::api) struct Answer {
     pub content: Vec<(&'static str, Value)>,
 }
 
+impl Answer {
+    /// 200 with a JSON body.
+    pub(super) fn ok(description: &'static str, schema: Value) -> Self {
+        Self {
+            status: 200,
+            description,
+            headers: &[],
+            content: vec![("application/json", schema)],
+        }
+    }
+}
+
 /// Whether a header is always there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum Presence {
@@ -177,6 +189,17 @@ pub(super) fn in_path(name: &str, description: &str, example: &str) -> Value {
         "description": description,
         "schema": {"type": "string", "examples": [example]},
     })
+}
+
+/// An optional parameter of a query.
+pub(super) fn in_query(name: &str, description: &str, schema: &Value) -> Value {
+    json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
+}
+
+/// The same, but required.
+pub(super) fn required(mut parameter: Value) -> Value {
+    parameter["required"] = true.into();
+    parameter
 }
 
 /// An optional header of a request.

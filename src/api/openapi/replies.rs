@@ -2,7 +2,7 @@
 
 use super::schema;
 use crate::error::TABLE;
-use crate::types::{Format, TaskState};
+use crate::types::{AttemptState, Finish, Format, TaskState, UsageBy};
 use serde_json::{Map, Value, json};
 
 /// By name.
@@ -19,15 +19,30 @@ pub(super) fn schemas() -> Vec<(String, Value)> {
         ("PartialImageEvent", partial_image_event()),
         ("CompletedImageEvent", completed_image_event()),
         ("ErrorEvent", error_event()),
+        ("TextReply", text_reply()),
+        ("Completion", completion()),
+        ("CompletionEvents", completion_events()),
+        ("CompletionChunk", completion_chunk()),
+        ("ChatUsage", chat_usage()),
         ("Quote", quote()),
         ("Balance", balance()),
+        ("UsageReport", usage_report()),
+        ("Used", used()),
+        ("File", file()),
+        ("FileList", file_list()),
+        ("DeletedFile", deleted_file()),
         ("ModelList", model_list()),
         ("Model", model()),
         ("FormEntry", form_entry()),
         ("Price", price()),
         ("JsonSchema", json_schema()),
+        ("CreatedTaskReply", task_reply(created_task())),
+        ("TaskState", task_state()),
+        ("TaskStateReply", task_reply(schema("TaskState"))),
+        ("TaskRow", task_row()),
+        ("TaskListReply", task_reply(task_list())),
         ("Task", task()),
-        ("TaskReply", task_reply()),
+        ("TaskReply", task_reply(schema("Task"))),
         ("Readiness", readiness()),
     ];
     let named = all.into_iter();
@@ -231,13 +246,25 @@ fn image_events() -> Value {
         "type": "string",
         "description": "Server-sent events. Each event's `data` is one JSON object as in `contentSchema`, and the event is called as its \
             `type` says; lines that begin with a colon are heartbeats. There is one completed event an image; the last one carries \
-            `pinhole`. A failure after the first event is an event too, and the last one.",
+            `pinhole`. A failure after the first event is an event too, and the last one. \
+            A model of text sends chunks, as chat does, and `[DONE]`.",
         "contentMediaType": "text/event-stream",
         "contentSchema": {"oneOf": [
             schema("PartialImageEvent"),
             schema("CompletedImageEvent"),
             schema("ErrorEvent"),
+            schema("CompletionChunk"),
         ]},
+    })
+}
+
+fn completion_events() -> Value {
+    json!({
+        "type": "string",
+        "description": "Server-sent events. Each event's `data` is one JSON object as in `contentSchema`; the last one is `[DONE]`, which \
+            only a whole answer has. Lines that begin with a colon are heartbeats.",
+        "contentMediaType": "text/event-stream",
+        "contentSchema": {"oneOf": [schema("CompletionChunk"), schema("ErrorEvent")]},
     })
 }
 
@@ -288,7 +315,143 @@ fn error_event() -> Value {
     json!({"allOf": [schema("Error"), object(&[("type", only("error"))], &[])]})
 }
 
+/// What chat's clients read.
+fn completion() -> Value {
+    let choice = object(
+        &[
+            ("index", count()),
+            ("message", message()),
+            ("logprobs", json!({"type": "null"})),
+            ("finish_reason", finishes()),
+        ],
+        &[],
+    );
+    object(
+        &[
+            ("id", text()),
+            ("object", only("chat.completion")),
+            ("created", count()),
+            ("model", text()),
+            ("choices", list(choice)),
+            ("usage", schema("ChatUsage")),
+            (
+                "pinhole",
+                object(&[("task_id", text()), ("cost", schema("Money"))], &[]),
+            ),
+        ],
+        &[],
+    )
+}
+
+fn message() -> Value {
+    object(
+        &[
+            ("role", only("assistant")),
+            ("content", text()),
+            ("refusal", json!({"type": "null"})),
+        ],
+        &[("images", list(image_part()))],
+    )
+}
+
+fn image_part() -> Value {
+    let url = json!({"type": "string", "description": "A `data:` URL."});
+    object(
+        &[
+            ("type", only("image_url")),
+            ("image_url", object(&[("url", url)], &[])),
+        ],
+        &[],
+    )
+}
+
+fn finishes() -> Value {
+    let names: Vec<&str> = Finish::ALL.iter().map(|finish| finish.name()).collect();
+    json!({"type": "string", "enum": names})
+}
+
+fn chat_usage() -> Value {
+    let details = object(&[("text_tokens", count()), ("image_tokens", count())], &[]);
+    object(
+        &[
+            ("prompt_tokens", count()),
+            ("completion_tokens", count()),
+            ("total_tokens", count()),
+            ("prompt_tokens_details", details),
+        ],
+        &[],
+    )
+}
+
+/// A text where pictures were asked for: chat's reply, for which an images client has no eyes, and its empty list.
+fn text_reply() -> Value {
+    let images = object(
+        &[
+            (
+                "data",
+                json!({"type": "array", "maxItems": 0, "description": "No pictures."}),
+            ),
+            ("usage", schema("Usage")),
+        ],
+        &[],
+    );
+    json!({"allOf": [schema("Completion"), images]})
+}
+
+fn completion_chunk() -> Value {
+    let delta = object(
+        &[],
+        &[
+            ("role", only("assistant")),
+            ("content", text()),
+            ("images", list(image_part())),
+        ],
+    );
+    let choice = object(
+        &[
+            ("index", count()),
+            ("delta", delta),
+            ("logprobs", json!({"type": "null"})),
+            (
+                "finish_reason",
+                json!({"anyOf": [finishes(), {"type": "null"}]}),
+            ),
+        ],
+        &[],
+    );
+    let end = object(
+        &[
+            ("task_id", text()),
+            ("cost", schema("Money")),
+            ("overhead_ms", count()),
+        ],
+        &[],
+    );
+    object(
+        &[
+            ("id", text()),
+            ("object", only("chat.completion.chunk")),
+            ("created", count()),
+            ("model", text()),
+            ("choices", list(choice)),
+        ],
+        &[
+            (
+                "usage",
+                json!({"anyOf": [schema("ChatUsage"), {"type": "null"}]}),
+            ),
+            ("pinhole", end),
+        ],
+    )
+}
+
 fn quote() -> Value {
+    let mut rates = object(
+        &["input_text", "input_image", "output"].map(|name| (name, schema("Money"))),
+        &[],
+    );
+    rates["description"] =
+        "What a million tokens cost, where tokens are charged; `amount` is then the most that it can come to.".into();
     object(
         &[
             ("object", only("quote")),
@@ -297,8 +460,12 @@ fn quote() -> Value {
             ("unit", schema("Money")),
             ("amount", schema("Money")),
             ("currency", only("USD")),
+            (
+                "price",
+                json!({"anyOf": [schema("Price"), {"type": "null"}], "description": "The row of the price table that says so."}),
+            ),
         ],
-        &[],
+        &[("million_tokens", rates)],
     )
 }
 
@@ -316,6 +483,90 @@ fn balance() -> Value {
         ],
         &[],
     )
+}
+
+fn usage_report() -> Value {
+    let groups: Vec<&str> = UsageBy::ALL.iter().map(|by| by.name()).collect();
+    let by = groups.iter().map(|name| (*name, text()));
+    let by: Vec<_> = by.chain([("name", text())]).collect();
+    object(
+        &[
+            ("object", only("usage")),
+            ("account", text()),
+            ("currency", only("USD")),
+            ("start", seconds()),
+            ("end", seconds()),
+            (
+                "group_by",
+                json!({"anyOf": [{"type": "string", "enum": groups}, {"type": "null"}]}),
+            ),
+            ("total", schema("Used")),
+            (
+                "data",
+                list(json!({"allOf": [schema("Used"), object(&[], &by)]})),
+            ),
+        ],
+        &[],
+    )
+}
+
+fn used() -> Value {
+    let counts = [
+        "completed",
+        "failed",
+        "images",
+        "input_text_tokens",
+        "input_image_tokens",
+        "output_tokens",
+    ];
+    let counts = counts.map(|name| (name, count())).into_iter();
+    let all: Vec<_> = counts.chain([("charged", schema("Money"))]).collect();
+    object(&all, &[])
+}
+
+fn file() -> Value {
+    object(
+        &[
+            ("id", text()),
+            ("object", only("file")),
+            ("bytes", count()),
+            ("created_at", seconds()),
+            ("expires_at", seconds()),
+            ("filename", text()),
+            ("purpose", text()),
+            ("status", only("processed")),
+        ],
+        &[],
+    )
+}
+
+fn file_list() -> Value {
+    let id = json!({"type": ["string", "null"]});
+    object(
+        &[
+            ("object", only("list")),
+            ("data", list(schema("File"))),
+            ("first_id", id.clone()),
+            ("last_id", id),
+            ("has_more", json!({"type": "boolean"})),
+        ],
+        &[],
+    )
+}
+
+fn deleted_file() -> Value {
+    object(
+        &[
+            ("id", text()),
+            ("object", only("file")),
+            ("deleted", json!({"type": "boolean"})),
+        ],
+        &[],
+    )
+}
+
+fn seconds() -> Value {
+    json!({"type": "integer", "description": "Seconds since 1970."})
 }
 
 fn model_list() -> Value {
@@ -336,7 +587,7 @@ fn model() -> Value {
             ("description", text()),
             (
                 "modality",
-                json!({"type": "string", "enum": ["image", "video", "audio", "chat"]}),
+                json!({"type": "string", "enum": ["image", "video", "audio", "text"]}),
             ),
             ("operations", list(operations())),
             ("aliases", list(text())),
@@ -442,44 +693,126 @@ fn json_schema() -> Value {
     )
 }
 
-fn task() -> Value {
+fn created_task() -> Value {
+    object(&[("taskId", text()), ("state", only("pending"))], &[])
+}
+
+fn millis() -> Value {
+    json!({"type": "integer", "description": "Milliseconds since 1970."})
+}
+
+/// What a poll says.
+fn task_state() -> Value {
     object(
         &[
             ("taskId", text()),
-            ("model", text()),
             ("state", states()),
-            ("mode", modes()),
-            ("keyId", text()),
-            (
-                "createTime",
-                json!({"type": "integer", "description": "Milliseconds since 1970."}),
-            ),
-            ("quote", schema("Money")),
-            ("cost", schema("Money")),
+            ("createTime", millis()),
         ],
         &[
             ("resultUrls", list(text())),
+            ("resultText", text()),
+            ("finishReason", finishes()),
             ("failCode", text()),
             ("failMsg", text()),
-            ("completeTime", json!({"type": "integer"})),
+            ("completeTime", millis()),
         ],
     )
 }
 
-fn task_reply() -> Value {
+/// What the history says of each task.
+fn task_row() -> Value {
+    let more = object(
+        &[
+            ("model", text()),
+            ("mode", modes()),
+            ("keyId", text()),
+            ("quote", schema("Money")),
+            ("cost", schema("Money")),
+        ],
+        &[("startTime", millis())],
+    );
+    json!({"allOf": [schema("TaskState"), more]})
+}
+
+fn task_list() -> Value {
+    let next = json!({"type": ["string", "null"], "description": "Where the next page begins; null on the last one."});
+    object(
+        &[("tasks", list(schema("TaskRow"))), ("nextCursor", next)],
+        &[],
+    )
+}
+
+/// All of a task.
+fn task() -> Value {
+    let more = object(
+        &[
+            ("operation", operations()),
+            ("n", json!({"type": "integer", "minimum": 1})),
+            (
+                "param",
+                json!({"type": "object", "description": "The parameters, as they were checked."}),
+            ),
+            (
+                "upstreamMs",
+                json!({"type": "integer", "minimum": 0, "description": "How long upstreams worked."}),
+            ),
+            ("assets", list(asset())),
+            ("attempts", list(attempt())),
+        ],
+        &[("metadata", json!({"type": "object"}))],
+    );
+    json!({"allOf": [schema("TaskRow"), more]})
+}
+
+fn asset() -> Value {
+    let formats: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+    object(
+        &[
+            ("url", text()),
+            ("index", count()),
+            ("format", json!({"type": "string", "enum": formats})),
+            ("width", count()),
+            ("height", count()),
+            ("bytes", count()),
+            ("revisedPrompt", json!({"type": ["string", "null"]})),
+            ("expireTime", json!({"type": ["integer", "null"]})),
+        ],
+        &[],
+    )
+}
+
+fn attempt() -> Value {
+    let states = AttemptState::ALL.map(AttemptState::name);
+    object(
+        &[
+            ("number", count()),
+            ("state", json!({"type": "string", "enum": states})),
+            ("images", count()),
+            ("failCode", json!({"type": ["string", "null"]})),
+            ("failMsg", json!({"type": ["string", "null"]})),
+            ("createTime", millis()),
+        ],
+        &[],
+    )
+}
+
+fn task_reply(data: Value) -> Value {
     object(
         &[
             ("code", json!({"type": "integer", "enum": [200]})),
             ("msg", only("success")),
-            ("data", schema("Task")),
+            ("data", data),
         ],
         &[],
     )
 }
 
 fn readiness() -> Value {
+    let catalogue =
+        json!({"type": "string", "description": "That changed model files could not be read."});
     object(
         &[("ready", json!({"type": "boolean"}))],
-        &[("reason", text())],
+        &[("reason", text()), ("catalogue", catalogue)],
     )
 }

@@ -1,7 +1,9 @@
 //! What calls bring, as schemas: one a model, derived from its form, and the shapes that say the same in other words.
 
 use super::schema;
-use crate::catalogue::{Catalogue, Model, json_schema};
+use crate::api::uploads::PURPOSES;
+use crate::catalogue::{Catalogue, Model, edit_condition, json_schema};
+use crate::engine::KEEP_FILES;
 use crate::types::Operation;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,40 +11,65 @@ use std::collections::{BTreeMap, BTreeSet};
 /// By name.
 pub(super) fn schemas(catalogue: &Catalogue) -> Vec<(String, Value)> {
     let models = catalogue.models();
-    let names = component_names(models.iter().map(|model| model.id.as_str()));
-    let named: Vec<(&str, &Model)> = names
-        .iter()
-        .map(String::as_str)
+    let names = legal_names(models.iter().map(|model| model.id.as_str()));
+    let all: Vec<Named<'_>> = names
+        .into_iter()
         .zip(models.iter().map(AsRef::as_ref))
+        .map(|(name, model)| Named { name, model })
         .collect();
-    let editors: Vec<(&str, &Model)> = named
+    let editors = all
         .iter()
-        .filter(|(_, model)| model.supports(Operation::Edit))
-        .copied()
-        .collect();
-    let mut schemas = vec![
-        (
-            "GenerationRequest".to_owned(),
-            in_any_shape("FlatGeneration"),
-        ),
-        ("FlatGeneration".to_owned(), flat(&named)),
-        ("EditRequest".to_owned(), in_any_shape("FlatEdit")),
-        ("FlatEdit".to_owned(), flat(&editors)),
-        ("EditForm".to_owned(), edit_form(&editors)),
-        ("DashScopeRequest".to_owned(), dashscope(&named)),
-        ("ChatRequest".to_owned(), chat(&named)),
-        ("Message".to_owned(), message()),
+        .filter(|it| it.model.supports(Operation::Edit))
+        .cloned();
+    let editors: Vec<Named<'_>> = editors.collect();
+    let shapes = [
+        ("GenerationRequest", in_any_shape(&SHAPES)),
+        ("FlatGeneration", flat(&all, Named::request)),
+        ("DashScopeRequest", dashscope(&all)),
+        ("ChatRequest", chat(&all)),
+        ("EditRequest", in_any_shape(&EDIT_SHAPES)),
+        ("FlatEdit", flat(&editors, Named::edit)),
+        ("DashScopeEdit", edit_of("DashScopeRequest", &editors)),
+        ("ChatEdit", edit_of("ChatRequest", &editors)),
+        ("EditForm", edit_form(&editors)),
+        ("CompletionRequest", completion()),
+        ("Message", message()),
+        ("FileForm", file_form()),
     ];
-    let of_models = named
+    let shapes = shapes.map(|(name, schema)| (name.to_owned(), schema));
+    let of_models = all
         .iter()
-        .map(|(name, model)| ((*name).to_owned(), component(name, model)));
-    schemas.extend(of_models);
-    schemas
+        .map(|it| (it.request(), component(&it.request(), it.model)));
+    let of_editors = editors.iter().map(|it| (it.edit(), an_edit(it)));
+    shapes
+        .into_iter()
+        .chain(of_models)
+        .chain(of_editors)
+        .collect()
+}
+
+/// A model by the name that its components have.
+#[derive(Clone)]
+struct Named<'a> {
+    name: String,
+    model: &'a Model,
+}
+
+impl Named<'_> {
+    /// The component of a flat body for it.
+    fn request(&self) -> String {
+        format!("Request.{}", self.name)
+    }
+
+    /// The component of a flat body that is an edit.
+    fn edit(&self) -> String {
+        format!("Edit.{}", self.name)
+    }
 }
 
 /// A component's name has only letters, digits, `.`, `-` and `_`; a model's id may have anything. Ids that would get
 /// the same name are numbered.
-fn component_names<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn legal_names<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     let mut taken = BTreeSet::new();
     let mut names = Vec::new();
@@ -51,8 +78,8 @@ fn component_names<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
             .chars()
             .map(|c| if is_legal(c) { c } else { '_' })
             .collect();
-        let numbered = (2..).map(|number| format!("Request.{legal}.{number}"));
-        let mut candidates = [format!("Request.{legal}")].into_iter().chain(numbered);
+        let numbered = (2..).map(|number| format!("{legal}.{number}"));
+        let mut candidates = [legal.clone()].into_iter().chain(numbered);
         names.extend(candidates.find(|name| taken.insert(name.clone())));
     }
     names
@@ -85,21 +112,33 @@ fn rebase(schema: &mut Value, place: &str) {
     }
 }
 
-fn in_any_shape(flat: &str) -> Value {
-    json!({"anyOf": [schema(flat), schema("DashScopeRequest"), schema("ChatRequest")]})
+/// A flat body that is an edit.
+fn an_edit(named: &Named<'_>) -> Value {
+    json!({"allOf": [schema(&named.request()), edit_condition(named.model)]})
+}
+
+/// What the body of a call may be.
+const SHAPES: [&str; 3] = ["FlatGeneration", "DashScopeRequest", "ChatRequest"];
+
+/// The same, of an edit.
+const EDIT_SHAPES: [&str; 3] = ["FlatEdit", "DashScopeEdit", "ChatEdit"];
+
+fn in_any_shape(shapes: &[&str]) -> Value {
+    let shapes: Vec<Value> = shapes.iter().map(|name| schema(name)).collect();
+    json!({"anyOf": shapes})
 }
 
 /// Parameters at the top, as the model's own schema has them.
-fn flat(models: &[(&str, &Model)]) -> Value {
+fn flat<'a>(models: &[Named<'a>], component: fn(&Named<'a>) -> String) -> Value {
     if models.is_empty() {
         return json!({"description": "No model of this installation does this.", "not": {}});
     }
-    let schemas: Vec<Value> = models.iter().map(|(name, _)| schema(name)).collect();
+    let schemas: Vec<Value> = models.iter().map(|it| schema(&component(it))).collect();
     let mapping: BTreeMap<&str, String> = models
         .iter()
-        .flat_map(|(name, model)| {
-            let place = format!("#/components/schemas/{name}");
-            ids(model).map(move |id| (id, place.clone()))
+        .flat_map(|it| {
+            let place = format!("#/components/schemas/{}", component(it));
+            ids(it.model).map(move |id| (id, place.clone()))
         })
         .collect();
     json!({
@@ -109,17 +148,57 @@ fn flat(models: &[(&str, &Model)]) -> Value {
     })
 }
 
+/// Another shape of body for an edit: some model that edits, and a picture somewhere.
+fn edit_of(shape: &str, models: &[Named<'_>]) -> Value {
+    json!({
+        "allOf": [
+            schema(shape),
+            {"properties": {"model": model_property(models)}, "anyOf": with_pictures(models)},
+        ],
+    })
+}
+
+/// Where a picture can stand: at the top, in the input or the parameters, in a message.
+fn with_pictures(models: &[Named<'_>]) -> Vec<Value> {
+    let parameters = models.iter().flat_map(|it| &it.model.parameters);
+    let pictures = parameters.filter(|it| it.makes_an_edit());
+    let names: BTreeSet<&String> = pictures
+        .flat_map(|it| [&it.name].into_iter().chain(&it.aliases))
+        .collect();
+    let named = names.iter().map(
+        |name| json!({"required": [name], "properties": {*name: {"not": {"enum": [null, []]}}}}),
+    );
+    let named = json!({"anyOf": named.collect::<Vec<_>>()});
+    let part =
+        json!({"type": "object", "anyOf": [{"required": ["image"]}, {"required": ["image_url"]}]});
+    let message = json!({
+        "type": "object",
+        "required": ["content"],
+        "properties": {"content": {"type": "array", "contains": part}},
+    });
+    let said = json!({
+        "required": ["messages"],
+        "properties": {"messages": {"type": "array", "contains": message}},
+    });
+    vec![
+        named.clone(),
+        said.clone(),
+        json!({"required": ["input"], "properties": {"input": {"anyOf": [named, said]}}}),
+        json!({"required": ["parameters"], "properties": {"parameters": named}}),
+    ]
+}
+
 fn ids(model: &Model) -> impl Iterator<Item = &str> {
     let aliases = model.aliases.iter().map(String::as_str);
     [model.id.as_str()].into_iter().chain(aliases)
 }
 
-fn model_property(models: &[(&str, &Model)]) -> Value {
-    let all: Vec<&str> = models.iter().flat_map(|(_, model)| ids(model)).collect();
+fn model_property(models: &[Named<'_>]) -> Value {
+    let all: Vec<&str> = models.iter().flat_map(|it| ids(it.model)).collect();
     json!({"description": "The model.", "enum": all})
 }
 
-fn dashscope(models: &[(&str, &Model)]) -> Value {
+fn dashscope(models: &[Named<'_>]) -> Value {
     let input = json!({
         "type": "object",
         "description": "What the picture is made from: `prompt`, or `messages` with texts and pictures.",
@@ -137,7 +216,7 @@ fn dashscope(models: &[(&str, &Model)]) -> Value {
     })
 }
 
-fn chat(models: &[(&str, &Model)]) -> Value {
+fn chat(models: &[Named<'_>]) -> Value {
     json!({
         "type": "object",
         "description": "A chat's shape: the users' texts are the prompt, their pictures the input images. Parameters at the top count too.",
@@ -147,6 +226,28 @@ fn chat(models: &[(&str, &Model)]) -> Value {
             "messages": messages(&["array"]),
             "input": {"type": "null", "description": "With an input it is DashScope's shape."},
         },
+    })
+}
+
+/// A chat's body, where nothing else is read.
+fn completion() -> Value {
+    let modalities = json!({
+        "type": ["array", "null"],
+        "items": {"type": "string", "enum": ["text", "image"]},
+        "description": "With `image`, a model of images makes some; without, a model of text writes one.",
+    });
+    let image_config = json!({
+        "type": ["object", "null"],
+        "properties": {"aspect_ratio": {}},
+        "additionalProperties": {"type": "null"},
+        "description": "What stands at the top in other bodies.",
+    });
+    json!({
+        "description": "A chat's shape, with the parameters of the model's form at the top.",
+        "allOf": [
+            schema("ChatRequest"),
+            {"properties": {"modalities": modalities, "image_config": image_config}},
+        ],
     })
 }
 
@@ -189,11 +290,10 @@ fn message() -> Value {
 }
 
 /// A form's fields: in a form every value is a text or a file.
-fn edit_form(models: &[(&str, &Model)]) -> Value {
-    let file = json!({"type": "string", "contentMediaType": "application/octet-stream"});
-    let files = json!({"type": "array", "items": file, "maxItems": 16});
+fn edit_form(models: &[Named<'_>]) -> Value {
+    let files = json!({"type": "array", "items": picture_file(), "maxItems": 16});
     let mut properties = Map::new();
-    let parameters = models.iter().flat_map(|(_, model)| &model.parameters);
+    let parameters = models.iter().flat_map(|it| &it.model.parameters);
     for parameter in parameters.filter(|it| it.applies_to(Operation::Edit)) {
         let of_form = if parameter.kind.is_image() {
             files.clone()
@@ -221,6 +321,31 @@ fn edit_form(models: &[(&str, &Model)]) -> Value {
     })
 }
 
+fn file_form() -> Value {
+    let seconds = json!({
+        "type": "integer",
+        "minimum": 1,
+        "maximum": KEEP_FILES.as_secs(),
+        "description": "How long it is kept.",
+    });
+    json!({
+        "type": "object",
+        "description": "A form; each field once.",
+        "required": ["file", "purpose"],
+        "properties": {
+            "file": described(picture_file(), "The image."),
+            "purpose": {"type": "string", "enum": PURPOSES},
+            "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
+            "expires_after[seconds]": seconds,
+        },
+        "additionalProperties": false,
+    })
+}
+
+fn picture_file() -> Value {
+    json!({"type": "string", "contentMediaType": "application/octet-stream"})
+}
+
 fn described(mut schema: Value, description: &str) -> Value {
     schema["description"] = description.into();
     schema
@@ -232,14 +357,8 @@ mod tests {
 
     #[test]
     fn any_id_becomes_a_legal_name_of_its_own() {
-        let names = component_names(["a", "org/a", "org a", "org_a", "Ünï"].into_iter());
-        let expected = [
-            "Request.a",
-            "Request.org_a",
-            "Request.org_a.2",
-            "Request.org_a.3",
-            "Request._n_",
-        ];
+        let names = legal_names(["a", "org/a", "org a", "org_a", "Ünï"].into_iter());
+        let expected = ["a", "org_a", "org_a.2", "org_a.3", "_n_"];
         assert_eq!(names, expected);
     }
 

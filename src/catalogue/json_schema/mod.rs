@@ -45,12 +45,15 @@ pub fn json_schema(model: &Model) -> Value {
     if model.parameters.iter().any(|it| it.kind.is_image()) {
         schema["$defs"] = values::definitions();
     }
-    if let Value::Object(rules) = rules(model)
-        && let Value::Object(schema) = &mut schema
-    {
-        schema.extend(rules);
+    if let Value::Object(schema) = &mut schema {
+        schema.extend(rules(model));
     }
     schema
+}
+
+/// What a flat body must have besides to be an edit: a picture to work from.
+pub fn edit_condition(model: &Model) -> Value {
+    rules::is_edit(model)
 }
 
 fn properties(model: &Model) -> Map<String, Value> {
@@ -99,24 +102,33 @@ fn is_always_named(model: &Model, parameter: &Parameter) -> bool {
 }
 
 /// What the parameters must be to each other: for every call under `allOf`, else by operation.
-fn rules(model: &Model) -> Value {
+fn rules(model: &Model) -> Map<String, Value> {
     let of = |operation| Rules { model, operation }.all();
     if !(model.supports(Operation::Generate) && model.supports(Operation::Edit)) {
         let operation = model.operations.first().copied();
-        return json!({"allOf": of(operation.unwrap_or(Operation::Generate))});
+        return all_of(of(operation.unwrap_or(Operation::Generate)));
     }
     let (generate, edit) = (of(Operation::Generate), of(Operation::Edit));
-    let common: Vec<&Value> = generate.iter().filter(|rule| edit.contains(rule)).collect();
-    let only = |rules: &[Value]| -> Vec<Value> {
-        let own = rules.iter().filter(|rule| !common.contains(rule));
-        own.cloned().collect()
-    };
-    json!({
-        "allOf": common,
-        "if": rules::is_edit(model),
-        "then": {"description": "An edit: the call brings an input image.", "allOf": only(&edit)},
-        "else": {"description": "No edit.", "allOf": only(&generate)},
-    })
+    let (common, edit_only): (Vec<_>, Vec<_>) =
+        edit.into_iter().partition(|rule| generate.contains(rule));
+    let generate_only = generate.into_iter().filter(|rule| !common.contains(rule));
+    let by_operation = [
+        ("if", rules::is_edit(model)),
+        ("then", Value::Object(all_of(edit_only))),
+        ("else", Value::Object(all_of(generate_only.collect()))),
+    ];
+    let mut rules = all_of(common);
+    rules.extend(by_operation.map(|(key, schema)| (key.to_owned(), schema)));
+    rules
+}
+
+/// The keyword wants at least one.
+fn all_of(rules: Vec<Value>) -> Map<String, Value> {
+    let rules = Some(rules).filter(|rules| !rules.is_empty());
+    rules
+        .map(|rules| ("allOf".to_owned(), rules.into()))
+        .into_iter()
+        .collect()
 }
 
 /// A name as a step of a JSON pointer in the fragment of a URL.

@@ -22,7 +22,8 @@ pub(super) fn sizes(rule: &Also) -> Value {
         return Value::Bool(false);
     };
     if count > MOST_EDGES {
-        return json!({"type": "string", "pattern": "^[1-9][0-9]*x[1-9][0-9]*$", "x-pinhole-pixels": rule});
+        let edge = format!("[1-9][0-9]{{0,{}}}", longest.to_string().len() - 1);
+        return json!({"type": "string", "pattern": format!("^{edge}x{edge}$"), "x-pinhole-pixels": rule});
     }
     let mut widths_by_heights: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     for width in (1..=count).map(|count| count * multiple) {

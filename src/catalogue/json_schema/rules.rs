@@ -1,6 +1,6 @@
 //! What the parameters of one operation must be to each other, as schemas that all must hold.
 
-use super::values;
+use super::{is_always_named, values};
 use crate::catalogue::model::{Condition, Model, Parameter, When};
 use crate::types::Operation;
 use serde_json::{Value, json};
@@ -45,6 +45,10 @@ impl Rules<'_> {
 
     /// How often it may be said: once at most, and once at least if it is required.
     fn presence(&self, parameter: &Parameter) -> Value {
+        // Its property and the list of required ones say so already; of pictures, an empty list would pass there.
+        if is_always_named(self.model, parameter) && !parameter.kind.is_image() {
+            return Value::Bool(true);
+        }
         let names: Vec<Value> = names(parameter)
             .map(|name| is_said_as(parameter, name))
             .collect();

@@ -7,14 +7,15 @@ use crate::catalogue::decimal::Decimal;
 use crate::catalogue::form::example_of;
 use crate::catalogue::json_schema::listed;
 use crate::catalogue::model::{
-    Choice, Condition, Kind, Model, Parameter, PriceRow, Range, Span, Status, When,
+    Choice, Condition, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target, When,
+    is_plain,
 };
 use crate::catalogue::schema::check;
 use crate::catalogue::size::parse_size;
 use crate::catalogue::value::read;
 use crate::types::{Draft, Money, Operation};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most images that one call may ask for.
 const MOST_IMAGES: u64 = 100;
@@ -56,6 +57,9 @@ pub fn findings(model: &Model) -> Vec<Finding> {
         if parameter.hint && parameter.only_with.is_none() {
             found.push(part, "`hint` needs `only_with`, which says when it may go");
         }
+        if parameter.clamp && !has_maximum(&parameter.kind) {
+            found.push(part, "`clamp` needs `maximum`, which it goes back to");
+        }
     }
     sizes(model, &mut found);
     for (index, forbid) in model.forbids.iter().enumerate() {
@@ -68,6 +72,7 @@ pub fn findings(model: &Model) -> Vec<Finding> {
     if found.0.is_empty() {
         // These speak in terms of a model whose parts are sound.
         prices::every_combination_has_one(model, &mut found);
+        prices::tokens_are_bounded(model, &mut found);
         examples(model, &mut found);
     }
     found.0
@@ -163,6 +168,10 @@ fn number_bounds(range: &Range, part: Part, found: &mut Findings) {
             "`minimum` must be a multiple of `step` and `step` a whole number, or there must be at most 1000 values",
         );
     }
+}
+
+fn has_maximum(kind: &Kind) -> bool {
+    matches!(kind, Kind::Integer(range) | Kind::Number(range) if range.maximum.is_some())
 }
 
 /// Whether a JSON Schema can say which values lie on a step.
@@ -284,7 +293,15 @@ fn takes_sizes(kind: &Kind) -> bool {
 
 /// A row of the table of sizes says with values of the form what the form cannot say itself.
 fn sizes(model: &Model, found: &mut Findings) {
+    let mut seen: Vec<&BTreeMap<String, Value>> = Vec::new();
     for (size, row) in &model.sizes {
+        if row.is_empty() || seen.contains(&row) {
+            found.push(
+                Part::Model,
+                format!("{size:?} stands for nothing, or for the same as another size"),
+            );
+        }
+        seen.push(row);
         if parse_size(size).is_none() {
             found.push(Part::Model, format!("{size:?} is no WIDTHxHEIGHT"));
         }
@@ -329,6 +346,7 @@ fn targets(model: &Model, found: &mut Findings) {
                 "a target serves an operation that the model does not have",
             );
         }
+        target_fields(model, target, part, found);
         for row in &target.costs {
             price_row(model, row, part, found);
         }
@@ -340,6 +358,31 @@ fn targets(model: &Model, found: &mut Findings) {
     for operation in model.operations.iter().filter(unserved) {
         let reason = format!("no target serves the operation {}", operation.name());
         found.push(Part::Model, reason);
+    }
+}
+
+/// Each field is a parameter that can be sent as one, and no two of them have one name.
+fn target_fields(model: &Model, target: &Target, part: Part, found: &mut Findings) {
+    let mut names = BTreeSet::new();
+    for (ours, theirs) in target.fields.iter().flatten() {
+        match model.parameters.iter().find(|it| it.name == *ours) {
+            None => found.push(
+                part,
+                format!("`fields`: `{ours}` is no parameter of this model"),
+            ),
+            Some(parameter) if !is_plain(parameter) => {
+                let reason =
+                    format!("`fields`: `{ours}` is no field; the provider sends it by itself");
+                found.push(part, reason);
+            }
+            Some(_) => {}
+        }
+        if theirs.is_empty() || !names.insert(theirs) {
+            found.push(
+                part,
+                format!("`fields`: the name {theirs:?} is empty or stands twice"),
+            );
+        }
     }
 }
 

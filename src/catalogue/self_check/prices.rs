@@ -2,23 +2,57 @@
 
 use super::{Findings, Part};
 use crate::catalogue::model::{Also, Kind, Model, Parameter, PriceRow, Unit};
+use crate::catalogue::price::{MAX_TOKENS, most_of_form};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most combinations of priced values that are tried.
 const MOST_COMBINATIONS: usize = 20_000;
 
+/// The sorts of tokens.
+const TOKENS: [Unit; 3] = [
+    Unit::MillionInputTextTokens,
+    Unit::MillionInputImageTokens,
+    Unit::MillionOutputTokens,
+];
+
 /// A model that sells images has a price for every combination of the values that its prices look at, the
-/// extremes of an `also` rule included. A model without prices is one whose price the operator sets.
+/// extremes of an `also` rule included; one that sells tokens has such a price for every sort of them. A model
+/// without prices is one whose price the operator sets.
 pub(super) fn every_combination_has_one(model: &Model, found: &mut Findings) {
-    let rows: Vec<&PriceRow> = model
-        .prices
-        .iter()
-        .filter(|it| it.unit == Unit::Image)
-        .collect();
-    if rows.is_empty() {
+    let sells = |unit: &Unit| model.prices.iter().any(|row| row.unit == *unit);
+    if sells(&Unit::Image) {
+        priced_everywhere(model, Unit::Image, found);
+    } else if TOKENS.iter().any(sells) {
+        for unit in TOKENS {
+            priced_everywhere(model, unit, found);
+        }
+    }
+}
+
+/// What tokens will cost can be told before they are counted: the form bounds the output, the file says what an input
+/// image counts.
+pub(super) fn tokens_are_bounded(model: &Model, found: &mut Findings) {
+    if !model.prices.iter().any(|row| TOKENS.contains(&row.unit)) {
         return;
     }
+    if most_of_form(model).is_none() {
+        let reason = format!(
+            "a price by tokens needs the parameter `{MAX_TOKENS}`, an integer with a maximum"
+        );
+        found.push(Part::Model, reason);
+    }
+    let takes_images = model.parameters.iter().any(|it| it.kind.is_image());
+    if takes_images && model.image_tokens.is_none() {
+        found.push(
+            Part::Model,
+            "a price by tokens needs `image_tokens`: how many the estimate counts for an input image",
+        );
+    }
+}
+
+fn priced_everywhere(model: &Model, unit: Unit, found: &mut Findings) {
+    let rows: Vec<&PriceRow> = model.prices.iter().filter(|it| it.unit == unit).collect();
     let priced: BTreeSet<&str> = rows
         .iter()
         .flat_map(|row| row.when.parameters.keys().map(String::as_str))
@@ -39,8 +73,14 @@ pub(super) fn every_combination_has_one(model: &Model, found: &mut Findings) {
             .find(|values| !rows.iter().any(|row| row.when.holds(*operation, values)));
         if let Some(values) = unpriced {
             let values = Value::Object(values.clone().into_iter().collect());
+            let of = match unit {
+                Unit::Image => "",
+                Unit::MillionInputTextTokens => " of input text",
+                Unit::MillionInputImageTokens => " of input images",
+                Unit::MillionOutputTokens => " of output",
+            };
             let reason = format!(
-                "no price matches the operation {} with {values}",
+                "no price{of} matches the operation {} with {values}",
                 operation.name()
             );
             found.push(Part::Model, reason);

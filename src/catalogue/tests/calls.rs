@@ -156,7 +156,7 @@ fn each_fault_names_the_path_and_what_would_be_right() {
         json!({"max_cost": "1e3"}),
         "max_cost",
         "out_of_range",
-        "`max_cost` must be an amount in dollars with at most six decimal places, like 0.25, got \"1e3\"",
+        "`max_cost` must be an amount in dollars below 1000000000 with at most six decimal places, like 0.25, got \"1e3\"",
     );
 }
 
@@ -318,11 +318,33 @@ fn an_image_makes_an_edit_under_any_of_its_names() {
         "mask": {"image_url": "m"},
     }));
     let link = |text: &str| ImageInput::Link(text.to_owned());
+    let file = |id: &str, path: &str| ImageInput::File {
+        id: id.to_owned(),
+        path: path.to_owned(),
+    };
     assert_eq!(
         both.images,
-        [link("u1"), ImageInput::File("file_2".into()), link("u3")]
+        [link("u1"), file("file_2", "image[1].file_id"), link("u3")]
     );
     assert_eq!(both.mask, Some(link("m")));
+    // As a form says it; and joined from two places, each keeps its own.
+    let id = "file-0123456789abcdef0123456789abcdef";
+    let named = accepted(json!({
+        "prompt": "x",
+        "images": ["u1", id],
+        "image_url": {"file_id": "file_2"},
+        "mask": [{"file_id": id}],
+    }));
+    // `json!` sorts its fields.
+    assert_eq!(
+        named.images,
+        [
+            file("file_2", "image_url.file_id"),
+            link("u1"),
+            file(id, "images[1]")
+        ]
+    );
+    assert_eq!(named.mask, Some(file(id, "mask[0].file_id")));
     let none = accepted(json!({"prompt": "x", "images": []}));
     assert_eq!(none.request.operation(), Operation::Generate);
 }
@@ -396,4 +418,40 @@ fn there_is_no_edit_without_an_image() {
         )
         .is_ok()
     );
+}
+
+#[test]
+fn a_ratio_is_a_size_where_the_model_has_sizes_alone() {
+    let check = |id: &str, ratio: Value, size: Option<&str>| {
+        let body = json!({"prompt": "x", "aspect_ratio": ratio});
+        match (run(id, body.clone(), Rules::default()), size) {
+            (Ok(checked), Some(size)) => {
+                assert_eq!(checked.request.text("size"), Some(size));
+                assert_eq!(checked.adapted, [format!("size={size}")]);
+                let refused = run(id, body, reject()).unwrap_err();
+                assert_eq!(refused[0].param, "aspect_ratio");
+            }
+            (Err(faults), None) => {
+                assert_eq!(faults[0].code, "invalid_enum", "{faults:?}");
+                assert!(faults[0].message.contains("1024x1024"), "{faults:?}");
+            }
+            (outcome, _) => panic!("{id} {ratio}: {outcome:?}"),
+        }
+    };
+    check("NBP", json!("16:9"), Some("16:9"));
+    check("gpt-image-2", json!("1:1"), Some("1024x1024"));
+    check("gpt-image-2", json!("3:2"), Some("1536x1024"));
+    check("sketch", json!("16:9"), Some("1920x1080"));
+    for wrong in [json!("16:9"), json!("0:1"), json!("wide"), json!(1.5)] {
+        check("gpt-image-2", wrong, None);
+    }
+    let twice = json!({"prompt": "x", "size": "1024x1024", "aspect_ratio": "3:2"});
+    assert_eq!(refused(twice)[0].code, "conflicting_values");
+    // A model with ratios of its own has its say.
+    let own = run(
+        "gpt-image-2-beta",
+        json!({"prompt": "x", "aspect_ratio": "16:9"}),
+        Rules::default(),
+    );
+    assert!(own.unwrap().adapted.is_empty());
 }

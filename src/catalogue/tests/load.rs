@@ -12,7 +12,18 @@ fn small(id: &str, more: &str) -> String {
     )
 }
 
-fn load(files: &[(&str, &str)]) -> Result<Catalogue, Problems> {
+/// A price for every sort of tokens.
+fn tokens(more: &str) -> String {
+    let units = ["input_text", "input_image", "output"];
+    let price = |sort| {
+        format!(
+            "[[price]]\nunit = \"million_{sort}_tokens\"\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n"
+        )
+    };
+    units.map(price).concat() + more
+}
+
+pub(super) fn load(files: &[(&str, &str)]) -> Result<Catalogue, Problems> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
@@ -41,6 +52,7 @@ fn every_embedded_file_passes_its_checks() {
     let ids: Vec<&str> = catalogue.models().iter().map(|model| &*model.id).collect();
     let expected = [
         "NBP",
+        "gemini-3.5-flash",
         "gpt-image-2",
         "gpt-image-2-beta",
         "gpt-image-2-lite",
@@ -96,6 +108,25 @@ fn a_broken_file_is_refused_with_file_line_column_and_reason() {
     check(
         "[[price]]\nunit = \"image\"\namount = \"1,5\"\nsource = \"s\"\ndate = 2026-01-01\n",
         "image/a.toml:9:10: an amount is written in dollars with at most six decimal places, like 12 or 0.053; got \"1,5\"",
+    );
+    check(
+        "[[price]]\nunit = \"million_output_tokens\"\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n",
+        "image/a.toml:1:1: no price of input text matches the operation generate with {}",
+    );
+    check(
+        &tokens("[[parameter]]\nname = \"max_tokens\"\ntype = \"integer\"\ndescription = \"d\"\n"),
+        "image/a.toml:1:1: a price by tokens needs the parameter `max_tokens`, an integer with a maximum",
+    );
+    check(
+        &tokens(
+            "[[parameter]]\nname = \"max_tokens\"\ntype = \"integer\"\nmaximum = 9\ndescription = \"d\"\n\
+             [[parameter]]\nname = \"look\"\ntype = \"image\"\ndescription = \"d\"\n",
+        ),
+        "image/a.toml:1:1: a price by tokens needs `image_tokens`",
+    );
+    check(
+        "[[parameter]]\nname = \"steps\"\ntype = \"integer\"\nclamp = true\ndescription = \"d\"\n",
+        "image/a.toml:7:1: `clamp` needs `maximum`, which it goes back to",
     );
     check(
         "[[forbid]]\nwhen = { colour = \"red\" }\nmessage = \"m\"\n",
@@ -166,6 +197,15 @@ fn an_override_replaces_adds_and_extends() {
         (&*lite.name, lite.prices.len(), lite.parameters.len()),
         ("Lite", 36, 11)
     );
+}
+
+#[test]
+fn the_address_of_a_schema_belongs_to_one_model() {
+    let ids = "aliases = [\"mine\", \"deep/schema\"]\n";
+    assert!(load(&[("a.toml", &small("a", ids))]).is_ok());
+    let problems = load(&[("a.toml", &small("sketch/schema", ""))]).unwrap_err();
+    let reason = "`sketch/schema` is the address of another model's schema";
+    assert_eq!(problems.0[0].reason, reason);
 }
 
 #[test]
@@ -242,9 +282,40 @@ fn the_self_check_finds_what_is_not_sound() {
     check(
         &parameter(
             "p",
-            "type = \"number\"\nminimum = 0\nstep = 0.1\nexample = 0.25",
+            "type = \"number\"\nminimum = 0\nmaximum = 1\nstep = 0.1\nexample = 0.25",
         ),
         "`p`: `example` must be in steps of 0.1 from 0, got 0.25",
+    );
+    for endless in ["number\"\nstep = 0.1", "integer\"\nminimum = 1\nstep = 2"] {
+        check(
+            &parameter("p", &format!("type = \"{endless}")),
+            "`minimum` must be a multiple of `step` and `step` a whole number, or there must be at most 1000 values",
+        );
+    }
+    check(
+        &parameter("messages", "type = \"boolean\""),
+        "a parameter cannot be called \"messages\"",
+    );
+    let image = parameter("i", "type = \"image\"");
+    let target = |fields: &str| {
+        let target = format!("[[target]]\nprovider = \"p\"\nmodel = \"m\"\nfields = {fields}\n");
+        format!("{}{image}{target}", parameter("p", "type = \"boolean\""))
+    };
+    check(
+        &target("{ q = true }"),
+        "`fields`: `q` is no parameter of this model",
+    );
+    check(
+        &target("{ i = true }"),
+        "`fields`: `i` is no field; the provider sends it by itself",
+    );
+    check(
+        &target("{ p = \"\" }"),
+        "`fields`: the name \"\" is empty or stands twice",
+    );
+    check(
+        &format!("{image}[[forbid]]\nwhen = {{ i = \"a\" }}\nmessage = \"m\"\n"),
+        "`i` has no values that a condition could name",
     );
     check(
         &parameter("p", "type = \"number\"\nstep = 0"),

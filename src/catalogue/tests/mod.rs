@@ -7,16 +7,21 @@ mod envelope;
 mod form;
 mod hostile;
 mod load;
+mod pixels;
 mod price;
+mod readme;
+mod seeds;
+mod text;
 
+use crate::catalogue::fuzz::{check_call, reject};
 use crate::catalogue::{Catalogue, Checked, Model, Rules, check};
 use crate::error::Fault;
-use crate::types::{Draft, Request};
+use crate::types::Draft;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A compiled-in model.
-fn model(id: &str) -> Arc<Model> {
+pub(super) fn model(id: &str) -> Arc<Model> {
     let catalogue = Catalogue::embedded().unwrap_or_else(|problems| panic!("{problems}"));
     catalogue.find(id).unwrap().clone()
 }
@@ -44,28 +49,4 @@ fn accepted(body: Value) -> Checked {
 
 fn refused(body: Value) -> Vec<Fault> {
     run("gpt-image-2", body, Rules::default()).unwrap_err()
-}
-
-fn reject() -> Rules {
-    Rules {
-        reject_adaptation: true,
-        ..Rules::default()
-    }
-}
-
-/// The draft that says exactly what a request says.
-fn draft_of(model: &Model, request: &Request) -> Draft {
-    let mut draft = Draft::default();
-    for (name, value) in request.parameters() {
-        draft.push(name, value.clone());
-    }
-    draft.push("n", json!(request.n()));
-    let envelope = request.envelope();
-    if model.parameter("response_format").is_none() {
-        draft.push("response_format", json!(envelope.response_format));
-    }
-    draft.push("safety_identifier", json!(envelope.safety_identifier));
-    draft.push("metadata", json!(envelope.metadata));
-    draft.push("max_cost", json!(envelope.max_cost));
-    draft
 }

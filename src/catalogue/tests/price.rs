@@ -2,8 +2,8 @@
 
 use super::load::made;
 use super::*;
-use crate::catalogue::{cost, cost_of_usage, quote};
-use crate::types::{Money, Usage};
+use crate::catalogue::{cost, cost_rates, quote};
+use crate::types::{Money, TokenRates, Usage};
 
 /// The quote of a body, as unit and total.
 fn price(id: &str, body: Value, markup: u32) -> Option<(String, String)> {
@@ -96,21 +96,60 @@ fn tokens_are_priced_after_they_are_counted() {
     let model = model("gpt-image-2");
     let request = accepted(json!({"prompt": "x"})).request;
     let target = &model.targets[0];
-    assert_eq!(cost(target, &request), None);
+    assert_eq!(cost(&model, target, &request), None);
+    let rates = cost_rates(target, &request).unwrap();
     let usage = Usage {
         input_text_tokens: 10,
         input_image_tokens: 40,
         output_tokens: 1_568,
     };
-    assert_eq!(
-        cost_of_usage(target, &request, &usage),
-        Some(Money::from_micros(50 + 320 + 47_040))
-    );
-    let endless = Usage {
-        output_tokens: u64::MAX,
-        ..usage
-    };
-    assert_eq!(cost_of_usage(target, &request, &endless), None);
+    let paid = Money::from_micros(50 + 320 + 47_040);
+    assert_eq!(rates.of(&usage), Some(paid));
     let sketch = super::model("sketch");
-    assert_eq!(cost(&sketch.targets[0], &request), Some(Money::ZERO));
+    let target = &sketch.targets[0];
+    assert_eq!(cost(&sketch, target, &request), Some(Money::ZERO));
+    assert_eq!(cost_rates(target, &request), None);
+}
+
+#[test]
+fn a_text_is_quoted_for_all_that_it_may_take() {
+    let check = |body: Value, markup: u32, micros: i64| {
+        let request = run("gemini-3.5-flash", body.clone(), Rules::default());
+        let model = model("gemini-3.5-flash");
+        let quote = quote(&model, &request.unwrap().request, markup).unwrap();
+        assert_eq!(quote.total, Money::from_micros(micros), "{body}");
+        assert_eq!(quote.unit, quote.total);
+    };
+    let rates = quote(
+        &model("gemini-3.5-flash"),
+        &run("gemini-3.5-flash", json!({"prompt": "x"}), Rules::default())
+            .unwrap()
+            .request,
+        1_000,
+    );
+    let expected = TokenRates {
+        input_text: Money::from_micros(1_650_000),
+        input_image: Money::from_micros(1_650_000),
+        output: Money::from_micros(9_900_000),
+    };
+    assert_eq!(rates.unwrap().rates, Some(expected));
+    // 64 tokens around the words at 1.50 a million, 100 tokens out at 9; a byte is a token at most.
+    check(json!({"prompt": "x", "max_tokens": 100}), 0, 98 + 900);
+    check(
+        json!({"prompt": "x", "max_completion_tokens": 100}),
+        0,
+        98 + 900,
+    );
+    check(
+        json!({"prompt": "é".repeat(1000), "max_tokens": 100}),
+        0,
+        3_096 + 900,
+    );
+    let both = json!({"prompt": "x", "system_prompt": "y".repeat(1999), "max_tokens": 100});
+    check(both, 0, 3_096 + 900);
+    let pictures = json!({"prompt": "x", "image_urls": ["a", "b"], "max_tokens": 100});
+    check(pictures, 0, 98 + 900 + 2 * 3_360);
+    // Without a bound of its own it is the model's.
+    check(json!({"prompt": "x"}), 0, 98 + 589_824);
+    check(json!({"prompt": "x", "max_tokens": 100}), 1_000, 108 + 990);
 }

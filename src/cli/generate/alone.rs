@@ -1,19 +1,19 @@
 //! Alone on the data folder: the engine without a listener, on the same path that HTTP takes.
 
 use super::save::Destination;
-use super::{Interrupts, Made, body, find, headline, interrupted, saved_elsewhere};
+use super::{Interrupts, Made, body, headline, interrupted, saved_elsewhere};
 use crate::app::{App, StartError};
 use crate::cli::failure::{Exit, Failure, Outcome};
-use crate::cli::out;
 use crate::cli::place::{self, Key};
+use crate::cli::remote::url_of;
+use crate::cli::{models, out};
 use crate::config::Settings;
-use crate::engine::Ask;
-use crate::engine::{Accepted, Origin};
+use crate::engine::{Accepted, Origin, Repeats};
 use crate::error::{Error, Kind};
-use crate::types::{Caller, Mode, Money, Task};
+use crate::types::{Caller, Fingerprint, Mode, Money, Task};
 use futures::TryStreamExt;
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) enum Opened {
     /// This process.
     Alone(Box<App>),
-    /// A server that listens there.
-    Server(SocketAddr),
+    /// The server at this URL.
+    Server(String),
 }
 
 /// Opens the engine, or finds the server that did. A holder without an address is a command like this one, or a server
@@ -50,23 +50,12 @@ pub(super) async fn open(settings: &Settings) -> Outcome<Opened> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Err(StartError::Locked(Some(address))) => {
-                let parsed = address.parse().map(reachable).map(Opened::Server);
+                let parsed = address.parse().map(|at| Opened::Server(url_of(at)));
                 return parsed.map_err(|_| StartError::Locked(Some(address)).into());
             }
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Who listens everywhere is reached at home.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        });
-    }
-    address
 }
 
 /// Accepts, waits, saves.
@@ -81,17 +70,16 @@ pub(super) async fn generate(
     let engine = app.engine();
     let listen = || format!("http://{}", settings.listen);
     let origin = Origin {
-        idempotency: None,
+        asked: Fingerprint::default(),
+        repeats: Repeats::Never,
+        waits: true,
         public_url: settings.public_url.clone().unwrap_or_else(listen),
         reject_adaptation: false,
     };
-    let ask = Ask {
-        draft: body::draft(request)?,
-        ..Ask::default()
-    };
+    let ask = body::ask(request, engine.blobs()).await?;
     let accepted = engine.generate(&caller, ask, origin).await;
     let accepted = accepted.map_err(|error| match error.kind {
-        Kind::ModelNotFound => find(engine.catalogue(), request)
+        Kind::ModelNotFound => models::named(&engine.catalogue(), body::model(request))
             .err()
             .unwrap_or_else(|| error.into()),
         _ => error.into(),
@@ -115,6 +103,7 @@ pub(super) async fn generate(
         cost: task.captured,
         adapted,
         images: Vec::new(),
+        text: task.text.as_ref().map(|text| text.content.clone()),
     };
     for asset in &task.assets {
         let blocks = engine

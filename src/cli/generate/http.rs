@@ -4,7 +4,7 @@ use super::save::Destination;
 use super::{Interrupts, Made, check, headline, interrupted, saved_elsewhere};
 use crate::catalogue::Catalogue;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::models::unknown;
+use crate::cli::models::guess;
 use crate::cli::place;
 use crate::cli::remote::{Answer, Server};
 use crate::config::Settings;
@@ -37,17 +37,19 @@ async fn call(
     let key = place::key(&settings.data);
     let is_test = key.as_ref().is_some_and(place::Key::is_test);
     // What it will cost is the server's to say; a test costs nothing anywhere.
-    if let Ok(catalogue) = Catalogue::load(settings.catalogue.as_deref())
-        && let Ok(checked) = check(&catalogue, body)
-    {
+    let catalogue = Catalogue::load(settings.catalogue.as_deref()).unwrap_or_default();
+    if let Ok(checked) = check(&catalogue, body) {
         headline(&checked.request, is_test, is_test.then_some(Money::ZERO));
     }
     let server = Server::new(url, key)?;
     let mut request = body.clone();
-    request["response_format"] = "url".into();
+    if !has_own_format(&server, &catalogue, body).await {
+        request["response_format"] = "url".into();
+    }
     let answer = match server.post("/v1/images/generations", &request).await {
         Err(failure) if failure.is_unknown_model() => {
-            return Err(guess(&server, body, failure).await);
+            let model = body["model"].as_str().unwrap_or_default();
+            return Err(guess(&server, model, failure).await);
         }
         answer => answer?,
     };
@@ -61,10 +63,12 @@ async fn call(
         made.images
             .push(saved.map_err(|failure| saved_elsewhere(failure, &made.task))?);
     }
-    if made.images.is_empty() {
-        return Err(Failure::failed("the server answered without a picture")
-            .why(format!("task {}", made.task))
-            .fix("check that the server is a Pinhole of this version or a later one"));
+    if made.images.is_empty() && made.text.is_none() {
+        return Err(
+            Failure::failed("the server answered without a picture or a text")
+                .why(format!("task {}", made.task))
+                .fix("check that the server is a Pinhole of this version or a later one"),
+        );
     }
     Ok(made)
 }
@@ -85,15 +89,23 @@ fn read(answer: &Answer) -> Made {
         cost: money("cost"),
         adapted: adapted.unwrap_or_default(),
         images: Vec::new(),
+        text: answer.body["choices"][0]["message"]["content"]
+            .as_str()
+            .map(str::to_owned),
     }
 }
 
-/// The server does not have the model: asks it which it has, for a guess at what was meant.
-async fn guess(server: &Server, body: &Value, failure: Failure) -> Failure {
-    let Ok(list) = server.get("/v1/models?all=true").await else {
-        return failure;
+/// Whether the model answers in a format of its own; every other is asked for links. A model that this machine does not
+/// know is looked up at the server.
+async fn has_own_format(server: &Server, catalogue: &Catalogue, body: &Value) -> bool {
+    const NAME: &str = "response_format";
+    let id = body["model"].as_str().unwrap_or_default();
+    if let Some(model) = catalogue.find(id) {
+        return model.parameter(NAME).is_some();
+    }
+    let Ok(card) = server.get(&format!("/v1/models/{id}")).await else {
+        return false;
     };
-    let models = list["data"].as_array().into_iter().flatten();
-    let ids: Vec<&str> = models.filter_map(|model| model["id"].as_str()).collect();
-    unknown(body["model"].as_str().unwrap_or_default(), &ids)
+    let mut form = card["form_schema"].as_array().into_iter().flatten();
+    form.any(|entry| entry["name"] == NAME)
 }

@@ -1,9 +1,9 @@
 //! `pinhole generate`: alone on the data folder, or through the server that holds it.
 
 mod alone;
-mod body;
+pub(super) mod body;
+mod dry_run;
 mod http;
-mod price;
 mod save;
 
 use super::failure::{Exit, Failure, Outcome};
@@ -14,6 +14,7 @@ use crate::config::{LogFormat, Origin, Settings};
 use crate::error::Error;
 use crate::types::{Money, Request};
 use alone::Opened;
+use body::Wanted;
 use clap::Args;
 use save::{Destination, Saved};
 use serde_json::{Value, json};
@@ -24,24 +25,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Args)]
 pub(super) struct Generate {
-    /// What the picture shows
-    prompt: String,
-    /// The model: an id or an alias of `pinhole models`
-    #[arg(short, long, value_name = "MODEL", default_value = "gpt-image-2")]
-    model: String,
-    /// A parameter of the model, repeatable; `pinhole models show MODEL` lists them
-    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = body::pair)]
-    parameters: Vec<(String, Value)>,
-    /// How many pictures [default: the model's, mostly 1]
-    #[arg(short, value_name = "COUNT")]
-    n: Option<u32>,
-    /// Width and height in pixels, like 1536x1024 [default: the model's]
-    #[arg(long, value_name = "WIDTHxHEIGHT")]
-    size: Option<String>,
-    /// How much work goes into it, like low, medium or high [default: the model's]
-    #[arg(long, value_name = "QUALITY")]
-    quality: Option<String>,
-    /// A file, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number]
+    #[command(flatten)]
+    wanted: Wanted,
+    /// A file, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number; a text is printed]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Print the request and its price; send nothing
@@ -60,14 +46,16 @@ struct Made {
     cost: Money,
     adapted: Vec<String>,
     images: Vec<Saved>,
+    text: Option<String>,
 }
 
 impl Generate {
     pub(super) fn run(&self, place: &Place) -> Outcome {
-        let body = body::of(self)?;
+        let body = body::of(&self.wanted)?;
         if self.dry_run {
-            return price::show(place, &body, self.json);
+            return dry_run::show(place, &body, self.json);
         }
+        let body = body::attach(&self.wanted, body)?;
         let destination = Destination::of(self.output.as_deref(), &body, self.json)?;
         let settings = quiet_settings(place)?;
         start_logs(&settings);
@@ -78,27 +66,26 @@ impl Generate {
         let started = Instant::now();
         if let Some(url) = place::server() {
             let made = http::generate(&url, settings, body, destination).await?;
-            return self.show(&made, started.elapsed());
+            return self.show(&made, destination, started.elapsed());
         }
         match alone::open(settings).await? {
             Opened::Alone(app) => {
                 let mut interrupts = Interrupts::listen();
                 let made =
                     alone::generate(&app, settings, body, destination, &mut interrupts).await;
-                let shown = made.and_then(|made| self.show(&made, started.elapsed()));
+                let shown = made.and_then(|made| self.show(&made, destination, started.elapsed()));
                 alone::close(&app, &mut interrupts).await;
                 shown
             }
-            Opened::Server(address) => {
-                let url = format!("http://{address}");
+            Opened::Server(url) => {
                 let made = http::generate(&url, settings, body, destination).await?;
-                self.show(&made, started.elapsed())
+                self.show(&made, destination, started.elapsed())
             }
         }
     }
 
     /// Paths are the data: they go to stdout where a program reads it. A person reads them in the words.
-    fn show(&self, made: &Made, took: Duration) -> Outcome {
+    fn show(&self, made: &Made, destination: &Destination, took: Duration) -> Outcome {
         let seconds = took.as_secs_f64();
         let id = made.request.as_ref().unwrap_or(&made.task);
         let facts = format!("{seconds:.1} s · {} · {id}", out::dollars(made.cost));
@@ -114,13 +101,16 @@ impl Generate {
             };
             out::note(&format!("  Saved  {}{facts}", image.place));
         }
+        if let Some(text) = &made.text {
+            return self.show_text(text, made, destination, took, &facts);
+        }
         if self.json {
             return out::json(&self.as_json(made, took));
         }
         if std::io::stdout().is_terminal() {
             out::note(&format!(
-                "  Next:  pinhole models show {}   (its parameters and prices)",
-                self.model
+                "  Next:  pinhole snippet {} --lang python",
+                self.wanted.model
             ));
             return Ok(());
         }
@@ -136,10 +126,32 @@ impl Generate {
         }
     }
 
+    /// A text is the data itself, unless a file is to take it.
+    fn show_text(
+        &self,
+        text: &str,
+        made: &Made,
+        destination: &Destination,
+        took: Duration,
+        facts: &str,
+    ) -> Outcome {
+        if self.output.is_some() {
+            let place = destination.save_text(text)?;
+            out::note(&format!("  Saved  {place}   {facts}"));
+        } else {
+            out::note(&format!("  {facts}"));
+        }
+        match (self.json, &self.output) {
+            (true, _) => out::json(&self.as_json(made, took)),
+            (false, None) => out::text(text),
+            (false, Some(_)) => Ok(()),
+        }
+    }
+
     fn as_json(&self, made: &Made, took: Duration) -> Value {
         let images: Vec<Value> = made.images.iter().map(Saved::as_json).collect();
         json!({
-            "model": self.model,
+            "model": self.wanted.model,
             "task": made.task,
             "request": made.request,
             "quote": made.quote,
@@ -148,25 +160,13 @@ impl Generate {
             "duration_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "adapted": made.adapted,
             "images": images,
+            "text": made.text,
         })
     }
 }
 
-fn find<'a>(catalogue: &'a Catalogue, body: &Value) -> Outcome<&'a catalogue::Model> {
-    let id = body["model"].as_str().unwrap_or_default();
-    let found = catalogue.find(id).map(|model| &**model);
-    found.ok_or_else(|| {
-        let ids: Vec<&str> = catalogue
-            .models()
-            .iter()
-            .map(|model| model.id.as_str())
-            .collect();
-        models::unknown(id, &ids)
-    })
-}
-
 fn check(catalogue: &Catalogue, body: &Value) -> Outcome<Checked> {
-    let model = find(catalogue, body)?;
+    let model = models::named(catalogue, body::model(body))?;
     let checked = catalogue::check(model, body::draft(body)?, &Rules::default());
     Ok(checked.map_err(Error::faults)?)
 }

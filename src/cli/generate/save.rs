@@ -1,4 +1,4 @@
-//! Where pictures go: a file, a folder, or stdout.
+//! Where pictures and texts go: a file, a folder, or stdout.
 
 use crate::blob::probe::{Header, Probe};
 use crate::cli::failure::{Failure, Outcome};
@@ -101,6 +101,19 @@ impl Destination {
         saved.place = path.display().to_string();
         saved.path = Some(saved.place.clone());
         Ok(saved)
+    }
+
+    /// Saves a text; returns where it is.
+    pub(super) fn save_text(&self, text: &str) -> Outcome<String> {
+        let path = match self {
+            Self::Stdout => return out::print(text).map(|()| "stdout".to_owned()),
+            Self::File { path, .. } => path.clone(),
+            Self::Folder(folder) => {
+                next_free(folder, "txt").map_err(|error| unwritable(folder, &error))?
+            }
+        };
+        std::fs::write(&path, format!("{text}\n")).map_err(|error| unwritable(&path, &error))?;
+        Ok(path.display().to_string())
     }
 }
 

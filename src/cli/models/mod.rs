@@ -2,15 +2,19 @@
 
 mod show;
 
+pub(super) use show::conditions_in_words;
+
 use super::failure::{Failure, Outcome};
 use super::place::{self, Place};
 use super::remote::Server;
 use super::{block_on, out};
 use crate::app::StartError;
 use crate::catalogue::{self, Catalogue, Model};
+use crate::types::Money;
 use crate::types::words::nearest;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -43,19 +47,49 @@ enum Command {
         /// Its id or an alias
         id: String,
     },
+    /// Check model files as a server would, without starting one
+    Check {
+        /// Their folder [default: the configured one]
+        folder: Option<PathBuf>,
+    },
 }
 
 impl Models {
     pub(super) fn run(&self, place: &Place) -> Outcome {
-        let cards = block_on(cards(place))?;
+        let cards = || cards(place);
         match &self.command {
-            None => list(&cards, self.json),
-            Some(Command::Ls { json }) => list(&cards, *json),
-            Some(Command::Show { id, json: true }) => out::json(find(&cards, id)?),
-            Some(Command::Show { id, json: false }) => show::show(find(&cards, id)?),
-            Some(Command::Schema { id }) => out::json(&find(&cards, id)?["form_schema"]),
+            Some(Command::Check { folder }) => check(place, folder.as_deref()),
+            None => list(&cards()?, self.json),
+            Some(Command::Ls { json }) => list(&cards()?, *json),
+            Some(Command::Show { id, json: true }) => out::json(find(&cards()?, id)?),
+            Some(Command::Show { id, json: false }) => show::show(find(&cards()?, id)?),
+            Some(Command::Schema { id }) => out::json(&find(&cards()?, id)?["form_schema"]),
         }
     }
+}
+
+/// Every mistake in a folder of model files, or how many models there are with it.
+fn check(place: &Place, folder: Option<&Path>) -> Outcome {
+    let folder = match folder {
+        Some(named) if !named.is_dir() => {
+            return Err(Failure::usage(format!(
+                "there is no folder {}",
+                named.display()
+            )));
+        }
+        Some(named) => Some(named.to_owned()),
+        None => place.load()?.settings.catalogue,
+    };
+    let loaded = Catalogue::load(folder.as_deref());
+    let catalogue = loaded.map_err(|problems| StartError::Catalogue(problems.to_string()))?;
+    let with = folder.map_or_else(
+        || "no files of your own".to_owned(),
+        |it| it.display().to_string(),
+    );
+    out::print(&format!(
+        "ok: {} models, with {with}",
+        catalogue.models().len()
+    ))
 }
 
 /// The catalogue of this machine, with the operator's own files.
@@ -65,11 +99,21 @@ pub(super) fn catalogue(place: &Place) -> Outcome<Catalogue> {
     Ok(loaded.map_err(|problems| StartError::Catalogue(problems.to_string()))?)
 }
 
+/// The model of the catalogue with this id or alias.
+pub(super) fn named<'a>(catalogue: &'a Catalogue, id: &str) -> Outcome<&'a Model> {
+    let found = catalogue.find(id).map(|model| &**model);
+    found.ok_or_else(|| {
+        let models = catalogue.models().iter();
+        let ids: Vec<&str> = models.map(|model| model.id.as_str()).collect();
+        unknown(id, &ids)
+    })
+}
+
 /// Every model as `GET /v1/models` shows it, from there if a server is named.
-async fn cards(place: &Place) -> Outcome<Vec<Value>> {
+pub(super) fn cards(place: &Place) -> Outcome<Vec<Value>> {
     if let Some(url) = place::server() {
         let server = Server::new(&url, place::key(&place.load()?.settings.data))?;
-        let mut list = server.get("/v1/models?all=true").await?;
+        let mut list = block_on(server.get("/v1/models?all=true"))?;
         return Ok(list["data"]
             .as_array_mut()
             .map(std::mem::take)
@@ -97,7 +141,8 @@ fn card(model: &Model) -> Value {
     })
 }
 
-fn find<'a>(cards: &'a [Value], id: &str) -> Outcome<&'a Value> {
+/// The card of the model with this id or alias.
+pub(super) fn find<'a>(cards: &'a [Value], id: &str) -> Outcome<&'a Value> {
     let is_called = |card: &&Value| {
         let mut aliases = card["aliases"].as_array().into_iter().flatten();
         card["id"] == id || aliases.any(|alias| alias == id)
@@ -121,6 +166,16 @@ pub(super) fn unknown(id: &str, known: &[&str]) -> Failure {
     }
 }
 
+/// A server does not have the model: asks it which it has, for a guess at what was meant.
+pub(super) async fn guess(server: &Server, id: &str, failure: Failure) -> Failure {
+    let Ok(list) = server.get("/v1/models?all=true").await else {
+        return failure;
+    };
+    let models = list["data"].as_array().into_iter().flatten();
+    let ids: Vec<&str> = models.filter_map(|model| model["id"].as_str()).collect();
+    unknown(id, &ids)
+}
+
 fn list(cards: &[Value], json: bool) -> Outcome {
     if json {
         return out::json(&json!(cards));
@@ -139,33 +194,46 @@ fn row(card: &Value) -> Vec<String> {
     ]
 }
 
-/// The span of the prices for one image.
+/// The span of the prices for one image, or what tokens cost.
 fn price_range(pricing: &Value) -> String {
-    let rows = pricing.as_array().into_iter().flatten();
-    let amounts = rows
-        .filter(|row| row["unit"] == "image")
-        .filter_map(|row| money(&row["amount"]));
-    let mut amounts: Vec<_> = amounts.collect();
-    amounts.sort_unstable();
-    match (amounts.first(), amounts.last()) {
-        (Some(least), Some(most)) if least == most => format!("{} an image", out::dollars(*least)),
-        (Some(least), Some(most)) => {
-            format!(
-                "{} to {} an image",
-                out::dollars(*least),
-                out::dollars(*most)
-            )
-        }
+    let for_unit = |unit: &str| {
+        let rows = pricing.as_array().into_iter().flatten();
+        let amounts = rows
+            .filter(|row| row["unit"] == unit)
+            .filter_map(|row| money(&row["amount"]));
+        span(amounts.collect())
+    };
+    if let Some(image) = for_unit("image") {
+        return format!("{image} an image");
+    }
+    let tokens = (
+        for_unit("million_input_text_tokens"),
+        for_unit("million_output_tokens"),
+    );
+    match tokens {
+        (Some(input), Some(output)) => format!("{input} in, {output} out a million tokens"),
         _ => "not set".to_owned(),
     }
 }
 
-fn money(value: &Value) -> Option<crate::types::Money> {
+/// The least and the most of some amounts, if there are any.
+fn span(mut amounts: Vec<Money>) -> Option<String> {
+    amounts.sort_unstable();
+    let (least, most) = (*amounts.first()?, *amounts.last()?);
+    Some(if least == most {
+        out::dollars(least)
+    } else {
+        format!("{} to {}", out::dollars(least), out::dollars(most))
+    })
+}
+
+/// An amount as JSON has it.
+pub(super) fn money(value: &Value) -> Option<Money> {
     value.as_str()?.parse().ok()
 }
 
 /// A value without JSON's quotes.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

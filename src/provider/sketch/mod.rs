@@ -1,25 +1,26 @@
 //! `sketch`: the built-in renderer. Offline, deterministic, free, and honest: procedural art, no neural model.
 //!
 //! Test keys run every model on it, so it reads the parameters that models share: size, ratio and tier, format,
-//! background, seed. The modules below are its pure parts: what a prompt asks for, the drawing, the file.
+//! background, seed. The modules below are its pure parts: what a prompt asks for, the drawing, the file; and what it
+//! answers in place of a model of text.
 
 pub mod directive;
 pub mod draw;
 pub mod edit;
 pub mod encode;
 pub mod size;
+mod text;
 
 use super::replay::not_stored;
 use super::{Call, Event, EventStream, Image, Preview, Provider, ProviderError, Traits, Verdict};
-use crate::blob::BlobError;
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
-use crate::types::{FailKind, Picture, Usage};
-use bytes::{Bytes, BytesMut};
+use crate::types::{FailKind, Modality, Picture, Request, Usage};
+use bytes::Bytes;
 use directive::{Directives, Fail};
 use draw::Scene;
 use encode::Format;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -146,14 +147,20 @@ impl Provider for SketchProvider {
     }
 
     fn generate(&self, call: Call) -> EventStream {
+        match call.request.modality() {
+            Modality::Text => text::answer(call),
+            _ => self.pictures(call),
+        }
+    }
+}
+
+impl SketchProvider {
+    fn pictures(&self, call: Call) -> EventStream {
         let provider = self.clone();
         let begun = async move {
             failpoint("sent");
             let job = Arc::new(Job::of(&call).await?);
-            if let Some(delay) = job.directives.delay {
-                tokio::time::sleep(delay).await;
-            }
-            job.fail_if_asked()?;
+            obey(&job.directives).await?;
             Ok((provider, job, call))
         };
         futures::stream::once(begun)
@@ -168,11 +175,7 @@ impl Provider for SketchProvider {
                         .map_or(all, |(most, _)| all.min(most));
                     // What is left out fails after all that is delivered: an error is the end of a call.
                     let end = if drawn < all {
-                        Err(ProviderError::new(
-                            Verdict::Failed,
-                            FailKind::Upstream,
-                            "asked to leave images out",
-                        ))
+                        Err(broke_off())
                     } else {
                         Ok(Event::Done(Usage::default()))
                     };
@@ -209,15 +212,7 @@ impl Job {
         let request = &*call.request;
         let (prompt, directives) =
             directive::split(request.prompt()).map_err(|error| rejected(&error.to_string()))?;
-        let size = request
-            .text("size")
-            .or_else(|| request.text("aspect_ratio"));
-        let tier = ["resolution", "quality"]
-            .into_iter()
-            .find_map(|name| request.text(name))
-            .filter(|tier| is_tier(tier));
-        let (width, height) =
-            size::pixels(size, tier).map_err(|error| rejected(&error.to_string()))?;
+        let (width, height) = size_of(request).map_err(|error| rejected(&error.to_string()))?;
         let format = match request.text("output_format") {
             Some("jpeg" | "jpg") => Format::Jpeg,
             Some("webp") => Format::Webp,
@@ -237,34 +232,6 @@ impl Job {
                 .map_or(100, |percent| percent.min(100)),
             input: Input::of(call).await?,
         })
-    }
-
-    /// `[pinhole:fail=…]` in the prompt.
-    fn fail_if_asked(&self) -> Result<(), ProviderError> {
-        let (verdict, kind, message) = match self.directives.fail {
-            None => return Ok(()),
-            Some(Fail::ContentPolicy) => (
-                Verdict::Failed,
-                FailKind::ContentPolicy,
-                "the prompt was refused, as it asked to be",
-            ),
-            Some(Fail::Upstream) => (
-                Verdict::Failed,
-                FailKind::Upstream,
-                "the upstream failed, as the prompt asked",
-            ),
-            Some(Fail::Timeout) => (
-                Verdict::Failed,
-                FailKind::UpstreamTimeout,
-                "the upstream took too long, as the prompt asked",
-            ),
-            Some(Fail::Unknown) => (
-                Verdict::Unknown,
-                FailKind::OutcomeUnknown,
-                "the outcome is unknown, as the prompt asked",
-            ),
-        };
-        Err(ProviderError::new(verdict, kind, message))
     }
 
     /// The file, and one line on what was understood.
@@ -315,17 +282,8 @@ impl Input {
 }
 
 async fn read(call: &Call, picture: &Picture) -> Result<Bytes, ProviderError> {
-    let unreadable = |error: BlobError| broken(&format!("an input image cannot be read: {error}"));
-    let blocks = call
-        .blobs
-        .read(&picture.blob, 0..picture.bytes)
-        .await
-        .map_err(unreadable)?;
-    let whole = blocks.try_fold(BytesMut::new(), |mut whole, block| async move {
-        whole.extend_from_slice(&block);
-        Ok(whole)
-    });
-    Ok(whole.await.map_err(unreadable)?.freeze())
+    let read = call.blobs.read_whole(picture).await;
+    read.map_err(|error| broken(&format!("an input image cannot be read: {error}")))
 }
 
 /// A picture that stands for one at a URL which a test key does not fetch. `None` if it cannot be drawn.
@@ -342,6 +300,61 @@ pub fn stand_in(url: &str) -> Option<Bytes> {
     encode::encode(&picture, Format::Png, 100)
         .ok()
         .map(Bytes::from)
+}
+
+/// Waits and fails as the prompt asks.
+async fn obey(directives: &Directives) -> Result<(), ProviderError> {
+    if let Some(delay) = directives.delay {
+        tokio::time::sleep(delay).await;
+    }
+    let (verdict, kind, message) = match directives.fail {
+        None => return Ok(()),
+        Some(Fail::ContentPolicy) => (
+            Verdict::Failed,
+            FailKind::ContentPolicy,
+            "the prompt was refused, as it asked to be",
+        ),
+        Some(Fail::Upstream) => (
+            Verdict::Failed,
+            FailKind::Upstream,
+            "the upstream failed, as the prompt asked",
+        ),
+        Some(Fail::Timeout) => (
+            Verdict::Failed,
+            FailKind::UpstreamTimeout,
+            "the upstream took too long, as the prompt asked",
+        ),
+        Some(Fail::Unknown) => (
+            Verdict::Unknown,
+            FailKind::OutcomeUnknown,
+            "the outcome is unknown, as the prompt asked",
+        ),
+    };
+    Err(ProviderError::new(verdict, kind, message))
+}
+
+/// The end of what was asked to be left unfinished.
+fn broke_off() -> ProviderError {
+    ProviderError::new(
+        Verdict::Failed,
+        FailKind::Upstream,
+        "the upstream broke off, as the prompt asked",
+    )
+}
+
+/// The size that the request says exactly, else one that fits its ratio and tier.
+fn size_of(request: &Request) -> Result<(u32, u32), size::SizeError> {
+    if let Some(exact) = request.pixels() {
+        return size::exactly(exact);
+    }
+    let ratio = request
+        .text("size")
+        .or_else(|| request.text("aspect_ratio"));
+    let tier = ["resolution", "quality"]
+        .into_iter()
+        .find_map(|name| request.text(name))
+        .filter(|tier| is_tier(tier));
+    size::pixels(ratio, tier)
 }
 
 /// Some models call the tier `quality`, and some mean something else by that word.

@@ -1,7 +1,8 @@
 //! Sizes as clients write them: `1024x1024`, `1328*1328`, `auto`, or a ratio with a tier.
 
-/// The most pixels a picture may have: a 4K tier in any ratio fits.
-pub const MAX_PIXELS: u64 = 17_000_000;
+/// The most pixels a picture may have: a 4K tier in any ratio fits. The largest that a model's table of sizes has is
+/// 3584x4800.
+pub const MAX_PIXELS: u64 = 3584 * 4800;
 
 /// The longest side.
 pub const MAX_SIDE: u32 = 16_384;
@@ -24,7 +25,7 @@ pub enum SizeError {
     Tier(String),
     /// More pixels than fit, or a side too long or zero.
     #[error(
-        "`{0}` cannot be drawn: both sides must be between 1 and 16384 pixels, 17 megapixels at most in all"
+        "`{0}` cannot be drawn: both sides must be between 1 and 16384 pixels, 17.2 megapixels at most in all"
     )]
     OutOfRange(String),
     /// A ratio nobody needs.
@@ -62,11 +63,19 @@ pub fn pixels(size: Option<&str>, tier: Option<&str>) -> Result<(u32, u32), Size
         number(width).ok_or_else(unreadable)?,
         number(height).ok_or_else(unreadable)?,
     );
+    fits((width, height)).ok_or_else(|| SizeError::OutOfRange(excerpt(size)))
+}
+
+/// A size that can be drawn, as it is.
+pub fn exactly(size: (u32, u32)) -> Result<(u32, u32), SizeError> {
+    fits(size).ok_or_else(|| SizeError::OutOfRange(format!("{}x{}", size.0, size.1)))
+}
+
+fn fits((width, height): (u32, u32)) -> Option<(u32, u32)> {
     let fits = (1..=MAX_SIDE).contains(&width)
         && (1..=MAX_SIDE).contains(&height)
         && u64::from(width) * u64::from(height) <= MAX_PIXELS;
     fits.then_some((width, height))
-        .ok_or_else(|| SizeError::OutOfRange(excerpt(size)))
 }
 
 /// Sides that are multiples of 16, in the ratio, with about as many pixels as the tier's square.
@@ -153,6 +162,21 @@ mod tests {
                 assert!(width <= MAX_SIDE && height <= MAX_SIDE, "{ratio} {tier}");
             }
         }
+    }
+
+    #[test]
+    fn every_size_of_a_table_can_be_drawn() {
+        let catalogue = crate::catalogue::Catalogue::embedded();
+        let catalogue = catalogue.unwrap_or_else(|problems| panic!("{problems}"));
+        let sizes = catalogue.models().iter().flat_map(|model| &model.sizes);
+        let sizes: Vec<&String> = sizes.map(|(size, _)| size).collect();
+        assert!(sizes.len() >= 30);
+        for size in sizes {
+            assert!(pixels(Some(size), None).is_ok(), "{size}");
+        }
+        assert_eq!(exactly((6336, 2688)), Ok((6336, 2688)));
+        let too_large = SizeError::OutOfRange("4096x4208".into());
+        assert_eq!(exactly((4096, 4208)), Err(too_large));
     }
 
     #[test]

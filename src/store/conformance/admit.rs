@@ -38,6 +38,7 @@ pub async fn a_task_reads_back_as_it_was_admitted(store: Arc<dyn Store>) {
         usage: Usage::default(),
         upstream_ms: 0,
         assets: Vec::new(),
+        text: None,
     };
     assert_eq!(customer.task(&expected.id).await, expected);
 

@@ -6,8 +6,8 @@ use crate::store::{
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey, CreditLine, FailKind,
-    Failure, Format, Millis, Mode, Money, Part, Picture, Quote, Request, Task, TaskEnd, TaskId,
-    Usage,
+    Failure, FileId, Format, InputFile, Millis, Mode, Money, Part, Picture, Quote, Request, Task,
+    TaskEnd, TaskId, Usage,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -84,12 +84,15 @@ impl Customer {
             quote: Quote {
                 unit: hold,
                 total: hold,
+                rates: None,
             },
             hold,
             lane: "openai".to_owned(),
             public_url: "https://images.example".to_owned(),
             spend: None,
             idempotency: None,
+            asked: None,
+            files: Vec::new(),
             most_waiting: 1000,
             start: None,
             at: NOW,
@@ -162,6 +165,7 @@ impl Customer {
             end: TaskEnd::Completed,
             attempts: vec![ended(0, AttemptState::Succeeded)],
             assets: vec![self.asset(task, 0)],
+            text: None,
             captured,
             usage: Usage {
                 input_text_tokens: 12,
@@ -191,6 +195,7 @@ pub fn failed(kind: FailKind) -> Settlement {
         end: TaskEnd::Failed(Failure::new(kind, "the upstream failed")),
         attempts: vec![ended(0, AttemptState::Failed)],
         assets: Vec::new(),
+        text: None,
         captured: Money::ZERO,
         usage: Usage::default(),
         upstream_ms: 100,
@@ -240,6 +245,19 @@ pub fn request(images: &[Picture]) -> Request {
     .expect("a request")
 }
 
+/// A checked request to a text model.
+pub fn text_request() -> Request {
+    serde_json::from_value(json!({
+        "model": "gemini-3.5-flash",
+        "modality": "text",
+        "operation": "generate",
+        "n": 1,
+        "parameters": {"prompt": "why is the sky blue?", "max_tokens": 100},
+        "envelope": {"response_format": "b64_json"},
+    }))
+    .expect("a request")
+}
+
 pub fn picture() -> Picture {
     Picture {
         blob: BlobKey::random(),
@@ -248,6 +266,19 @@ pub fn picture() -> Picture {
         format: Format::Webp,
         width: 1024,
         height: 1536,
+    }
+}
+
+/// An uploaded file of this account that lives for a minute.
+pub fn file(account: &Account, bytes: u64) -> InputFile {
+    InputFile {
+        id: FileId::new(),
+        account: account.id.clone(),
+        name: "a \"cat\".png".to_owned(),
+        purpose: "vision".to_owned(),
+        picture: Picture { bytes, ..picture() },
+        created_at: NOW,
+        expires_at: Millis(NOW.0 + 60_000),
     }
 }
 

@@ -6,11 +6,14 @@ mod accounts;
 mod admit;
 mod assets;
 mod audit;
+mod files;
 pub(crate) mod fixtures;
+mod history;
 mod keys;
 pub mod model;
 mod settle;
 mod tasks;
+mod usage;
 
 use crate::store::Store;
 use futures::future::BoxFuture;
@@ -61,9 +64,11 @@ const CASES: &[Case] = cases! {
         a_dead_workers_tasks_are_taken_over
         attempts_are_written_as_intents
         every_write_checks_the_fence
+        what_is_owed_an_answer_is_known_while_it_is_unfinished
         the_queue_is_counted_by_lane;
     settle:
         a_completed_task_pays_for_what_was_delivered
+        a_text_is_kept_with_the_rates_of_its_acceptance
         a_failed_task_is_free
         a_task_is_settled_once
         more_than_the_hold_is_never_captured
@@ -72,11 +77,26 @@ const CASES: &[Case] = cases! {
         a_waiting_task_is_cancelled
         a_running_task_is_not_cancelled
         cancel_and_claim_never_both_win;
+    history:
+        the_history_of_an_account_is_listed_newest_first
+        a_page_goes_on_where_the_last_one_ended_while_new_tasks_arrive
+        filters_narrow_together
+        a_rare_thing_is_looked_for_a_bounded_stretch_at_a_time
+        what_the_operator_may_have_paid_for_nothing_is_listed;
     assets:
         a_result_is_found_by_its_name
         blobs_of_results_and_of_unfinished_inputs_are_needed
         expired_results_are_listed_until_their_blobs_are_gone
         a_strangers_asset_is_refused;
+    files:
+        a_file_is_found_by_its_account_until_it_expires
+        files_are_listed_in_pages_both_ways
+        an_account_keeps_so_many_files_and_bytes
+        a_task_keeps_what_it_reads_and_a_deleted_file_is_not_read
+        deleting_and_admitting_never_lose_a_blob;
+    usage:
+        what_was_used_is_what_the_ledger_captured
+        more_groups_than_wanted_are_refused;
     audit:
         an_empty_store_is_clean
         the_books_say_what_happened;

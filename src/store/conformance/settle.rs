@@ -1,8 +1,11 @@
 //! The end of a task and its money.
 
-use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent};
+use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent, text_request};
 use crate::store::{Admission, EndedAttempt, Settlement, Start, Store, StoreError};
-use crate::types::{AttemptState, FailKind, Failure, Millis, Money, Task, TaskEnd, TaskState};
+use crate::types::{
+    AttemptState, FailKind, Failure, Finish, Millis, Money, Quote, Task, TaskEnd, TaskState, Text,
+    TokenRates,
+};
 use futures::future::{join, join_all};
 use std::sync::Arc;
 
@@ -34,6 +37,59 @@ pub async fn a_completed_task_pays_for_what_was_delivered(store: Arc<dyn Store>)
     let audit = store.audit().await.unwrap();
     assert_eq!((audit.captured, audit.held), (cents(8), Money::ZERO));
     assert!(audit.is_clean(), "{audit:?}");
+}
+
+pub async fn a_text_is_kept_with_the_rates_of_its_acceptance(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let rates = TokenRates {
+        input_text: cents(150),
+        input_image: cents(151),
+        output: cents(900),
+    };
+    let quote = Quote {
+        unit: cents(12),
+        total: cents(12),
+        rates: Some(rates),
+    };
+    let ask = async || {
+        let admission = Admission {
+            request: Arc::new(text_request()),
+            quote,
+            ..customer.starting(cents(12))
+        };
+        let task = admission.task.clone();
+        store.admit(admission).await.unwrap();
+        customer.hold_of(&task).await
+    };
+    for (at, finish) in (10..).zip(Finish::ALL) {
+        let hold = ask().await;
+        let before = customer.task(&hold.task).await;
+        assert_eq!((before.quote, before.text), (quote, None));
+        let text = Text {
+            content: "because of \u{1f30c} \"Rayleigh\"\n\0".to_owned(),
+            finish,
+            expires_at: Some(Millis(at)),
+        };
+        let settlement = Settlement {
+            assets: Vec::new(),
+            text: Some(text.clone()),
+            ..customer.completed(&hold.task, cents(2))
+        };
+        let settled = store.settle(&hold, settlement).await.unwrap();
+        assert_eq!(settled.text, Some(text));
+        assert_eq!(customer.task(&hold.task).await, settled);
+        // Its time comes, once; that it was there is still known.
+        assert_eq!(store.forget_texts(Millis(at), 9).await.unwrap(), 0);
+        assert_eq!(store.forget_texts(Millis(at + 1), 9).await.unwrap(), 1);
+        assert_eq!(store.forget_texts(Millis(at + 1), 9).await.unwrap(), 0);
+        let expected = Text {
+            content: String::new(),
+            finish,
+            expires_at: Some(Millis(at)),
+        };
+        assert_eq!(customer.task(&hold.task).await.text, Some(expected));
+    }
+    assert!(store.audit().await.unwrap().is_clean());
 }
 
 pub async fn a_failed_task_is_free(store: Arc<dyn Store>) {

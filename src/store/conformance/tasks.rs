@@ -1,7 +1,7 @@
 //! Tasks in the hands of workers.
 
 use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent};
-use crate::store::{Admission, QueueDepth, Start, Store, StoreError, TaskHold};
+use crate::store::{Admission, QueueDepth, Start, Store, StoreError, TaskHold, UnansweredTask};
 use crate::types::{AttemptState, FailKind, Millis, Money, TaskId, TaskState, UpstreamId};
 use futures::future::join_all;
 use std::sync::Arc;
@@ -252,4 +252,39 @@ pub async fn the_queue_is_counted_by_lane(store: Arc<dyn Store>) {
     };
     let queue = store.queue().await.unwrap();
     assert_eq!(queue, [depth("fal", 0, 1), depth("test", 2, 1)]);
+}
+
+pub async fn what_is_owed_an_answer_is_known_while_it_is_unfinished(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let asked = |admission: Admission, print: u8| Admission {
+        asked: Some([print; 32]),
+        ..admission
+    };
+    let waits = asked(customer.waiting(cents(1)), 1);
+    let runs = asked(customer.starting(cents(1)), 2);
+    let ends = asked(customer.starting(cents(1)), 3);
+    let nobody_waits = customer.starting(cents(1));
+    let mut owed: Vec<UnansweredTask> = [&waits, &runs]
+        .into_iter()
+        .map(|admission| UnansweredTask {
+            task: admission.task.clone(),
+            key: customer.key.id.clone(),
+            asked: admission.asked.unwrap(),
+            created_at: NOW,
+        })
+        .collect();
+    let ended = ends.task.clone();
+    for admission in [waits, runs, ends, nobody_waits] {
+        store.admit(admission).await.unwrap();
+    }
+    let hold = customer.hold_of(&ended).await;
+    store
+        .settle(&hold, failed(FailKind::Upstream))
+        .await
+        .unwrap();
+    let mut found = store.unanswered(Millis(NOW.0 - 1)).await.unwrap();
+    found.sort_by(|one, other| one.task.cmp(&other.task));
+    owed.sort_by(|one, other| one.task.cmp(&other.task));
+    assert_eq!(found, owed);
+    assert_eq!(store.unanswered(NOW).await.unwrap(), []);
 }

@@ -78,7 +78,8 @@ pub(super) fn referenced(tx: &Connection, blobs: &[BlobKey]) -> Result<Vec<BlobK
         let row = first(
             tx,
             "SELECT 1 FROM assets WHERE blob = ?1 AND blob_deleted = 0 \
-             UNION ALL SELECT 1 FROM task_inputs WHERE blob = ?1 LIMIT 1",
+             UNION ALL SELECT 1 FROM task_inputs WHERE blob = ?1 \
+             UNION ALL SELECT 1 FROM files WHERE blob = ?1 LIMIT 1",
             [blob.as_str()],
             |_| Ok(()),
         )?;

@@ -9,6 +9,8 @@ mod accounts;
 mod assets;
 mod attempts;
 mod audit;
+mod files;
+mod history;
 mod idempotency;
 mod keys;
 mod money;
@@ -19,17 +21,20 @@ mod settle;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod usage;
 mod work;
 mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Admission, Admitted, Claimed, EndedAttempt, Idempotency, QueueDepth, Result, SecretHash,
-    Settlement, Store, StoreError, TaskHold,
+    Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed, Idempotency, Listing,
+    QueueDepth, Result, SecretHash, Settlement, Store, StoreError, TaskHold, UnansweredTask,
 };
 use crate::types::{
-    Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, KeyId,
-    Millis, Mode, Money, Task, TaskId, UpstreamId,
+    Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
+    InputFile, KeyId, LostCall, Millis, Mode, Money, Period, Task, TaskId, TaskPage, UpstreamId,
+    UsageBy, UsedBy,
 };
 use async_trait::async_trait;
 use open::Durability;
@@ -225,9 +230,28 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn list_tasks(&self, account: &AccountId, listing: &Listing) -> Result<TaskPage> {
+        let (account, listing) = (account.clone(), listing.clone());
+        self.readers
+            .run(move |tx| history::list(tx, &account, &listing))
+            .await
+    }
+
+    async fn list_lost_calls(&self, since: Millis, most: u32) -> Result<Vec<LostCall>> {
+        self.readers
+            .run(move |tx| history::lost_calls(tx, since, most))
+            .await
+    }
+
     async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>> {
         let task = task.clone();
         self.readers.run(move |tx| attempts::list(tx, &task)).await
+    }
+
+    async fn unanswered(&self, since: Millis) -> Result<Vec<UnansweredTask>> {
+        self.readers
+            .run(move |tx| tasks::unanswered(tx, since))
+            .await
     }
 
     async fn queue(&self) -> Result<Vec<QueueDepth>> {
@@ -258,10 +282,73 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn forget_texts(&self, at: Millis, most: u32) -> Result<usize> {
+        self.writer.run(move |tx| texts::forget(tx, at, most)).await
+    }
+
     async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()> {
         let assets = assets.to_vec();
         self.writer
             .run(move |tx| assets::forget_blobs(tx, &assets))
+            .await
+    }
+
+    async fn usage(
+        &self,
+        account: &AccountId,
+        period: Period,
+        by: Option<UsageBy>,
+        most: u32,
+    ) -> Result<Vec<UsedBy>> {
+        let account = account.clone();
+        self.readers
+            .run(move |tx| usage::used(tx, &account, period, by, most))
+            .await
+    }
+
+    async fn add_file(&self, file: InputFile, most: FileBounds) -> Result<()> {
+        self.writer.run(move |tx| files::add(tx, &file, most)).await
+    }
+
+    async fn find_file(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        at: Millis,
+    ) -> Result<Option<InputFile>> {
+        let (account, file) = (account.clone(), file.clone());
+        self.readers
+            .run(move |tx| files::find(tx, &account, &file, at))
+            .await
+    }
+
+    async fn list_files(
+        &self,
+        account: &AccountId,
+        page: &FilePage,
+        at: Millis,
+    ) -> Result<Vec<InputFile>> {
+        let (account, page) = (account.clone(), page.clone());
+        self.readers
+            .run(move |tx| files::list(tx, &account, &page, at))
+            .await
+    }
+
+    async fn delete_file(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        at: Millis,
+    ) -> Result<Option<Freed>> {
+        let (account, file) = (account.clone(), file.clone());
+        self.writer
+            .run(move |tx| files::delete(tx, &account, &file, at))
+            .await
+    }
+
+    async fn delete_expired_files(&self, at: Millis, most: u32) -> Result<Freed> {
+        self.writer
+            .run(move |tx| files::delete_expired(tx, at, most))
             .await
     }
 

@@ -10,6 +10,10 @@ use std::time::Duration;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_idempotency.sql"),
+    include_str!("../../../migrations/sqlite/0003_text.sql"),
+    include_str!("../../../migrations/sqlite/0004_files.sql"),
+    include_str!("../../../migrations/sqlite/0005_history.sql"),
+    include_str!("../../../migrations/sqlite/0006_usage.sql"),
 ];
 
 /// `PNHL`: tells our files from any other SQLite database.

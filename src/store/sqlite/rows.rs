@@ -3,10 +3,10 @@
 use crate::store::{Result, StoreError};
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey,
-    CreditLine, FailKind, Failure, Format, KeyId, Millis, Mode, Money, Part, Picture, Quote, Task,
-    TaskId, TaskState, UpstreamId, Usage,
+    CreditLine, FailKind, Failure, FileId, Finish, Format, InputFile, KeyId, Millis, Mode, Money,
+    Part, Picture, Quote, Task, TaskId, TaskState, Text, UpstreamId, Usage,
 };
-use rusqlite::types::FromSql;
+use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,17 +21,20 @@ macro_rules! columns {
         "api_keys.id, account, api_keys.name, mode, last_four, limits, imported, api_keys.created_at, revoked_at"
     };
     (task) => {
-        "id, account, key, mode, request, quote_unit, quote_total, lane, public_url, state, fence, crashes, \
+        "id, account, key, mode, request, quote_unit, quote_total, quote_rates, lane, public_url, state, fence, crashes, \
          created_at, started_at, completed_at, fail_kind, fail_message, captured, \
          input_text_tokens, input_image_tokens, output_tokens, upstream_ms"
     };
     (attempt) => {
-        "number, first_image, images, provider, upstream_model, unit_cost, state, upstream_id, \
-         fail_kind, fail_message, created_at"
+        "number, first_image, attempts.images, provider, upstream_model, unit_cost, attempts.state, upstream_id, \
+         attempts.fail_kind, attempts.fail_message, attempts.created_at"
     };
     (asset) => {
         "id, task, account, image_index, blob, bytes, hash, format, width, height, revised_prompt, \
          created_at, expires_at"
+    };
+    (file) => {
+        "id, account, name, purpose, blob, bytes, hash, format, width, height, created_at, expires_at"
     };
 }
 pub(super) use columns;
@@ -130,7 +133,7 @@ impl Cells<'_> {
         Ok(self.get::<Option<i64>>()?.map(Millis))
     }
 
-    fn unsigned(&mut self) -> Result<u64> {
+    pub fn unsigned(&mut self) -> Result<u64> {
         self.get::<i64>().map(i64::cast_unsigned)
     }
 
@@ -159,6 +162,15 @@ impl Cells<'_> {
         })
     }
 
+    fn optional_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let cell = self.row.get_ref(self.next).map_err(fault)?;
+        if cell == ValueRef::Null {
+            self.next += 1;
+            return Ok(None);
+        }
+        self.json().map(Some)
+    }
+
     pub fn account_id(&mut self) -> Result<AccountId> {
         self.get::<String>().map(AccountId::trusted)
     }
@@ -169,6 +181,14 @@ impl Cells<'_> {
 
     pub fn task_id(&mut self) -> Result<TaskId> {
         self.get::<String>().map(TaskId::trusted)
+    }
+
+    pub fn file_id(&mut self) -> Result<FileId> {
+        self.get::<String>().map(FileId::trusted)
+    }
+
+    pub fn blob_key(&mut self) -> Result<BlobKey> {
+        self.get::<String>().map(BlobKey::trusted)
     }
 
     pub fn state(&mut self) -> Result<TaskState> {
@@ -215,7 +235,15 @@ impl Cells<'_> {
         })
     }
 
-    /// A task without its assets, which stand in rows of their own.
+    pub fn text(&mut self) -> Result<Text> {
+        Ok(Text {
+            content: self.get::<Option<String>>()?.unwrap_or_default(),
+            finish: self.word(Finish::from_name)?,
+            expires_at: self.optional_millis()?,
+        })
+    }
+
+    /// A task without its assets and its text, which stand in rows of their own.
     pub fn task(&mut self) -> Result<Task> {
         Ok(Task {
             id: self.task_id()?,
@@ -226,6 +254,7 @@ impl Cells<'_> {
             quote: Quote {
                 unit: self.money()?,
                 total: self.money()?,
+                rates: self.optional_json()?,
             },
             lane: self.get()?,
             public_url: self.get()?,
@@ -244,6 +273,7 @@ impl Cells<'_> {
             },
             upstream_ms: self.get()?,
             assets: Vec::new(),
+            text: None,
         })
     }
 
@@ -279,17 +309,33 @@ impl Cells<'_> {
             task: self.task_id()?,
             account: self.account_id()?,
             index: self.get()?,
-            picture: Picture {
-                blob: self.get::<String>().map(BlobKey::trusted)?,
-                bytes: self.unsigned()?,
-                hash: self.get()?,
-                format: self.word(Format::from_name)?,
-                width: self.get()?,
-                height: self.get()?,
-            },
+            picture: self.picture()?,
             revised_prompt: self.get()?,
             created_at: self.millis()?,
             expires_at: self.optional_millis()?,
+        })
+    }
+
+    fn picture(&mut self) -> Result<Picture> {
+        Ok(Picture {
+            blob: self.blob_key()?,
+            bytes: self.unsigned()?,
+            hash: self.get()?,
+            format: self.word(Format::from_name)?,
+            width: self.get()?,
+            height: self.get()?,
+        })
+    }
+
+    pub fn file(&mut self) -> Result<InputFile> {
+        Ok(InputFile {
+            id: self.file_id()?,
+            account: self.account_id()?,
+            name: self.get()?,
+            purpose: self.get()?,
+            picture: self.picture()?,
+            created_at: self.millis()?,
+            expires_at: self.millis()?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::money::{Transfer, transfer, uncount_spend};
 use super::rows::execute;
 use super::tasks::{self, Bill, check_hold, find_bill};
-use super::{assets, attempts};
+use super::{assets, attempts, texts};
 use crate::store::ledger::Kind;
 use crate::store::{Result, Settlement, StoreError, TaskHold};
 use crate::types::{
@@ -18,6 +18,9 @@ pub(super) fn settle(tx: &Connection, hold: &TaskHold, settlement: &Settlement) 
         attempts::end_one(tx, &hold.task, &bill, ended)?;
     }
     assets::insert_all(tx, &hold.task, &bill.account, &settlement.assets)?;
+    if let Some(text) = &settlement.text {
+        texts::put(tx, &hold.task, text)?;
+    }
     finish(
         tx,
         &hold.task,
@@ -129,7 +132,8 @@ fn write_end(tx: &Connection, task: &TaskId, bill: &Bill, ending: &Ending<'_>) -
     execute(
         tx,
         "UPDATE tasks SET state = ?2, completed_at = ?3, fail_kind = ?4, fail_message = ?5, captured = ?6, \
-         input_text_tokens = ?7, input_image_tokens = ?8, output_tokens = ?9, upstream_ms = ?10 WHERE id = ?1",
+         input_text_tokens = ?7, input_image_tokens = ?8, output_tokens = ?9, upstream_ms = ?10, \
+         images = (SELECT count(*) FROM assets WHERE assets.task = ?1) WHERE id = ?1",
         params![
             task.as_str(),
             state.name(),

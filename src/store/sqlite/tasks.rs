@@ -2,12 +2,13 @@
 
 use super::money::{Transfer, count_spend, transfer};
 use super::rows::{all, columns, execute, first, insert, json};
-use super::{assets, attempts, idempotency};
+use super::{assets, attempts, files, idempotency, texts};
 use crate::store::ledger::Kind;
 use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
+    UnansweredTask,
 };
-use crate::types::{AccountId, KeyId, Millis, Money, Task, TaskId, TaskState};
+use crate::types::{AccountId, KeyId, Millis, Modality, Money, Task, TaskId, TaskState};
 use rusqlite::{Connection, params};
 
 /// Accepts a task: its row, what it reads, its hold, and the intents of its first attempts.
@@ -21,6 +22,7 @@ pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> 
     if admission.start.is_none() {
         check_room(tx, &admission.key, admission.most_waiting)?;
     }
+    files::check_all(tx, &admission.account, &admission.files)?;
     insert_task(tx, admission)?;
     insert_inputs(tx, admission)?;
     if let Some(window) = &admission.spend {
@@ -67,8 +69,8 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
     insert(
         tx,
         "INSERT INTO tasks (id, account, key, mode, request, quote_unit, quote_total, hold, lane, public_url, \
-         spend_window, state, worker, fence, created_at, started_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         spend_window, state, worker, fence, created_at, started_at, model, quote_rates, asked) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         params![
             admission.task.as_str(),
             admission.account.as_str(),
@@ -86,6 +88,9 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
             fence,
             admission.at.0,
             started_at,
+            admission.request.model(),
+            admission.quote.rates.as_ref().map(json).transpose()?,
+            admission.asked,
         ],
         || format!("task {}", admission.task),
     )
@@ -216,7 +221,7 @@ pub(super) fn find(tx: &Connection, account: &AccountId, task: &TaskId) -> Resul
         [task.as_str(), account.as_str()],
         |row| row.task(),
     )?;
-    task.map(|task| with_assets(tx, task)).transpose()
+    task.map(|task| with_results(tx, task)).transpose()
 }
 
 /// A task that is known to exist, whoever owns it.
@@ -227,17 +232,43 @@ pub(super) fn get(tx: &Connection, task: &TaskId) -> Result<Task> {
         [task.as_str()],
         |row| row.task(),
     )?;
-    with_assets(
+    with_results(
         tx,
         found.ok_or_else(|| StoreError::NotFound(format!("task {task}")))?,
     )
 }
 
-fn with_assets(tx: &Connection, task: Task) -> Result<Task> {
+pub(super) fn with_results(tx: &Connection, task: Task) -> Result<Task> {
+    let text = match task.request.modality() {
+        Modality::Text => texts::of_task(tx, &task.id)?,
+        _ => None,
+    };
     Ok(Task {
         assets: assets::of_task(tx, &task.id)?,
+        text,
         ..task
     })
+}
+
+/// Both parts of the statement go through what is unfinished, not through the history.
+pub(super) fn unanswered(tx: &Connection, since: Millis) -> Result<Vec<UnansweredTask>> {
+    all(
+        tx,
+        "SELECT id, key, asked, created_at FROM tasks \
+         WHERE state = 'pending' AND asked IS NOT NULL AND created_at > ?1 \
+         UNION ALL \
+         SELECT id, key, asked, created_at FROM tasks \
+         WHERE state = 'processing' AND asked IS NOT NULL AND created_at > ?1",
+        [since.0],
+        |row| {
+            Ok(UnansweredTask {
+                task: row.task_id()?,
+                key: row.key_id()?,
+                asked: row.get()?,
+                created_at: row.millis()?,
+            })
+        },
+    )
 }
 
 pub(super) fn queue(tx: &Connection) -> Result<Vec<QueueDepth>> {

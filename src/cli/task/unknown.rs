@@ -1,0 +1,109 @@
+//! `pinhole task unknown`: what the operator may have paid for nothing.
+
+use super::list::time;
+use crate::cli::failure::Outcome;
+use crate::cli::out;
+use crate::cli::place::Place;
+use crate::types::{LostCall, Millis, Money};
+use clap::Args;
+use serde_json::{Value, json};
+
+#[derive(Args)]
+pub(super) struct Unknown {
+    /// Only those given up from then on: 2026-11-21, 2026-11-21T08:00:00Z, or milliseconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Millis>,
+    /// How many at most, the latest first
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Unknown {
+    pub(super) async fn run(&self, place: &Place) -> Outcome {
+        let since = self.since.unwrap_or(Millis(i64::MIN));
+        let mut calls = place
+            .rows()?
+            .list_lost_calls(since, self.limit.saturating_add(1))
+            .await?;
+        let has_more = calls.len() > self.limit as usize;
+        calls.truncate(self.limit as usize);
+        let total = calls
+            .iter()
+            .try_fold(Money::ZERO, |sum, call| sum.plus(call.loss))
+            .unwrap_or(Money::from_micros(i64::MAX));
+        if self.json {
+            let calls: Vec<Value> = calls.iter().map(as_json).collect();
+            return out::json(&json!({
+                "calls": calls, "total": total, "currency": "USD", "more": has_more,
+            }));
+        }
+        if calls.is_empty() {
+            out::note("None: of every upstream call it is known how it ended.");
+            return Ok(());
+        }
+        let rows: Vec<Vec<String>> = calls.iter().map(row).collect();
+        out::table(
+            &[
+                "GIVEN UP (UTC)",
+                "TASK",
+                ">CALL",
+                "ACCOUNT",
+                "MODEL",
+                "PROVIDER",
+                "UPSTREAM ID",
+                "STATE",
+                ">BOOKED",
+            ],
+            &rows,
+        )?;
+        out::note(&format!(
+            "  {} booked to operator_loss for these; no client was charged for them.",
+            out::dollars(total)
+        ));
+        if has_more {
+            out::note("  There are earlier ones: raise --limit.");
+        }
+        Ok(())
+    }
+}
+
+fn row(call: &LostCall) -> Vec<String> {
+    let attempt = &call.attempt;
+    vec![
+        out::minute(call.ended_at),
+        call.task.to_string(),
+        attempt.number.to_string(),
+        call.account.name.clone(),
+        call.model.clone(),
+        attempt.provider.clone(),
+        upstream_id(call).unwrap_or("none").to_owned(),
+        attempt.state.name().to_owned(),
+        out::dollars(call.loss),
+    ]
+}
+
+fn as_json(call: &LostCall) -> Value {
+    let attempt = &call.attempt;
+    json!({
+        "taskId": call.task,
+        "number": attempt.number,
+        "account": call.account.name,
+        "model": call.model,
+        "provider": attempt.provider,
+        "upstreamModel": attempt.upstream_model,
+        "upstreamId": upstream_id(call),
+        "images": attempt.part.count,
+        "state": attempt.state.name(),
+        "failMsg": attempt.failure.as_ref().map(|failure| &failure.message),
+        "loss": call.loss,
+        "createTime": attempt.created_at.0,
+        "endTime": call.ended_at.0,
+    })
+}
+
+fn upstream_id(call: &LostCall) -> Option<&str> {
+    call.attempt.upstream_id.as_ref().map(|id| id.0.as_str())
+}
