@@ -12,6 +12,7 @@ use crate::types::{Modality, Operation};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde_json::json;
 
 /// `GET /llms.txt`
 pub(super) async fn show(State(api): State<Api>, headers: HeaderMap) -> Response {
@@ -29,6 +30,7 @@ fn page(catalogue: &Catalogue, url: &str) -> String {
     [
         introduction(url),
         calls(&models, url),
+        more_calls(),
         list(&models, url),
         format!("## Errors\n\nOn `/v1` a body like `{{\"error\":{{\"message\",\"type\",\"param\",\"code\",\"details\"}}}}`, on `/api/v1` \
             `{{\"code\",\"msg\",\"data\":null}}`. `details` lists every fault of a request, each at the path the client used.\n\n{}", error::table_in_markdown()),
@@ -40,24 +42,23 @@ fn page(catalogue: &Catalogue, url: &str) -> String {
 fn introduction(url: &str) -> String {
     format!(
         "# Pinhole\n\n\
-         > A gateway for generative media: one key and one set of promises for every image model. It speaks OpenAI's image \
+         > A gateway for generative media: one key and one set of promises for every model of images or text. It speaks OpenAI's \
          API; every call is a task that survives hanging up, is stored, and is charged once or, if it fails, not at all.\n\n\
          - Base URL for OpenAI's SDKs: `{url}/v1`\n\
          - Every call needs the header `Authorization: Bearer <key>`. A key `sk-test-…` runs every model offline and free: \
-         the pictures are drawn by Pinhole, all else is real.\n\
+         pictures are drawn and texts are written by Pinhole, all else is real.\n\
          - A parameter that a model does not have is refused by name, never ignored. `GET /v1/models/{{id}}/schema` says what it takes.\n\
          - Every admitted call answers with `x-pinhole-task-id`; send `Idempotency-Key` to repeat a call safely.\n"
     )
 }
 
-/// The three calls that do the work: wait for a picture, change one, leave and come back.
+/// The calls that do the work: wait for a picture, leave and come back, change one, write a text.
 fn calls(models: &[&Model], url: &str) -> String {
-    let first = |operation: Operation| {
-        let able = models
-            .iter()
-            .filter(|model| model.modality == Modality::Image);
-        able.copied().find(|model| model.supports(operation))
+    let of = |modality: Modality| {
+        let able = models.iter().copied();
+        able.filter(move |model| model.modality == modality)
     };
+    let first = |operation: Operation| of(Modality::Image).find(|model| model.supports(operation));
     let mut text = "## Calls\n".to_owned();
     if let Some(model) = first(Operation::Generate) {
         let body = shell_quoted(&example_of(model, Operation::Generate).to_string());
@@ -86,7 +87,31 @@ fn calls(models: &[&Model], url: &str) -> String {
             &body,
         );
     }
+    if let Some(model) = of(Modality::Text).next() {
+        let said = json!([{"role": "user", "content": "Hello! What can you do?"}]);
+        let body = json!({"model": model.id, "messages": said}).to_string();
+        text += &curl(
+            "Write a text; `choices[0].message.content` is it, with `\"stream\":true` it comes in pieces",
+            url,
+            "/v1/chat/completions",
+            "",
+            &shell_quoted(&body),
+        );
+    }
     text
+}
+
+/// The others, a line each.
+fn more_calls() -> String {
+    "## More calls\n\n\
+     - `POST /v1/quote` with the body of a call: what it would cost. Nothing runs.\n\
+     - `POST /v1/files`, a form with `file` and `purpose=vision`: keeps an input image for a day. Its id goes into a call as \
+     `{\"image\":{\"file_id\":\"file-…\"}}`.\n\
+     - `POST /api/v1/images/generations` creates a task and returns its `taskId`; `GET /api/v1/images/generations?task_id=…&wait=30` \
+     waits for its end; `DELETE` cancels it while it is pending.\n\
+     - `GET /api/v1/tasks` lists what was called, newest first; `GET /api/v1/tasks/{id}` tells all of one task.\n\
+     - `GET /v1/balance` tells the credits, `GET /v1/usage?group_by=model` what was used and charged.\n"
+        .to_owned()
 }
 
 fn curl(what: &str, url: &str, path: &str, more: &str, body: &str) -> String {

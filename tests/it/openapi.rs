@@ -1,15 +1,23 @@
 //! The documents for machines: what they say is what the service does, and public tools find nothing to say about them.
 
-use crate::app::{Setup, TestApp, model, until};
-use crate::client::{GENERATIONS, Reply, send};
+use crate::app::{Setup, TestApp, model, small_png, until};
+use crate::client::{Client, GENERATIONS, Reply, send};
 use crate::sdks::installed;
 use pinhole::error;
 use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+const EDITS: &str = "/v1/images/edits";
+const CHAT: &str = "/v1/chat/completions";
+const TASKS: &str = "/api/v1/images/generations";
+
+/// A model of text.
+const TEXTS: &str = "gemini-3.5-flash";
 
 /// An operator's model whose id is no legal name for a component.
 const ODD_ID: &str = "org/odd:id";
@@ -52,14 +60,27 @@ fn check(document: &Value, method: &str, path: &str, reply: &Reply) {
 
 /// A value is as a schema of the document says.
 fn conforms(document: &Value, schema: &Value, value: &Value) {
-    let mut schema = schema.clone();
-    schema["components"] = document["components"].clone();
-    let validator = jsonschema::draft202012::new(&schema).expect("a schema");
-    let wrong: Vec<String> = validator
+    let wrong: Vec<String> = validator(document, schema)
         .iter_errors(value)
         .map(|it| format!("{}: {it}", it.instance_path()))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}\n{value:.300}");
+}
+
+fn validator(document: &Value, schema: &Value) -> jsonschema::Validator {
+    let mut schema = schema.clone();
+    schema["components"] = document["components"].clone();
+    jsonschema::draft202012::new(&schema).expect("a schema")
+}
+
+async fn call(client: &Client, method: &str, path: &str, body: Option<&Value>) -> Reply {
+    let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+    let request = client.request(method, path);
+    send(match body {
+        Some(body) => request.json(body),
+        None => request,
+    })
+    .await
 }
 
 #[tokio::test]
@@ -166,25 +187,244 @@ async fn replies_are_as_described() {
 }
 
 #[tokio::test]
+async fn texts_are_as_described() {
+    let app = start().await;
+    let document = document(&app).await;
+    let client = app.test_key();
+    let body = json!({"model": TEXTS, "prompt": "a lighthouse"});
+    check(
+        &document,
+        "post",
+        GENERATIONS,
+        &client.generate(body.clone()).await,
+    );
+    for path in ["/v1/quote", TASKS] {
+        check(
+            &document,
+            "post",
+            path,
+            &call(&client, "post", path, Some(&body)).await,
+        );
+    }
+    let said = json!([{"role": "user", "content": "a lighthouse"}]);
+    let chats = [
+        (json!({"model": TEXTS, "messages": said}), 200),
+        (
+            json!({"model": "sketch", "size": "64x64", "messages": said, "modalities": ["image"]}),
+            200,
+        ),
+        (json!({"model": "sketch", "messages": said}), 400),
+        (json!({"model": TEXTS}), 400),
+    ];
+    for (body, status) in chats {
+        let reply = call(&client, "post", CHAT, Some(&body)).await;
+        assert_eq!(reply.status, status, "{}", reply.text());
+        check(&document, "post", CHAT, &reply);
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn tasks_are_as_described() {
+    let app = start().await;
+    let document = document(&app).await;
+    let client = app.test_key();
+    let body =
+        json!({"model": "sketch", "prompt": "a lighthouse", "size": "64x64", "metadata": {"a": 1}});
+    let created = call(&client, "post", TASKS, Some(&body)).await;
+    check(&document, "post", TASKS, &created);
+    let id = created.json()["data"]["taskId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    for (method, query) in [
+        ("get", format!("task_id={id}&wait=30")),
+        ("delete", format!("task_id={id}")),
+        ("get", "task_id=none".to_owned()),
+    ] {
+        let reply = call(&client, method, &format!("{TASKS}?{query}"), None).await;
+        check(&document, method, TASKS, &reply);
+    }
+    let failed =
+        json!({"model": "sketch", "prompt": "[pinhole:fail=content_policy]", "size": "64x64"});
+    let waited = client
+        .request(Method::POST, TASKS)
+        .header("prefer", "wait=30");
+    check(&document, "post", TASKS, &send(waited.json(&failed)).await);
+    for query in ["limit=1", "state=failed", "stat=failed"] {
+        let reply = client.get(&format!("/api/v1/tasks?{query}")).await;
+        check(&document, "get", "/api/v1/tasks", &reply);
+    }
+    let one = client.get(&format!("/api/v1/tasks/{id}")).await;
+    assert!(one.json()["data"]["metadata"].is_object(), "{}", one.text());
+    check(&document, "get", "/api/v1/tasks/{id}", &one);
+    for query in ["", "?group_by=key", "?group_by=day", "?group_by=week"] {
+        let reply = client.get(&format!("/v1/usage{query}")).await;
+        check(&document, "get", "/v1/usage", &reply);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn uploaded_files_are_as_described() {
+    let app = start().await;
+    let document = document(&app).await;
+    let client = app.test_key();
+    let form = Form::new()
+        .part("file", Part::bytes(small_png()).file_name("a.png"))
+        .text("purpose", "vision");
+    let kept = send(client.request(Method::POST, "/v1/files").multipart(form)).await;
+    check(&document, "post", "/v1/files", &kept);
+    let empty = client
+        .request(Method::POST, "/v1/files")
+        .multipart(Form::new());
+    check(&document, "post", "/v1/files", &send(empty).await);
+    for query in ["", "?limit=0"] {
+        check(
+            &document,
+            "get",
+            "/v1/files",
+            &client.get(&format!("/v1/files{query}")).await,
+        );
+    }
+    let path = format!("/v1/files/{}", kept.ok()["id"].as_str().expect("an id"));
+    let content = format!("{path}/content");
+    check(
+        &document,
+        "get",
+        "/v1/files/{id}/content",
+        &client.get(&content).await,
+    );
+    let part = client.get_with(&content, "range", "bytes=0-3").await;
+    check(&document, "get", "/v1/files/{id}/content", &part);
+    check(&document, "get", "/v1/files/{id}", &client.get(&path).await);
+    // The second time it is gone.
+    for _ in 0..2 {
+        let reply = call(&client, "delete", &path, None).await;
+        check(&document, "delete", "/v1/files/{id}", &reply);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_edit_needs_a_picture_in_the_document_as_in_the_service() {
+    let app = start().await;
+    let document = document(&app).await;
+    let request = &document["components"]["schemas"]["EditRequest"];
+    let validator = validator(&document, request);
+    let client = app.test_key();
+    let picture = format!(
+        "data:image/png;base64,{}",
+        base64_simd::STANDARD.encode_to_string(small_png())
+    );
+    let said = json!({"text": "autumn"});
+    let shown = json!({"image": picture});
+    let talk = |parts: &[&Value]| json!([{"role": "user", "content": parts}]);
+    let bodies = [
+        (json!({"prompt": "autumn"}), false),
+        (json!({"prompt": "autumn", "image": null}), false),
+        (json!({"prompt": "autumn", "image": []}), false),
+        (json!({"prompt": "autumn", "mask": picture}), false),
+        (json!({"prompt": "autumn", "image": picture}), true),
+        (json!({"prompt": "autumn", "images": [picture]}), true),
+        (json!({"messages": talk(&[&said])}), false),
+        (
+            json!({"messages": talk(&[&said, &json!({"text": "red", "image": null})])}),
+            false,
+        ),
+        (json!({"messages": talk(&[&said, &shown])}), true),
+        (json!({"messages": talk(&[&said]), "image": picture}), true),
+        (json!({"input": {"prompt": "autumn"}}), false),
+        (json!({"input": {"messages": talk(&[&said, &shown])}}), true),
+        (
+            json!({"input": {"prompt": "autumn", "image": picture}}),
+            true,
+        ),
+    ];
+    for (mut body, is_edit) in bodies {
+        body["model"] = "gpt-image-2".into();
+        assert_eq!(validator.is_valid(&body), is_edit, "{body:.200}");
+        let edit = client.request(Method::POST, EDITS).json(&body);
+        let reply = send(edit.header("prefer", "respond-async")).await;
+        assert_eq!(
+            reply.status == 202,
+            is_edit,
+            "{body:.200}: {}",
+            reply.text()
+        );
+        check(&document, "post", EDITS, &reply);
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn events_of_a_stream_are_as_described() {
     let app = start().await;
     let document = document(&app).await;
-    let body = json!({"model": "gpt-image-2", "prompt": "a lighthouse", "stream": true, "partial_images": 1, "size": "1024x1024"});
-    let reply = app.test_key().generate(body).await;
-    check(&document, "post", GENERATIONS, &reply);
-    let events = &document["components"]["schemas"]["ImageEvents"]["contentSchema"];
-    let text = String::from_utf8(reply.body.to_vec()).expect("text");
-    let data: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("data: "))
-        .collect();
-    assert_eq!(data.len(), 2);
-    for event in data {
-        conforms(
-            &document,
-            events,
-            &serde_json::from_str(event).expect("JSON"),
+    let client = app.test_key();
+    let said = json!([{"role": "user", "content": "a lighthouse"}]);
+    let usage = json!({"include_usage": true});
+    let streams = [
+        (
+            GENERATIONS,
+            "ImageEvents",
+            json!({"model": "gpt-image-2", "prompt": "a lighthouse", "partial_images": 1, "size": "1024x1024"}),
+        ),
+        (
+            GENERATIONS,
+            "ImageEvents",
+            json!({"model": TEXTS, "prompt": "a lighthouse"}),
+        ),
+        (
+            CHAT,
+            "CompletionEvents",
+            json!({"model": TEXTS, "messages": said, "stream_options": usage}),
+        ),
+        (
+            CHAT,
+            "CompletionEvents",
+            json!({"model": "sketch", "messages": said, "modalities": ["image"], "size": "64x64"}),
+        ),
+    ];
+    for (path, name, mut body) in streams {
+        body["stream"] = true.into();
+        let reply = call(&client, "post", path, Some(&body)).await;
+        check(&document, "post", path, &reply);
+        let text = String::from_utf8_lossy(&reply.body);
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        let data: Vec<&str> = data.filter(|data| *data != "[DONE]").collect();
+        assert!(data.len() >= 2, "{path} {body}: {text:.300}");
+        let events = &document["components"]["schemas"][name]["contentSchema"];
+        for event in data {
+            conforms(
+                &document,
+                events,
+                &serde_json::from_str(event).expect("JSON"),
+            );
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_list_of_models_reads_its_query() {
+    let app = start().await;
+    let client = app.test_key();
+    for query in ["", "?all=false", "?limit=20&order=desc&after=sketch"] {
+        assert_eq!(
+            client.get(&format!("/v1/models{query}")).await.status,
+            200,
+            "{query}"
         );
+    }
+    for (query, param, code) in [
+        ("all=maybe", "all", "invalid_value"),
+        ("all=true&all=false", "all", "duplicate_parameter"),
+        ("al=true", "al", "unknown_parameter"),
+    ] {
+        let reply = client.get(&format!("/v1/models?{query}")).await;
+        let error = reply.refused(400, code);
+        assert_eq!(error["param"], param, "{query}");
     }
     app.finish().await;
 }
@@ -213,9 +453,14 @@ async fn the_page_for_language_models_names_this_server_and_its_models() {
         format!("curl {}/v1/images/generations", app.url),
         format!("({}/v1/models/{ODD_ID}/schema)", app.url),
         format!("]({}/openapi.json)", app.url),
+        format!("curl {}/v1/chat/completions", app.url),
         error::table_in_markdown(),
     ] {
         assert!(text.contains(&part), "{part}");
+    }
+    for line in text.lines().filter(|line| line.starts_with("- `POST /")) {
+        let path = line.split([' ', '`', ',']).nth(3).expect("a path");
+        assert!(document(&app).await["paths"][path].is_object(), "{line}");
     }
     app.finish().await;
 }
@@ -312,7 +557,7 @@ async fn schemathesis_finds_no_fault_and_nothing_undocumented() {
         .args([
             "--phases=coverage,fuzzing",
             "--max-examples=3",
-            "--max-time=45",
+            "--max-time=40",
         ])
         .args([
             "--seed=1",

@@ -40,7 +40,9 @@ pub(super) fn schemas(catalogue: &Catalogue) -> Vec<(String, Value)> {
     let of_models = all
         .iter()
         .map(|it| (it.request(), component(&it.request(), it.model)));
-    let of_editors = editors.iter().map(|it| (it.edit(), an_edit(it)));
+    let of_editors = editors
+        .iter()
+        .filter_map(|it| Some((it.edit(), an_edit(it)?)));
     shapes
         .into_iter()
         .chain(of_models)
@@ -61,9 +63,12 @@ impl Named<'_> {
         format!("Request.{}", self.name)
     }
 
-    /// The component of a flat body that is an edit.
+    /// The component of a flat body that is an edit: if the model does nothing else, any for it.
     fn edit(&self) -> String {
-        format!("Edit.{}", self.name)
+        match edit_condition(self.model) {
+            Some(_) => format!("Edit.{}", self.name),
+            None => self.request(),
+        }
     }
 }
 
@@ -113,8 +118,9 @@ fn rebase(schema: &mut Value, place: &str) {
 }
 
 /// A flat body that is an edit.
-fn an_edit(named: &Named<'_>) -> Value {
-    json!({"allOf": [schema(&named.request()), edit_condition(named.model)]})
+fn an_edit(named: &Named<'_>) -> Option<Value> {
+    let condition = edit_condition(named.model)?;
+    Some(json!({"allOf": [schema(&named.request()), condition]}))
 }
 
 /// What the body of a call may be.
@@ -161,7 +167,7 @@ fn edit_of(shape: &str, models: &[Named<'_>]) -> Value {
 /// Where a picture can stand: at the top, in the input or the parameters, in a message.
 fn with_pictures(models: &[Named<'_>]) -> Vec<Value> {
     let parameters = models.iter().flat_map(|it| &it.model.parameters);
-    let pictures = parameters.filter(|it| it.makes_an_edit());
+    let pictures = parameters.filter(|it| it.kind.is_image() && it.applies_to(Operation::Edit));
     let names: BTreeSet<&String> = pictures
         .flat_map(|it| [&it.name].into_iter().chain(&it.aliases))
         .collect();
@@ -169,8 +175,9 @@ fn with_pictures(models: &[Named<'_>]) -> Vec<Value> {
         |name| json!({"required": [name], "properties": {*name: {"not": {"enum": [null, []]}}}}),
     );
     let named = json!({"anyOf": named.collect::<Vec<_>>()});
-    let part =
-        json!({"type": "object", "anyOf": [{"required": ["image"]}, {"required": ["image_url"]}]});
+    let pictures = ["image", "image_url"]
+        .map(|name| json!({"required": [name], "properties": {name: {"not": {"type": "null"}}}}));
+    let part = json!({"type": "object", "anyOf": pictures});
     let message = json!({
         "type": "object",
         "required": ["content"],
