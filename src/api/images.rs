@@ -144,7 +144,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
             Ok(()) => answer(&api, &Flat, &task),
         }
     } else {
-        Pending::of_task(&task).answer()
+        Pending::of_task(&task, api.0.engine.tasks_ahead(&task).await).answer()
     };
     marks.write(response.headers_mut());
     response
@@ -228,6 +228,7 @@ impl Patience {
 pub(super) struct Pending {
     task: TaskId,
     state: TaskState,
+    ahead: Option<u64>,
     created_at: Millis,
 }
 
@@ -236,12 +237,14 @@ impl Pending {
         Self {
             task: accepted.task.clone(),
             state: accepted.state,
+            ahead: accepted.ahead,
             created_at: accepted.created_at,
         }
     }
 
-    pub(super) fn of_task(task: &Task) -> Self {
+    pub(super) fn of_task(task: &Task, ahead: Option<u64>) -> Self {
         Self {
+            ahead,
             task: task.id.clone(),
             state: task.state,
             created_at: task.created_at,
@@ -249,12 +252,16 @@ impl Pending {
     }
 
     pub(super) fn body(&self) -> Value {
-        json!({
+        let mut body = json!({
             "id": self.task.as_str(),
             "object": "image.task",
             "state": self.state.name(),
             "created": self.created_at.seconds(),
-        })
+        });
+        if let Some(ahead) = self.ahead {
+            body["tasks_ahead"] = ahead.into();
+        }
+        body
     }
 
     fn answer(&self) -> Response {

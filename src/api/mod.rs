@@ -10,6 +10,7 @@ mod files;
 pub(crate) mod fuzz;
 mod handed;
 mod images;
+mod kept;
 mod linger;
 mod llms;
 mod marks;
@@ -36,6 +37,8 @@ pub use serve::{Listening, serve};
 
 use crate::config::Settings;
 use crate::engine::Engine;
+use document::Document;
+use kept::Kept;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 
@@ -48,7 +51,8 @@ struct Inner {
     keys: Keys,
     settings: Settings,
     metrics: PrometheusHandle,
-    openapi: openapi::Kept,
+    openapi: Kept<Document>,
+    schemas: Kept<models::Schemas>,
 }
 
 impl Api {
@@ -59,7 +63,8 @@ impl Api {
             keys,
             settings,
             metrics,
-            openapi: openapi::Kept::default(),
+            openapi: Kept::default(),
+            schemas: Kept::default(),
         }))
     }
 }

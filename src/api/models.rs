@@ -5,7 +5,7 @@ use super::body::public_url;
 use super::name::Name;
 use super::params::Params;
 use super::reply::{Refusal, json_response};
-use crate::catalogue::{self, Model};
+use crate::catalogue::{self, Catalogue, Model};
 use crate::dialect::flat::Flat;
 use crate::error::Error;
 use crate::types::{Caller, Modality};
@@ -14,6 +14,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// OpenAI's list says when a model was made; clients want a number and do nothing with it. Ours is the day of the
 /// first release.
@@ -71,14 +73,27 @@ pub(super) async fn show(
     }
     let id = path.strip_suffix(SCHEMA);
     match id.and_then(|id| catalogue.find(id)) {
-        Some(model) => schema(model, &public_url(&api, &headers)),
+        Some(model) => {
+            let schemas = api.0.schemas.of(&catalogue, || all_schemas(&catalogue));
+            schema(model, &schemas, &public_url(&api, &headers))
+        }
         None => Refusal::new(&Flat, engine.unknown_model(id.unwrap_or(&path))).into_response(),
     }
 }
 
+/// Every model's JSON Schema, by its id.
+pub(super) type Schemas = Arc<BTreeMap<String, Value>>;
+
+fn all_schemas(catalogue: &Catalogue) -> Schemas {
+    let models = catalogue.models().iter();
+    let schemas = models.map(|model| (model.id.clone(), catalogue::json_schema(model)));
+    Arc::new(schemas.collect())
+}
+
 /// A model's JSON Schema, whose `$id` is the address where this client finds it.
-fn schema(model: &Model, public_url: &str) -> Response {
-    let mut schema = catalogue::json_schema(model);
+fn schema(model: &Model, schemas: &Schemas, public_url: &str) -> Response {
+    let kept = schemas.get(&model.id).cloned();
+    let mut schema = kept.unwrap_or_else(|| catalogue::json_schema(model));
     schema["$id"] = format!("{public_url}/v1/models/{}{SCHEMA}", model.id).into();
     let headers = [(CONTENT_TYPE, "application/schema+json")];
     (headers, schema.to_string()).into_response()

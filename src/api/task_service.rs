@@ -6,7 +6,6 @@ use super::prefer::Preferences;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::{check_kept, unknown_task};
 use super::{Api, body};
-use crate::dialect::Dialect;
 use crate::dialect::task::{self, TaskShape};
 use crate::engine::Accepted;
 use crate::error::Error;
@@ -64,7 +63,7 @@ async fn answer(api: &Api, accepted: Accepted, patience: Duration, received: Ins
         None => json_response(StatusCode::OK, created.to_string()),
         Some(task) => {
             marks.settled(&task, received.elapsed());
-            tell(api, &task)
+            tell(api, &task).await
         }
     };
     marks.write(response.headers_mut());
@@ -85,7 +84,7 @@ pub(super) async fn poll(State(api): State<Api>, caller: Caller, mut params: Par
     match found.await {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
         Ok(task) => {
-            let mut response = tell(&api, &task);
+            let mut response = tell(&api, &task).await;
             Marks::of_later_look(&task).write(response.headers_mut());
             response
         }
@@ -102,7 +101,7 @@ pub(super) async fn cancel(State(api): State<Api>, caller: Caller, mut params: P
     match cancelled.await {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
         Ok(task) => {
-            let mut response = say(&api, &task);
+            let mut response = say(&api, &task).await;
             Marks::of_later_look(&task).write(response.headers_mut());
             response
         }
@@ -119,16 +118,17 @@ fn task_id(params: &mut Params) -> Result<TaskId, Error> {
 }
 
 /// The state of a task, unless its results are gone.
-fn tell(api: &Api, task: &Task) -> Response {
+async fn tell(api: &Api, task: &Task) -> Response {
     match check_kept(api, task) {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
-        Ok(()) => say(api, task),
+        Ok(()) => say(api, task).await,
     }
 }
 
 /// The state of a task; if it goes on, with a time to ask again.
-fn say(api: &Api, task: &Task) -> Response {
-    let mut response = send(TaskShape.encode(task), api.0.engine.blobs());
+async fn say(api: &Api, task: &Task) -> Response {
+    let ahead = api.0.engine.tasks_ahead(task).await;
+    let mut response = send(task::polled(task, ahead), api.0.engine.blobs());
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !task.state.is_terminal() {

@@ -36,6 +36,9 @@ struct Create {
     /// What is added to every price, in basis points (100 are 1 %)
     #[arg(long, value_name = "BASIS_POINTS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     markup: u32,
+    /// Tasks that it may have running at once; the others wait [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrent: Option<u32>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -58,6 +61,7 @@ impl Create {
         let name = checked_name(&self.name)?;
         let account = Account {
             markup_basis_points: self.markup,
+            concurrent: self.concurrent,
             ..store::new_account(name, self.credit_line, now())
         };
         match store.create_account(account.clone()).await {
@@ -111,10 +115,14 @@ fn terms(account: &Account) -> String {
         CreditLine::UpTo(Money::ZERO) => "prepaid".to_owned(),
         CreditLine::UpTo(amount) => format!("credit line {}", out::dollars(amount)),
     };
-    match account.markup_basis_points {
-        0 => line,
-        points => format!("{line}, markup {} %", percent(points)),
+    let mut terms = vec![line];
+    if account.markup_basis_points > 0 {
+        terms.push(format!("markup {} %", percent(account.markup_basis_points)));
     }
+    if let Some(tasks) = account.concurrent {
+        terms.push(format!("{tasks} tasks at once"));
+    }
+    terms.join(", ")
 }
 
 /// Basis points as percent: 1050 are 10.5.
@@ -146,6 +154,7 @@ pub(super) fn as_json(account: &Account, balance: Balance) -> Value {
         "credit_line": credit_line,
         "unlimited": credit_line.is_none(),
         "markup_basis_points": account.markup_basis_points,
+        "concurrent": account.concurrent,
         "frozen": account.frozen,
         "created_at": out::timestamp(account.created_at),
     })

@@ -1,6 +1,7 @@
 //! The task service's shape: `{code, msg, data}`, times in milliseconds.
 //!
-//! A poll has exactly the fields of the service that this one answers to: those that have nothing to say are absent.
+//! A poll has exactly the fields of the service that this one answers to: those that have nothing to say are absent. Only
+//! of a task that waits it says more: how many start before it.
 //! The history says more, under the same names.
 
 use super::{Dialect, Reply, StreamedImage, StreamedText, asset_url, image_body};
@@ -37,7 +38,7 @@ impl Dialect for TaskShape {
 
     /// What a poll answers, in any state.
     fn encode(&self, task: &Task) -> Reply {
-        Reply::json(&success(Value::Object(state(task))))
+        polled(task, None)
     }
 
     /// Tasks are polled, not streamed; a stream in this shape would repeat the poll.
@@ -73,6 +74,15 @@ impl Dialect for TaskShape {
 /// clients of this shape compare with that word, and a poll says the rest.
 pub fn created(task: &TaskId) -> Value {
     success(json!({"taskId": task.as_str(), "state": TaskState::Pending.name()}))
+}
+
+/// What a poll answers; of a task that waits, it also says how many tasks start before it.
+pub fn polled(task: &Task, ahead: Option<u64>) -> Reply {
+    let mut data = state(task);
+    if let Some(ahead) = ahead {
+        data.insert("tasksAhead".to_owned(), ahead.into());
+    }
+    Reply::json(&success(Value::Object(data)))
 }
 
 /// A page of the history.

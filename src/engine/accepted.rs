@@ -21,6 +21,8 @@ pub struct Accepted {
     pub adapted: Vec<String>,
     /// Where it stood when it was accepted or joined.
     pub state: TaskState,
+    /// How many tasks were to start before it, if it waited.
+    pub ahead: Option<u64>,
     /// Whether it is the task of an earlier call, which this one repeats.
     pub is_repeated: bool,
     /// How the client wants to be told as it goes, if it asked for a stream.

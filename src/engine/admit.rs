@@ -3,11 +3,11 @@
 use super::accepted::{Accepted, Streaming};
 use super::check::{no_provider, refuse_what_is_not_built};
 use super::inputs::{Inputs, NamedFile, no_such_file};
-use super::lane::{Lane, Slot};
+use super::lane::Slot;
 use super::route::Route;
 use super::unanswered::{Judge, Sent, Unanswered};
 use super::{Engine, refusal, run};
-use crate::catalogue::Checked;
+use crate::catalogue::{Checked, Model};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::intake::Intake;
@@ -15,8 +15,8 @@ use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Quote, Request, SpendCap,
-    SpendPeriod, Task, TaskId, TaskState, Usage,
+    Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Owner, Quote, Request,
+    SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,9 @@ impl Engine {
         let mode = caller.key.mode;
         let quote = self.price(caller, &model, &checked)?;
         let route = Route::of(Some(&model), &self.0.providers, &checked.request, mode)
-            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
+            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?
+            .without_paused(|provider| self.0.passages.pause(provider))
+            .map_err(|wait| paused(&model, wait))?;
         let inputs = self
             .inputs(&checked, &mut intake, caller, &origin.public_url)
             .await?;
@@ -209,8 +211,13 @@ impl Engine {
             route,
             unanswered,
         } = ready;
-        let lane = self.0.lanes.get(route.lane(caller.key.mode));
-        let slot = lane.try_slot();
+        let owner = caller.owner();
+        let lane = route.lane(caller.key.mode);
+        let slot = self.0.lanes.try_slot(lane, &owner);
+        let ahead = match slot {
+            Some(_) => None,
+            None => Some(self.0.lanes.ahead_of_next(lane, &owner)),
+        };
         let stream = checked.stream.then_some(Streaming {
             include_usage: checked.include_usage,
         });
@@ -253,7 +260,7 @@ impl Engine {
                     admission,
                     inputs,
                     verdict,
-                    lane,
+                    owner,
                     slot.map(|slot| (slot, route)),
                 )
                 .await;
@@ -270,6 +277,7 @@ impl Engine {
                 quote,
                 adapted,
                 state,
+                ahead,
                 is_repeated: false,
                 stream,
                 request,
@@ -328,10 +336,10 @@ impl Engine {
         admission: Admission,
         inputs: Inputs,
         outcome: Outcome,
-        lane: Arc<Lane>,
+        owner: Owner,
         start: Option<(Slot, Route)>,
     ) {
-        let id = admission.task.clone();
+        let (id, lane) = (admission.task.clone(), admission.lane.clone());
         let started = admission
             .start
             .as_ref()
@@ -350,7 +358,7 @@ impl Engine {
             (Some(one), Some((slot, route))) if is_new => {
                 run::run(self, one, Some(route), slot).await;
             }
-            _ if is_new => lane.wake(),
+            _ if is_new => self.0.lanes.wait(&lane, &owner),
             _ => {}
         }
     }
@@ -374,6 +382,7 @@ impl Engine {
         let known = found.ok_or_else(Error::internal)?;
         let (mode, quote, state) = (known.mode, known.quote, known.state);
         let (request, created_at) = (Arc::clone(&known.request), known.created_at);
+        let ahead = self.tasks_ahead(&known).await;
         if known.state.is_terminal() {
             self.0.watchers.ended(Arc::new(known));
         }
@@ -383,6 +392,7 @@ impl Engine {
             quote,
             adapted,
             state,
+            ahead,
             is_repeated: true,
             stream,
             request,
@@ -392,6 +402,15 @@ impl Engine {
             ended: None,
         })
     }
+}
+
+/// Every upstream that could serve it failed a moment ago; nothing is held for a call that would not be made.
+fn paused(model: &Model, wait: Duration) -> Error {
+    let message = format!(
+        "no upstream of `{}` can take calls now; nothing was sent, come back a little later",
+        model.id
+    );
+    Error::new(Kind::Overloaded, message).retry_after(wait.max(Duration::from_secs(1)))
 }
 
 /// Why it was refused; a file that went in the meantime is named where the client named it.

@@ -1,105 +1,129 @@
 //! Lanes: one queue for each provider and one for all tests, each with so many slots.
 //!
 //! A task that finds a free slot starts in the transaction that accepts it. Otherwise it waits in the store, and the
-//! lane's server claims it when a slot comes free. Slots are handed out in order, so a new task cannot overtake the
-//! server while others wait.
+//! lane's server claims it when its turn comes ([`super::turns`]). A new task takes no slot that somebody waits for.
 
 use super::Engine;
+use super::turns::{Seat, Turns};
 use crate::provider::Providers;
-use crate::store::StoreError;
+use crate::store::{Claimed, StoreError};
+use crate::types::{AccountId, KeyId, Owner, Task, TaskState};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The lane of every task with a test key.
 pub(super) const TEST: &str = "test";
 
 /// The most tasks that one claim takes.
-const CLAIM: u32 = 64;
+const CLAIM: usize = 64;
+
+/// How long to wait when the rows cannot be had.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// All lanes of this process.
-pub(super) struct Lanes(Mutex<HashMap<String, Arc<Lane>>>);
-
-/// One lane.
-pub(super) struct Lane {
-    name: String,
-    slots: Arc<Semaphore>,
-    /// Somebody was queued, or may have been.
-    wake: Notify,
+pub(super) struct Lanes {
+    turns: Mutex<Turns>,
+    /// For each lane: somebody's turn may have come.
+    wake: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
-/// A slot of a lane; dropping it frees it.
-pub(super) type Slot = OwnedSemaphorePermit;
+/// A running task's place in its lane; dropping it frees it.
+pub(super) struct Slot {
+    lanes: Arc<Lanes>,
+    seat: Seat,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let lanes = self.lanes.turns().leave(&self.seat);
+        lanes.iter().for_each(|lane| self.lanes.wake(lane));
+    }
+}
 
 impl Lanes {
-    pub(super) fn new(providers: &Providers, test_concurrency: u32) -> Self {
-        let test = (TEST.to_owned(), Lane::new(TEST, test_concurrency));
-        let others = providers
-            .iter()
-            .map(|(name, one)| (name.to_owned(), Lane::new(name, one.traits().concurrency)));
-        Self(Mutex::new(std::iter::once(test).chain(others).collect()))
-    }
-
-    /// The lane of this name. One whose provider is turned off now gets a single slot, in which its tasks end.
-    pub(super) fn get(&self, name: &str) -> Arc<Lane> {
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            lanes
-                .entry(name.to_owned())
-                .or_insert_with(|| Lane::new(name, 1)),
-        )
+    pub(super) fn new(providers: &Providers, test_concurrency: u32) -> Arc<Self> {
+        let mut turns = Turns::default();
+        turns.open(TEST, test_concurrency);
+        for (name, provider) in providers.iter() {
+            turns.open(name, provider.traits().concurrency);
+        }
+        Arc::new(Self {
+            turns: Mutex::new(turns),
+            wake: Mutex::default(),
+        })
     }
 
     /// Their names.
     pub(super) fn names(&self) -> Vec<String> {
-        self.all().iter().map(|lane| lane.name.clone()).collect()
+        self.turns().names()
     }
 
-    fn all(&self) -> Vec<Arc<Lane>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
-    }
-}
-
-impl Lane {
-    fn new(name: &str, slots: u32) -> Arc<Self> {
-        Arc::new(Self {
-            name: name.to_owned(),
-            slots: Arc::new(Semaphore::new(slots.max(1) as usize)),
-            wake: Notify::new(),
-        })
+    /// A slot for a new task, if it need not wait.
+    pub(super) fn try_slot(self: &Arc<Self>, lane: &str, owner: &Owner) -> Option<Slot> {
+        let seat = self.turns().sit(lane, owner)?;
+        Some(self.slot(seat))
     }
 
-    /// A slot, if one is free and nobody is in front.
-    pub(super) fn try_slot(&self) -> Option<Slot> {
-        Arc::clone(&self.slots).try_acquire_owned().ok()
+    /// The slot of a task that a dead process ran.
+    pub(super) fn slot_of(self: &Arc<Self>, task: &Task) -> Slot {
+        let seat = self.turns().take(&task.lane, &task.account, &task.key);
+        self.slot(seat)
     }
 
-    /// The next free slot.
-    pub(super) async fn slot(&self) -> Slot {
-        Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed")
+    /// Says that a task waits, once the store has it.
+    pub(super) fn wait(&self, lane: &str, owner: &Owner) {
+        self.turns().wait(lane, owner);
+        self.wake(lane);
     }
 
-    /// Says that a task waits.
-    pub(super) fn wake(&self) {
-        self.wake.notify_one();
+    /// How many tasks start before one that comes now, if nothing changes.
+    pub(super) fn ahead_of_next(&self, lane: &str, owner: &Owner) -> u64 {
+        let mut turns = self.turns();
+        let own = turns.waiting(lane, &owner.account, &owner.key);
+        turns.ahead(lane, &owner.account, &owner.key, own)
+    }
+
+    fn slot(self: &Arc<Self>, seat: Seat) -> Slot {
+        Slot {
+            lanes: Arc::clone(self),
+            seat,
+        }
+    }
+
+    fn pick(self: &Arc<Self>, lane: &str) -> Vec<Slot> {
+        let seats = self.turns().pick(lane, CLAIM);
+        seats.into_iter().map(|seat| self.slot(seat)).collect()
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        // Its counts may be off by one after a panic, which a claim that finds fewer tasks puts right.
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, lane: &str) {
+        self.waker(lane).notify_one();
+    }
+
+    fn waker(&self, lane: &str) -> Arc<Notify> {
+        let mut wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(wake.entry(lane.to_owned()).or_default())
     }
 }
 
 impl Engine {
-    /// Starts a server for each lane, and for lanes that only waiting tasks know by now.
+    /// Counts what waits, and starts a server for each lane; one whose provider is turned off now has a single slot, in
+    /// which its tasks end.
     pub(super) async fn serve_lanes(&self) -> Result<(), StoreError> {
-        for depth in self.0.store.queue().await? {
-            self.0.lanes.get(&depth.lane);
+        let lanes = &self.0.lanes;
+        for waiting in self.0.store.list_waiting().await? {
+            let (mut turns, owner) = (lanes.turns(), &waiting.owner);
+            turns.know(owner);
+            let whose = (&owner.account, &owner.key);
+            turns.correct(&waiting.lane, whose, waiting.tasks, 0);
         }
-        for lane in self.0.lanes.all() {
+        for lane in lanes.names() {
             let (engine, stop) = (self.clone(), self.0.stop.clone());
             self.0
                 .tracker
@@ -108,51 +132,104 @@ impl Engine {
         Ok(())
     }
 
-    /// Claims waiting tasks of a lane as slots come free, for ever.
-    async fn serve_lane(self, lane: Arc<Lane>) {
+    /// Claims waiting tasks of a lane as their turns come, for ever.
+    async fn serve_lane(self, lane: String) {
+        let turn = self.0.lanes.waker(&lane);
         loop {
             while self.claim_some(&lane).await {}
-            lane.wake.notified().await;
+            turn.notified().await;
         }
     }
 
-    /// Takes as many waiting tasks as there are free slots, at least one slot. `false` if nothing waited.
-    async fn claim_some(&self, lane: &Arc<Lane>) -> bool {
-        let mut slots = vec![lane.slot().await];
-        while slots.len() < CLAIM as usize
-            && let Some(slot) = lane.try_slot()
-        {
-            slots.push(slot);
+    /// Starts whose turn it is. `false` if it was nobody's.
+    async fn claim_some(&self, lane: &str) -> bool {
+        let slots = self.0.lanes.pick(lane);
+        if slots.is_empty() {
+            return false;
         }
-        let most = u32::try_from(slots.len()).unwrap_or(CLAIM);
         // The claim and the runs belong together: stopping between them would leave tasks to the next start.
-        let (engine, lane) = (self.clone(), Arc::clone(lane));
+        let (engine, lane) = (self.clone(), lane.to_owned());
         let claiming = self
             .0
             .tracker
-            .spawn(async move { engine.claim_into(&lane.name, slots, most).await });
-        claiming.await.unwrap_or(false)
+            .spawn(async move { engine.claim_into(&lane, slots).await });
+        // It ends with a panic or not at all; the next turn is another's.
+        let _ = claiming.await;
+        true
     }
 
-    async fn claim_into(&self, lane: &str, slots: Vec<Slot>, most: u32) -> bool {
-        match self
-            .0
-            .store
-            .claim(lane, &self.0.worker, most, self.now())
-            .await
-        {
-            Ok(claimed) => {
-                let some = !claimed.is_empty();
-                for (one, slot) in claimed.into_iter().zip(slots) {
-                    self.spawn_run(one, slot);
-                }
-                some
-            }
+    async fn claim_into(&self, lane: &str, mut slots: Vec<Slot>) {
+        let picks = picks(&slots);
+        let (store, at) = (&self.0.store, self.now());
+        let claimed = match store.claim(lane, &picks, &self.0.worker, at).await {
+            Ok(claimed) => claimed,
             Err(error) => {
                 tracing::error!(%error, lane, "waiting tasks could not be claimed; trying again in a second");
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                true
+                tokio::time::sleep(PAUSE).await;
+                Vec::new()
+            }
+        };
+        for one in claimed {
+            if let Some(slot) = slot_for(&one, &mut slots) {
+                self.spawn_run(one, slot);
+            }
+        }
+        // Fewer waited than were counted: somebody cancelled.
+        let unused: Vec<Seat> = slots.iter().map(|slot| slot.seat.clone()).collect();
+        drop(slots);
+        for seat in unused {
+            self.count_again(lane, &seat.account, &seat.key).await;
+        }
+    }
+
+    /// How many tasks start before this one, as far as can be told: if nobody comes, nobody goes and nobody meets a
+    /// limit. `None` for one that does not wait.
+    pub async fn tasks_ahead(&self, task: &Task) -> Option<u64> {
+        if task.state != TaskState::Pending {
+            return None;
+        }
+        // Without the rows there is no estimate, which no poll should fail for.
+        let own = self.0.store.count_ahead(task).await.ok()?;
+        let mut turns = self.0.lanes.turns();
+        Some(turns.ahead(&task.lane, &task.account, &task.key, own))
+    }
+
+    /// Reads how many tasks of a key wait, after some have gone in another way than by starting.
+    pub(super) async fn count_again(&self, lane: &str, account: &AccountId, key: &KeyId) {
+        let lanes = &self.0.lanes;
+        loop {
+            let changed = lanes.turns().changed(lane, account, key);
+            match self.0.store.count_waiting(lane, key).await {
+                Ok(tasks) => {
+                    if lanes.turns().correct(lane, (account, key), tasks, changed) {
+                        lanes.wake(lane);
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, lane, "waiting tasks could not be counted; trying again in a second");
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }
+}
+
+/// How many tasks of each key these slots are for.
+fn picks(slots: &[Slot]) -> Vec<(KeyId, u32)> {
+    let mut picks: Vec<(KeyId, u32)> = Vec::new();
+    for slot in slots {
+        match picks.iter_mut().find(|(key, _)| *key == slot.seat.key) {
+            Some((_, count)) => *count += 1,
+            None => picks.push((slot.seat.key.clone(), 1)),
+        }
+    }
+    picks
+}
+
+/// Takes a slot that was picked for this task's key.
+fn slot_for(claimed: &Claimed, slots: &mut Vec<Slot>) -> Option<Slot> {
+    let mut all = slots.iter();
+    let at = all.position(|slot| slot.seat.key == claimed.task.key)?;
+    Some(slots.swap_remove(at))
 }

@@ -54,6 +54,7 @@ impl Engine {
             metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
         }
         self.0.watchers.ended(Arc::new(task.clone()));
+        self.count_again(&task.lane, &task.account, &task.key).await;
         Ok(Some(task))
     }
 }

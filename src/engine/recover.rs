@@ -15,12 +15,8 @@ impl Engine {
         let count = interrupted.len();
         for one in interrupted {
             drop(self.0.watchers.open(&one.task.id, 0));
-            let lane = self.0.lanes.get(&one.task.lane);
-            let engine = self.clone();
-            self.0.tracker.spawn(async move {
-                let slot = lane.slot().await;
-                engine.spawn_run(one, slot);
-            });
+            let slot = self.0.lanes.slot_of(&one.task);
+            self.spawn_run(one, slot);
         }
         if count > 0 {
             tracing::info!(

@@ -16,8 +16,8 @@ use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
     BlobKey, CreditLine, Failure, FileId, Fingerprint, InputFile, KeyId, LostCall, Millis, Mode,
-    Money, Period, Quote, Request, Task, TaskEnd, TaskFilter, TaskId, TaskPage, TaskPlace, Text,
-    UpstreamId, Usage, UsageBy, UsedBy,
+    Money, Owner, Period, Quote, Request, Task, TaskEnd, TaskFilter, TaskId, TaskPage, TaskPlace,
+    Text, UpstreamId, Usage, UsageBy, UsedBy,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -76,9 +76,22 @@ pub trait Store: Send + Sync {
         asked: &Idempotency,
         at: Millis,
     ) -> Result<Option<TaskId>>;
-    /// Gives up to `most` waiting tasks of a lane to this worker, the oldest first: they become `processing`, and
-    /// each fence grows by one. Their first intents are written by [`Store::begin_attempts`].
-    async fn claim(&self, lane: &str, worker: &str, most: u32, at: Millis) -> Result<Vec<Claimed>>;
+    /// Gives waiting tasks of a lane to this worker, so many of each of these keys, the oldest first: they become
+    /// `processing`, and each fence grows by one. Their first intents are written by [`Store::begin_attempts`]. A key of
+    /// which fewer wait gives what it has.
+    async fn claim(
+        &self,
+        lane: &str,
+        picks: &[(KeyId, u32)],
+        worker: &str,
+        at: Millis,
+    ) -> Result<Vec<Claimed>>;
+    /// What waits, by lane and key.
+    async fn list_waiting(&self) -> Result<Vec<Waiting>>;
+    /// How many tasks of a key wait in a lane.
+    async fn count_waiting(&self, lane: &str, key: &KeyId) -> Result<u64>;
+    /// How many tasks of its key wait in front of this one, in its lane.
+    async fn count_ahead(&self, task: &Task) -> Result<u64>;
     /// Gives every task that a dead worker of this store left `processing` to `worker`, with its attempts, and
     /// counts one crash each. Call it once at start, under the engine lock.
     async fn recover(&self, worker: &str) -> Result<Vec<Claimed>>;
@@ -440,6 +453,17 @@ pub struct Listing {
     pub look_at: u32,
 }
 
+/// What waits of one key in one lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The lane.
+    pub lane: String,
+    /// Whose tasks they are.
+    pub owner: Owner,
+    /// How many.
+    pub tasks: u64,
+}
+
 /// How full a lane is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueDepth {
@@ -459,6 +483,7 @@ pub fn new_account(name: &str, credit_line: CreditLine, at: Millis) -> Account {
         credit_line,
         markup_basis_points: 0,
         frozen: false,
+        concurrent: None,
         created_at: at,
     }
 }

@@ -59,6 +59,8 @@ pub struct Account {
     pub markup_basis_points: u32,
     /// A frozen account may read and not generate.
     pub frozen: bool,
+    /// How many of its tasks run at once; the others wait.
+    pub concurrent: Option<u32>,
     /// When it was made.
     pub created_at: Millis,
 }
@@ -116,6 +118,9 @@ pub struct KeyLimits {
     /// What it may spend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend_cap: Option<SpendCap>,
+    /// How many of its tasks run at once; the others wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<u32>,
     /// How `/v1/images/*` answers when the request does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_response_format: Option<ResponseFormat>,
@@ -152,6 +157,7 @@ impl Default for KeyLimits {
             expires_at: None,
             requests_per_minute: None,
             spend_cap: None,
+            concurrent: None,
             default_response_format: None,
         }
     }
@@ -166,7 +172,30 @@ pub struct Caller {
     pub key: Arc<ApiKey>,
 }
 
+/// Whose a task is, and how many of theirs run at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The account that pays.
+    pub account: AccountId,
+    /// The key it came with.
+    pub key: KeyId,
+    /// So many of the account.
+    pub most_of_account: Option<u32>,
+    /// So many of the key.
+    pub most_of_key: Option<u32>,
+}
+
 impl Caller {
+    /// Whose the tasks of this caller are.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            account: self.account.id.clone(),
+            key: self.key.id.clone(),
+            most_of_account: self.account.concurrent,
+            most_of_key: self.key.limits.concurrent,
+        }
+    }
+
     /// Whether the key carries `scope`; `admin` carries all, `generate` carries `read`.
     pub fn may(&self, scope: Scope) -> bool {
         let scopes = &self.key.limits.scopes;

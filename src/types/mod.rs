@@ -19,7 +19,8 @@ pub mod tokens;
 pub mod words;
 
 pub use account::{
-    Account, ApiKey, Balance, Caller, CreditLine, KeyLimits, Mode, Scope, SpendCap, SpendPeriod,
+    Account, ApiKey, Balance, Caller, CreditLine, KeyLimits, Mode, Owner, Scope, SpendCap,
+    SpendPeriod,
 };
 pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};

@@ -240,7 +240,8 @@ fn tasks() {
         text.push('\n');
     }
     check("tasks-api-v1", &text);
-    let pending = [&waiting, &running].map(|task| Pending::of_task(task).body().to_string());
+    let pending = [(&waiting, Some(3)), (&running, None)]
+        .map(|(task, ahead)| Pending::of_task(task, ahead).body().to_string());
     check("tasks-pending-v1", &pending.join("\n"));
 }
 

@@ -24,37 +24,20 @@ use super::Api;
 use super::document::Document;
 use super::router::{Route, routes};
 use crate::catalogue::Catalogue;
-use arc_swap::ArcSwapOption;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// `GET /openapi.json`
 pub(super) async fn show(State(api): State<Api>, headers: HeaderMap) -> Response {
     let server = api.0.settings.public_url.as_deref();
-    let document = api.0.openapi.of(&api.0.engine.catalogue(), server);
+    let catalogue = api.0.engine.catalogue();
+    let document = api.0.openapi.of(&catalogue, || {
+        let text = document(&routes(), &catalogue, server).to_string();
+        Document::new("application/json", text)
+    });
     document.answer(&headers)
-}
-
-/// The document of the catalogue that was last asked for: it is made once, not for every client.
-#[derive(Default)]
-pub(super) struct Kept(ArcSwapOption<(Arc<Catalogue>, Document)>);
-
-impl Kept {
-    fn of(&self, catalogue: &Arc<Catalogue>, server: Option<&str>) -> Document {
-        if let Some(kept) = &*self.0.load()
-            && Arc::ptr_eq(&kept.0, catalogue)
-        {
-            return kept.1.clone();
-        }
-        let text = document(&routes(), catalogue, server).to_string();
-        let document = Document::new("application/json", text);
-        self.0
-            .store(Some(Arc::new((Arc::clone(catalogue), document.clone()))));
-        document
-    }
 }
 
 /// The whole document. Without a public address the server is whoever gave it out.

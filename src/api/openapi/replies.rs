@@ -227,6 +227,10 @@ fn usage() -> Value {
     usage
 }
 
+fn ahead() -> Value {
+    json!({"type": "integer", "minimum": 0, "description": "Of a task that waits: how many start before it, an estimate."})
+}
+
 fn pending_images() -> Value {
     object(
         &[
@@ -235,7 +239,7 @@ fn pending_images() -> Value {
             ("state", states()),
             ("created", count()),
         ],
-        &[],
+        &[("tasks_ahead", ahead())],
     )
 }
 
@@ -716,6 +720,7 @@ fn task_state() -> Value {
             ("failCode", text()),
             ("failMsg", text()),
             ("completeTime", millis()),
+            ("tasksAhead", ahead()),
         ],
     )
 }

@@ -43,6 +43,9 @@ pub(super) struct Create {
     /// Dollars that it may spend, like 5/day, 100/month or 20/total [default: no limit]
     #[arg(long, value_name = "DOLLARS/PERIOD", value_parser = limits::spend_cap)]
     spend_cap: Option<SpendCap>,
+    /// Tasks that it may have running at once; the others wait [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrent: Option<u32>,
     /// How images come when a request does not say: b64_json, url or both [default: b64_json]
     #[arg(long, value_name = "FORMAT", value_parser = response_format)]
     default_response_format: Option<ResponseFormat>,
@@ -97,6 +100,7 @@ impl Create {
             expires_at: self.expires,
             requests_per_minute: self.rpm,
             spend_cap: self.spend_cap,
+            concurrent: self.concurrent,
             default_response_format: self.default_response_format,
         })
     }

@@ -79,6 +79,9 @@ pub(super) fn words(limits: &KeyLimits) -> Vec<String> {
     if let Some(per_minute) = limits.requests_per_minute {
         words.push(format!("{per_minute} requests a minute"));
     }
+    if let Some(tasks) = limits.concurrent {
+        words.push(format!("{tasks} tasks at once"));
+    }
     if let Some(cap) = limits.spend_cap {
         let per = match cap.per {
             SpendPeriod::Total => "in all",

@@ -10,6 +10,7 @@ pub async fn an_account_is_found_by_name_and_by_id(store: Arc<dyn Store>) {
     let account = Account {
         markup_basis_points: 1250,
         frozen: true,
+        concurrent: Some(3),
         ..new_account("acme", CreditLine::UpTo(cents(500)), NOW)
     };
     store.create_account(account.clone()).await.unwrap();

@@ -1,8 +1,6 @@
 //! Accepting a task: what is stored, and what is refused.
 
-use super::fixtures::{
-    Customer, NOW, WORKER, balance, cents, failed, intent, picture, request, secret,
-};
+use super::fixtures::{Customer, NOW, balance, cents, failed, intent, picture, request, secret};
 use crate::store::{Admission, Admitted, FIRST_FENCE, Idempotency, Store, StoreError, new_key};
 use crate::types::account::KeyLimits;
 use crate::types::{AccountId, CreditLine, FailKind, KeyId, Mode, Money, Task, TaskState, Usage};
@@ -244,7 +242,7 @@ pub async fn too_many_waiting_tasks_are_refused(store: Arc<dyn Store>) {
         })
         .await
         .unwrap();
-    store.claim("openai", WORKER, 1, NOW).await.unwrap();
+    customer.claim(1).await.unwrap();
     store.admit(waiting(cents(1))).await.unwrap();
     assert_eq!(customer.balance().await, balance(cents(96), cents(4)));
 }

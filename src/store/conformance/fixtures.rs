@@ -1,13 +1,14 @@
 //! What the cases start from: an account with a key, and tasks for it.
 
 use crate::store::{
-    Admission, EndedAttempt, Settlement, SpendWindow, Start, Store, TaskHold, new_account, new_key,
+    Admission, Claimed, EndedAttempt, Settlement, SpendWindow, Start, Store, TaskHold, new_account,
+    new_key,
 };
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey, CreditLine, FailKind,
-    Failure, FileId, Format, InputFile, Millis, Mode, Money, Part, Picture, Quote, Request, Task,
-    TaskEnd, TaskId, Usage,
+    Failure, FileId, Format, InputFile, Millis, Mode, Money, Owner, Part, Picture, Quote, Request,
+    Task, TaskEnd, TaskId, Usage,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -116,6 +117,22 @@ impl Customer {
         let task = admission.task.clone();
         self.store.admit(admission).await.expect("an admission");
         self.hold_of(&task).await
+    }
+
+    /// Whose its tasks are.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            account: self.account.id.clone(),
+            key: self.key.id.clone(),
+            most_of_account: self.account.concurrent,
+            most_of_key: self.key.limits.concurrent,
+        }
+    }
+
+    /// Starts so many of the tasks that wait.
+    pub async fn claim(&self, most: u32) -> crate::store::Result<Vec<Claimed>> {
+        let picks = [(self.key.id.clone(), most)];
+        self.store.claim("openai", &picks, WORKER, NOW).await
     }
 
     /// The fence that counts now, as a worker would have it from its claim.

@@ -30,6 +30,7 @@ pub async fn a_key_is_found_by_its_secret_with_its_account(store: Arc<dyn Store>
         ],
         expires_at: Some(Millis(NOW.0 + 1)),
         requests_per_minute: Some(60),
+        concurrent: Some(4),
         spend_cap: Some(SpendCap {
             amount: cents(1000),
             per: SpendPeriod::Month,

@@ -59,7 +59,7 @@ const CASES: &[Case] = cases! {
         a_key_is_per_account_and_mode_and_expires;
     tasks:
         a_task_is_shown_to_its_account_alone
-        the_oldest_of_a_lane_are_claimed_first
+        the_oldest_of_a_key_are_claimed_first
         a_waiting_task_is_claimed_once
         a_dead_workers_tasks_are_taken_over
         attempts_are_written_as_intents

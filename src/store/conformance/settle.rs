@@ -265,7 +265,7 @@ pub async fn a_waiting_task_is_cancelled(store: Arc<dyn Store>) {
     assert_eq!(again, Some(cancelled));
     assert!(
         store
-            .claim("openai", WORKER, 9, NOW)
+            .claim("openai", &[(customer.key.id.clone(), 9)], WORKER, NOW)
             .await
             .unwrap()
             .is_empty()
@@ -300,7 +300,7 @@ pub async fn cancel_and_claim_never_both_win(store: Arc<dyn Store>) {
         let task = admission.task.clone();
         store.admit(admission).await.unwrap();
         let cancel = store.cancel(&customer.account.id, &task, NOW);
-        let claim = store.claim("openai", WORKER, 1, NOW);
+        let claim = customer.claim(1);
         let (cancelled, claimed) = if round % 2 == 0 {
             join(cancel, claim).await
         } else {

@@ -1,7 +1,9 @@
 //! Tasks in the hands of workers.
 
 use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent};
-use crate::store::{Admission, QueueDepth, Start, Store, StoreError, TaskHold, UnansweredTask};
+use crate::store::{
+    Admission, QueueDepth, Start, Store, StoreError, TaskHold, UnansweredTask, Waiting,
+};
 use crate::types::{AttemptState, FailKind, Millis, Money, TaskId, TaskState, UpstreamId};
 use futures::future::join_all;
 use std::sync::Arc;
@@ -27,26 +29,49 @@ pub async fn a_task_is_shown_to_its_account_alone(store: Arc<dyn Store>) {
     assert_eq!(none, None);
 }
 
-pub async fn the_oldest_of_a_lane_are_claimed_first(store: Arc<dyn Store>) {
+pub async fn the_oldest_of_a_key_are_claimed_first(store: Arc<dyn Store>) {
     let customer = Customer::prepaid(&store, cents(100)).await;
+    let other = Customer::prepaid(&store, cents(100)).await;
     let mut admitted = Vec::new();
-    for (lane, age) in [
-        ("openai", 1),
-        ("openai", 3),
-        ("test", 4),
-        ("openai", 2),
-        ("openai", 2),
+    for (who, lane, age) in [
+        (&customer, "openai", 1),
+        (&customer, "openai", 3),
+        (&customer, "test", 4),
+        (&other, "openai", 5),
+        (&customer, "openai", 2),
+        (&customer, "openai", 2),
     ] {
         let admission = Admission {
             lane: lane.to_owned(),
             at: Millis(NOW.0 - age),
-            ..customer.waiting(cents(1))
+            ..who.waiting(cents(1))
         };
         admitted.push(admission.task.clone());
         store.admit(admission).await.unwrap();
     }
-    let claim = async |most| -> Vec<TaskId> {
-        let claimed = store.claim("openai", WORKER, most, NOW).await.unwrap();
+    let share = |who: &Customer, lane: &str, tasks| Waiting {
+        lane: lane.to_owned(),
+        owner: who.owner(),
+        tasks,
+    };
+    let mut waiting = store.list_waiting().await.unwrap();
+    waiting.sort_by_key(|share| (share.lane.clone(), share.tasks));
+    let expected = [
+        share(&other, "openai", 1),
+        share(&customer, "openai", 4),
+        share(&customer, "test", 1),
+    ];
+    assert_eq!(waiting, expected);
+    for (index, ahead) in [(1, 0), (4, 1), (5, 2), (0, 3), (2, 0)] {
+        let task = customer.task(&admitted[index]).await;
+        assert_eq!(store.count_ahead(&task).await.unwrap(), ahead, "{index}");
+    }
+    let claim = async |picks: &[(&Customer, u32)]| -> Vec<TaskId> {
+        let picks: Vec<_> = picks
+            .iter()
+            .map(|(who, most)| (who.key.id.clone(), *most))
+            .collect();
+        let claimed = store.claim("openai", &picks, WORKER, NOW).await.unwrap();
         assert!(claimed.iter().all(|one| {
             one.task.state == TaskState::Processing
                 && one.task.fence == 1
@@ -55,14 +80,18 @@ pub async fn the_oldest_of_a_lane_are_claimed_first(store: Arc<dyn Store>) {
         }));
         claimed.into_iter().map(|one| one.task.id).collect()
     };
-    assert_eq!(claim(0).await, []);
+    assert_eq!(claim(&[]).await, []);
+    assert_eq!(claim(&[(&customer, 0)]).await, []);
     assert_eq!(
-        claim(3).await,
-        [1, 3, 4].map(|index: usize| admitted[index].clone())
+        claim(&[(&other, 2), (&customer, 3)]).await,
+        [3, 1, 4, 5].map(|index: usize| admitted[index].clone())
     );
-    assert_eq!(claim(3).await, [admitted[0].clone()]);
-    assert_eq!(claim(3).await, []);
-    let claimed = store.claim("nobody's", WORKER, 9, NOW).await.unwrap();
+    let left = store.count_waiting("openai", &customer.key.id).await;
+    assert_eq!(left.unwrap(), 1);
+    assert_eq!(claim(&[(&customer, 3)]).await, [admitted[0].clone()]);
+    assert_eq!(claim(&[(&customer, 3), (&other, 1)]).await, []);
+    let picks = [(customer.key.id.clone(), 9)];
+    let claimed = store.claim("nobody's", &picks, WORKER, NOW).await.unwrap();
     assert!(claimed.is_empty());
 }
 
@@ -72,9 +101,10 @@ pub async fn a_waiting_task_is_claimed_once(store: Arc<dyn Store>) {
         store.admit(customer.waiting(cents(1))).await.unwrap();
     }
     let workers: Vec<String> = (0..8).map(|n| format!("worker-{n}")).collect();
+    let picks = [(customer.key.id.clone(), 4)];
     let claims = workers
         .iter()
-        .map(|worker| store.claim("openai", worker, 4, NOW));
+        .map(|worker| store.claim("openai", &picks, worker, NOW));
     let mut claimed: Vec<TaskId> = join_all(claims)
         .await
         .into_iter()

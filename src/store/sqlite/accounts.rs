@@ -10,14 +10,15 @@ use rusqlite::{Connection, params};
 pub(super) fn create(tx: &Connection, account: &Account) -> Result<()> {
     insert(
         tx,
-        "INSERT INTO accounts (id, name, credit_line, markup_basis_points, frozen, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO accounts (id, name, credit_line, markup_basis_points, frozen, concurrent, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             account.id.as_str(),
             account.name,
             credit_line_micros(account.credit_line),
             account.markup_basis_points,
             account.frozen,
+            account.concurrent,
             account.created_at.0
         ],
         || format!("account {}", account.name),

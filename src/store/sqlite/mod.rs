@@ -30,6 +30,7 @@ use crate::store::ledger::Audit;
 use crate::store::{
     Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed, Idempotency, Listing,
     QueueDepth, Result, SecretHash, Settlement, Store, StoreError, TaskHold, UnansweredTask,
+    Waiting,
 };
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
@@ -159,10 +160,35 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn claim(&self, lane: &str, worker: &str, most: u32, at: Millis) -> Result<Vec<Claimed>> {
-        let (lane, worker) = (lane.to_owned(), worker.to_owned());
+    async fn claim(
+        &self,
+        lane: &str,
+        picks: &[(KeyId, u32)],
+        worker: &str,
+        at: Millis,
+    ) -> Result<Vec<Claimed>> {
+        let (lane, picks, worker) = (lane.to_owned(), picks.to_vec(), worker.to_owned());
         self.writer
-            .run(move |tx| tasks::claim(tx, &lane, &worker, most, at))
+            .run(move |tx| tasks::claim(tx, &lane, &picks, &worker, at))
+            .await
+    }
+
+    async fn list_waiting(&self) -> Result<Vec<Waiting>> {
+        self.readers.run(tasks::list_waiting).await
+    }
+
+    async fn count_waiting(&self, lane: &str, key: &KeyId) -> Result<u64> {
+        let (lane, key) = (lane.to_owned(), key.clone());
+        self.readers
+            .run(move |tx| tasks::count_waiting(tx, &lane, &key))
+            .await
+    }
+
+    async fn count_ahead(&self, task: &Task) -> Result<u64> {
+        let (lane, key) = (task.lane.clone(), task.key.clone());
+        let (at, id) = (task.created_at, task.id.clone());
+        self.readers
+            .run(move |tx| tasks::count_ahead(tx, &lane, &key, at, &id))
             .await
     }
 

@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// The columns of a table in the order in which this file reads them, to be put into a statement by `concat!`.
 macro_rules! columns {
     (account) => {
-        "accounts.id, accounts.name, credit_line, markup_basis_points, frozen, accounts.created_at"
+        "accounts.id, accounts.name, credit_line, markup_basis_points, frozen, accounts.concurrent, \
+         accounts.created_at"
     };
     (key) => {
         "api_keys.id, account, api_keys.name, mode, last_four, limits, imported, api_keys.created_at, revoked_at"
@@ -145,7 +146,7 @@ impl Cells<'_> {
     }
 
     /// A JSON text. Its error says where and not what: a request holds a prompt.
-    fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+    pub fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
         let text = self
             .row
             .get_ref(self.next)
@@ -217,6 +218,7 @@ impl Cells<'_> {
             credit_line: credit_line(self.get()?),
             markup_basis_points: self.get()?,
             frozen: self.get()?,
+            concurrent: self.get()?,
             created_at: self.millis()?,
         })
     }

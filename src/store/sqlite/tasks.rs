@@ -6,9 +6,11 @@ use super::{assets, attempts, files, idempotency, texts};
 use crate::store::ledger::Kind;
 use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
-    UnansweredTask,
+    UnansweredTask, Waiting,
 };
-use crate::types::{AccountId, KeyId, Millis, Modality, Money, Task, TaskId, TaskState};
+use crate::types::{
+    AccountId, KeyId, KeyLimits, Millis, Modality, Money, Owner, Task, TaskId, TaskState,
+};
 use rusqlite::{Connection, params};
 
 /// Accepts a task: its row, what it reads, its hold, and the intents of its first attempts.
@@ -124,21 +126,24 @@ fn insert_inputs(tx: &Connection, admission: &Admission) -> Result<()> {
     Ok(())
 }
 
-/// Gives the oldest waiting tasks of a lane to a worker.
+/// Gives the oldest waiting tasks of these keys to a worker.
 pub(super) fn claim(
     tx: &Connection,
     lane: &str,
+    picks: &[(KeyId, u32)],
     worker: &str,
-    most: u32,
     at: Millis,
 ) -> Result<Vec<Claimed>> {
-    let oldest = all(
-        tx,
-        "SELECT id FROM tasks WHERE state = 'pending' AND lane = ?1 ORDER BY created_at, id LIMIT ?2",
-        params![lane, most],
-        |row| row.task_id(),
-    )?;
-    for task in &oldest {
+    let mut taken = Vec::new();
+    for (key, most) in picks {
+        taken.extend(all(
+            tx,
+            "SELECT id FROM tasks WHERE state = 'pending' AND lane = ?1 AND key = ?2 ORDER BY created_at, id LIMIT ?3",
+            params![lane, key.as_str(), most],
+            |row| row.task_id(),
+        )?);
+    }
+    for task in &taken {
         execute(
             tx,
             "UPDATE tasks SET state = 'processing', worker = ?2, fence = fence + 1, started_at = ?3 \
@@ -146,7 +151,57 @@ pub(super) fn claim(
             params![task.as_str(), worker, at.0],
         )?;
     }
-    oldest.iter().map(|task| claimed(tx, task)).collect()
+    taken.iter().map(|task| claimed(tx, task)).collect()
+}
+
+/// Adds up what waits in the index, then looks at each key once.
+pub(super) fn list_waiting(tx: &Connection) -> Result<Vec<Waiting>> {
+    all(
+        tx,
+        "SELECT lane, api_keys.account, api_keys.id, accounts.concurrent, limits, waiting \
+         FROM (SELECT lane, key, count(*) AS waiting FROM tasks WHERE state = 'pending' GROUP BY lane, key) \
+         JOIN api_keys ON api_keys.id = key JOIN accounts ON accounts.id = api_keys.account \
+         ORDER BY lane, key",
+        [],
+        |row| {
+            Ok(Waiting {
+                lane: row.get()?,
+                owner: Owner {
+                    account: row.account_id()?,
+                    key: row.key_id()?,
+                    most_of_account: row.get()?,
+                    most_of_key: row.json::<KeyLimits>()?.concurrent,
+                },
+                tasks: row.unsigned()?,
+            })
+        },
+    )
+}
+
+pub(super) fn count_waiting(tx: &Connection, lane: &str, key: &KeyId) -> Result<u64> {
+    let count = first(
+        tx,
+        "SELECT count(*) FROM tasks WHERE state = 'pending' AND lane = ?1 AND key = ?2",
+        [lane, key.as_str()],
+        |row| row.unsigned(),
+    )?;
+    Ok(count.unwrap_or(0))
+}
+
+pub(super) fn count_ahead(
+    tx: &Connection,
+    lane: &str,
+    key: &KeyId,
+    at: Millis,
+    task: &TaskId,
+) -> Result<u64> {
+    let count = first(
+        tx,
+        "SELECT count(*) FROM tasks WHERE state = 'pending' AND lane = ?1 AND key = ?2 AND (created_at, id) < (?3, ?4)",
+        params![lane, key.as_str(), at.0, task.as_str()],
+        |row| row.unsigned(),
+    )?;
+    Ok(count.unwrap_or(0))
 }
 
 /// Gives what other workers left behind to this one, and counts a crash for each.

@@ -2,7 +2,7 @@
 
 use super::{Operation, Outcome};
 use crate::store::{Admission, TaskHold};
-use crate::types::{Account, ApiKey, CreditLine, TaskId, TaskState};
+use crate::types::{Account, ApiKey, CreditLine, KeyId, TaskId, TaskState};
 use std::collections::HashMap;
 
 /// Everything that the operations can change.
@@ -65,7 +65,11 @@ impl Model {
                 customer,
                 admission,
             } => self.admit(*customer, admission),
-            Operation::Claim { lane, worker, most } => self.claim(lane, worker, *most),
+            Operation::Claim {
+                lane,
+                worker,
+                picks,
+            } => self.claim(lane, worker, picks),
             Operation::Recover { worker } => self.recover(worker),
             Operation::Begin { hold, .. } => match self.held(hold) {
                 Some(task) => {
@@ -141,20 +145,26 @@ impl Model {
         Outcome::Done
     }
 
-    fn claim(&mut self, lane: &str, worker: &'static str, most: u32) -> Outcome {
-        let mut waiting: Vec<&mut ModelTask> = self
-            .tasks
-            .iter_mut()
-            .filter(|task| task.state == TaskState::Pending && task.admission.lane == lane)
-            .collect();
-        waiting.sort_by_key(|task| (task.admission.at, task.admission.task.clone()));
-        let taken = waiting.into_iter().take(most as usize).map(|task| {
+    fn claim(&mut self, lane: &str, worker: &'static str, picks: &[(KeyId, u32)]) -> Outcome {
+        let taken = picks.iter().flat_map(|(key, most)| {
+            let mut waiting: Vec<&ModelTask> = self
+                .tasks
+                .iter()
+                .filter(|task| task.state == TaskState::Pending && task.admission.lane == lane)
+                .filter(|task| task.admission.key == *key)
+                .collect();
+            waiting.sort_by_key(|task| (task.admission.at, task.admission.task.clone()));
+            let ids = waiting.into_iter().map(|task| task.admission.task.clone());
+            ids.take(*most as usize).collect::<Vec<TaskId>>()
+        });
+        let taken: Vec<TaskId> = taken.collect();
+        for id in &taken {
+            let task = self.task(id);
             task.state = TaskState::Processing;
             task.worker = worker;
             task.fence += 1;
-            task.admission.task.clone()
-        });
-        Outcome::Claimed(taken.collect())
+        }
+        Outcome::Claimed(taken)
     }
 
     fn recover(&mut self, worker: &'static str) -> Outcome {

@@ -6,7 +6,7 @@ use crate::store::conformance::fixtures::{Customer, NOW, ended, failed, intent};
 use crate::store::{Admission, Settlement, SpendWindow, Start, TaskHold, new_account, new_key};
 use crate::types::account::KeyLimits;
 use crate::types::{
-    AttemptState, CreditLine, FailKind, Millis, Mode, Money, SpendCap, SpendPeriod, TaskEnd,
+    AttemptState, CreditLine, FailKind, KeyId, Millis, Mode, Money, SpendCap, SpendPeriod, TaskEnd,
 };
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ impl Model {
             (45..55, _) => Operation::Claim {
                 lane: LANES[dice.below(2)],
                 worker,
-                most: u32::try_from(dice.below(5)).expect("small"),
+                picks: self.invent_picks(dice),
             },
             (55..57, _) => Operation::Recover { worker },
             (57..65, Some(task)) => Operation::Begin {
@@ -54,6 +54,22 @@ impl Model {
                 task: task.admission.task.clone(),
             },
         }
+    }
+}
+
+impl Model {
+    /// So many tasks of two customers.
+    fn invent_picks(&self, dice: &mut Dice) -> Vec<(KeyId, u32)> {
+        let first = dice.below(self.customers.len());
+        let second = (first + 1) % self.customers.len();
+        let mut keys = vec![first, second];
+        keys.dedup();
+        keys.into_iter()
+            .map(|one| {
+                let most = u32::try_from(dice.below(4)).expect("small");
+                (self.customers[one].key.id.clone(), most)
+            })
+            .collect()
     }
 }
 

@@ -6,7 +6,7 @@ mod invent;
 
 use super::fixtures::{NOW, intent, secret};
 use crate::store::{Admission, Claimed, Settlement, Store, StoreError, TaskHold};
-use crate::types::{Account, Money, TaskId, TaskState};
+use crate::types::{Account, KeyId, Money, TaskId, TaskState};
 use books::Model;
 use futures::future::join_all;
 use invent::{Dice, invent_customer};
@@ -74,7 +74,7 @@ enum Operation {
     Claim {
         lane: &'static str,
         worker: &'static str,
-        most: u32,
+        picks: Vec<(KeyId, u32)>,
     },
     Recover {
         worker: &'static str,
@@ -120,9 +120,11 @@ async fn carry_out(store: &Arc<dyn Store>, operation: &Operation) -> Outcome {
             .admit((**admission).clone())
             .await
             .map(|_| Outcome::Done),
-        Operation::Claim { lane, worker, most } => {
-            store.claim(lane, worker, *most, NOW).await.map(ids)
-        }
+        Operation::Claim {
+            lane,
+            worker,
+            picks,
+        } => store.claim(lane, picks, worker, NOW).await.map(ids),
         Operation::Recover { worker } => store.recover(worker).await.map(ids),
         Operation::Begin { hold, number } => store
             .begin_attempts(hold, vec![intent(*number)])
