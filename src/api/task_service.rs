@@ -17,7 +17,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::time::{Duration, Instant};
 
-const PATH: &str = "/api/v1/images/generations";
+/// Where tasks are created, polled and cancelled.
+pub(super) const PATH: &str = "/api/v1/images/generations";
 
 /// How long a poll waits at most: shorter than the patience of the proxies and clients in between.
 const LONGEST_POLL: Duration = Duration::from_secs(60);

@@ -19,6 +19,7 @@ mod hostile;
 mod http2;
 mod images;
 mod kill;
+mod openapi;
 mod queue;
 mod reload;
 mod repeats;
