@@ -48,6 +48,7 @@ use lane::Lanes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use unanswered::Calls;
@@ -115,6 +116,8 @@ struct Inner {
     calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
     worker: String,
+    /// Held by the one task that runs alone.
+    alone: Arc<Semaphore>,
     draining: AtomicBool,
     /// Ends the loops that run beside the tasks.
     stop: CancellationToken,
@@ -137,6 +140,7 @@ impl Engine {
             lanes,
             watchers: Watchers::default(),
             worker: format!("engine_{}", uuid::Uuid::now_v7().simple()),
+            alone: Arc::new(Semaphore::new(1)),
             draining: AtomicBool::new(false),
             stop: CancellationToken::new(),
         }))

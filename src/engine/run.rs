@@ -13,8 +13,8 @@ use crate::failpoint::failpoint;
 use crate::provider::{Call, Event, EventStream, Image, ProviderError, Verdict};
 use crate::store::{Claimed, TaskHold};
 use crate::types::{
-    Attempt, AttemptEnd, FailKind, Failure, Finish, Modality, Next, Recovery, Task, UpstreamId,
-    Usage, after_crash,
+    Attempt, AttemptEnd, FailKind, Failure, Finish, MOST_LONE_CRASHES, Modality, Next, Recovery,
+    Task, UpstreamId, Usage, after_crash,
 };
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
@@ -109,13 +109,17 @@ impl Engine {
     /// Runs a claimed task beside everything else, where the catalogue sends it now.
     pub(super) fn spawn_run(&self, claimed: Claimed, slot: Slot) {
         let engine = self.clone();
-        let task = &claimed.task;
-        let catalogue = self.catalogue();
-        let model = catalogue.find(task.request.model()).map(|model| &**model);
-        let route = Route::of(model, &self.0.providers, &task.request, task.mode);
+        let route = self.route_now(&claimed.task);
         self.0
             .tracker
             .spawn(async move { run(&engine, claimed, route, slot).await });
+    }
+
+    /// Where the catalogue sends a task now.
+    pub(super) fn route_now(&self, task: &Task) -> Option<Route> {
+        let catalogue = self.catalogue();
+        let model = catalogue.find(task.request.model()).map(|model| &**model);
+        Route::of(model, &self.0.providers, &task.request, task.mode)
     }
 }
 
@@ -141,6 +145,16 @@ impl<'a> Run<'a> {
 
     async fn run_to_end(self, attempts: Vec<Attempt>) -> Result<(), Lost> {
         let started = Instant::now();
+        if self.task.is_poison() && attempts.is_empty() {
+            let ends = [set_aside(Verdict::Failed).into()];
+            return self
+                .settle(None, &ends, Usage::default(), started.elapsed())
+                .await;
+        }
+        if self.task.is_suspect() && !self.task.is_poison() {
+            self.persist(|| self.engine.0.store.note_alone(&self.hold))
+                .await?;
+        }
         let begin = if self.task.crashes > 0 {
             Begin::AfterCrash
         } else {
@@ -252,6 +266,13 @@ impl<'a> Run<'a> {
             .providers
             .find(&attempt.provider)
             .is_some_and(|one| one.traits().repeatable);
+        if self.task.is_poison() {
+            let verdict = match repeatable {
+                true => Verdict::Failed,
+                false => Verdict::Unknown,
+            };
+            return Ok(given_up(attempt, set_aside(verdict)));
+        }
         match after_crash(attempt.upstream_id.as_ref(), repeatable) {
             Recovery::RunAgain => self.call(attempt, None).await,
             Recovery::Resume(id) => self.call(attempt, Some(id)).await,
@@ -259,13 +280,7 @@ impl<'a> Run<'a> {
                 let error = ProviderError::unknown(
                     "the server stopped while the upstream worked; the call is not repeated",
                 );
-                Ok(Done {
-                    lost: attempt.part.count,
-                    attempt,
-                    end: error.into(),
-                    brought: Brought::default(),
-                    usage: Usage::default(),
-                })
+                Ok(given_up(attempt, error))
             }
         }
     }
@@ -303,6 +318,8 @@ impl<'a> Run<'a> {
             });
         };
         failpoint("intent");
+        // A test makes one model the reason why processes die.
+        failpoint(self.task.request.model());
         let call = self.describe(&attempt);
         let stream = || match resume {
             Some(id) => provider.resume(id, call),
@@ -464,6 +481,25 @@ fn shown(image: &Image) -> Shown {
         picture: image.blob.picture().clone(),
         revised_prompt: image.revised_prompt.clone(),
     }
+}
+
+/// The end of a call that nobody asks after any more.
+fn given_up(attempt: Attempt, error: ProviderError) -> Done {
+    Done {
+        lost: lost(&attempt, &Brought::default(), &Err(error.clone())),
+        attempt,
+        end: error.into(),
+        brought: Brought::default(),
+        usage: Usage::default(),
+    }
+}
+
+/// Why a task is not run any more that brought the process down each time it ran alone.
+fn set_aside(verdict: Verdict) -> ProviderError {
+    let message = format!(
+        "the task was set aside: the server stopped {MOST_LONE_CRASHES} times while it ran alone; it is free of charge, and the operator can see why"
+    );
+    ProviderError::new(verdict, FailKind::Internal, message)
 }
 
 fn not_sent(kind: FailKind, message: &str) -> ProviderError {

@@ -93,8 +93,13 @@ pub trait Store: Send + Sync {
     /// How many tasks of its key wait in front of this one, in its lane.
     async fn count_ahead(&self, task: &Task) -> Result<u64>;
     /// Gives every task that a dead worker of this store left `processing` to `worker`, with its attempts, and
-    /// counts one crash each. Call it once at start, under the engine lock.
+    /// counts one crash each, and one lone crash each that ran alone. Call it once at start, under the engine lock.
     async fn recover(&self, worker: &str) -> Result<Vec<Claimed>>;
+    /// Notes that the task runs alone from now on. [`StoreError::Fenced`] if it is not ours any more.
+    async fn note_alone(&self, hold: &TaskHold) -> Result<()>;
+    /// Up to `most` tasks of all accounts that were given up because the process died each time they ran alone
+    /// ([`Task::is_poison`]), the latest first.
+    async fn list_poison(&self, most: u32) -> Result<Vec<Task>>;
     /// Writes intents, before any byte of them leaves. [`StoreError::Fenced`] if the task is not ours any more.
     async fn begin_attempts(&self, hold: &TaskHold, attempts: Vec<Attempt>) -> Result<()>;
     /// Ends an attempt that did no paid work and writes the intent of the next one for the same images, together: a crash

@@ -21,6 +21,22 @@ pub enum TaskState {
     Failed,
 }
 
+/// So often a process may die while a task runs alone.
+pub const MOST_LONE_CRASHES: u32 = 3;
+
+impl Task {
+    /// Whether it may be the reason why processes die: it was there when one did, was taken up, and was there again. One
+    /// death tells nothing, because everything that ran was there.
+    pub fn is_suspect(&self) -> bool {
+        self.crashes > 1
+    }
+
+    /// Whether it is the reason.
+    pub fn is_poison(&self) -> bool {
+        self.lone_crashes >= MOST_LONE_CRASHES
+    }
+}
+
 impl TaskState {
     /// Every state.
     pub const ALL: [Self; 4] = [
@@ -245,6 +261,8 @@ pub struct Task {
     pub fence: i64,
     /// How often a process died while it held the task.
     pub crashes: u32,
+    /// How often one died while the task ran with no other beside it that had seen as many deaths.
+    pub lone_crashes: u32,
     /// When it was accepted.
     pub created_at: Millis,
     /// When it left the queue.

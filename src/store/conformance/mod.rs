@@ -62,6 +62,7 @@ const CASES: &[Case] = cases! {
         the_oldest_of_a_key_are_claimed_first
         a_waiting_task_is_claimed_once
         a_dead_workers_tasks_are_taken_over
+        deaths_alone_are_counted_apart
         attempts_are_written_as_intents
         every_write_checks_the_fence
         what_is_owed_an_answer_is_known_while_it_is_unfinished
