@@ -203,6 +203,7 @@ fn limits(settings: &Settings) -> Limits {
         keep_test_results: settings.keep_test_results,
         most_waiting: MOST_WAITING,
         attempt: ATTEMPT_LIMIT,
+        task: settings.task_deadline,
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Kind {
     OutcomeUnknown,
     /// The wait ended before the task did.
     StillRunning,
+    /// The task's time was over before an upstream could do it.
+    DeadlineExceeded,
     /// The task was cancelled.
     Cancelled,
     /// The disk is nearly full.
@@ -195,6 +197,12 @@ pub const TABLE: &[Row] = &[
         "outcome_unknown",
     ),
     row(Kind::StillRunning, 504, "server_error", "still_running"),
+    row(
+        Kind::DeadlineExceeded,
+        504,
+        "server_error",
+        "deadline_exceeded",
+    ),
     row(Kind::StorageFull, 507, "server_error", "storage_full"),
 ];
 
@@ -304,6 +312,7 @@ impl From<&Failure> for Error {
             FailKind::UpstreamTimeout => Kind::UpstreamTimeout,
             FailKind::OutcomeUnknown => Kind::OutcomeUnknown,
             FailKind::Unavailable => Kind::Overloaded,
+            FailKind::DeadlineExceeded => Kind::DeadlineExceeded,
             FailKind::Cancelled => Kind::Cancelled,
             FailKind::StorageFull => Kind::StorageFull,
             FailKind::Internal => Kind::Internal,

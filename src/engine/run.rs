@@ -20,7 +20,8 @@ use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How many calls of one task are under way at once.
 const PARTS_AT_ONCE: usize = 4;
@@ -39,6 +40,8 @@ pub(super) struct Run<'a> {
     /// `None` if no target that is turned on can do it any more.
     pub(super) route: Option<Route>,
     next_number: AtomicU32,
+    /// From then on nothing more is sent.
+    deadline: Instant,
     /// A part was refused by policy: parts that are not sent yet stay so.
     refused: AtomicBool,
 }
@@ -137,6 +140,7 @@ impl<'a> Run<'a> {
                 fence: task.fence,
             },
             route,
+            deadline: Instant::now() + engine.time_left(&task),
             task,
             next_number: AtomicU32::new(next_number),
             refused: AtomicBool::new(false),
@@ -239,9 +243,7 @@ impl<'a> Run<'a> {
         let mut done = self.first_call(attempt.clone(), begin).await?;
         loop {
             let after = self.route.as_ref().and_then(|route| route.after(&attempt));
-            let next = done
-                .end
-                .next(after.is_some() && !self.refused.load(Ordering::Relaxed));
+            let next = done.end.next(after.is_some() && self.may_send());
             let (Next::AskNextTarget, Some(hop)) = (next, after) else {
                 return Ok(done);
             };
@@ -294,14 +296,10 @@ impl<'a> Run<'a> {
             brought: Brought::default(),
             usage: Usage::default(),
         };
-        if self.refused.load(Ordering::Relaxed) && resume.is_none() {
-            return Ok(nothing(
-                attempt,
-                not_sent(
-                    FailKind::ContentPolicy,
-                    "another image of this request was refused",
-                ),
-            ));
+        let is_new = resume.is_none();
+        let _turn = self.turn_at(&attempt.provider, is_new).await;
+        if is_new && let Some(why) = self.why_not_send() {
+            return Ok(nothing(attempt, why));
         }
         let Some(provider) = self.engine.0.providers.find(&attempt.provider) else {
             let error = match resume {
@@ -326,7 +324,7 @@ impl<'a> Run<'a> {
             None => provider.generate(call),
         };
         let (brought, verdict) = self
-            .hear(&attempt, stream, provider.traits().repeatable)
+            .hear(&attempt, stream, provider.traits().repeatable, is_new)
             .await?;
         let end = end_of(&brought, &verdict, self.task.request.modality());
         let lost = lost(&attempt, &brought, &verdict);
@@ -343,6 +341,44 @@ impl<'a> Run<'a> {
             lost,
             usage: verdict.unwrap_or_else(|error| error.usage),
         })
+    }
+
+    /// Waits until the provider takes one more call; a new one, no longer than the task has time.
+    async fn turn_at(&self, provider: &str, is_new: bool) -> Option<OwnedSemaphorePermit> {
+        let at_once = self.engine.0.at_once.get(provider)?;
+        let turn = Arc::clone(at_once).acquire_owned();
+        if is_new {
+            let in_time = tokio::time::timeout_at(self.deadline.into(), turn).await;
+            in_time.ok()?.ok()
+        } else {
+            turn.await.ok()
+        }
+    }
+
+    fn may_send(&self) -> bool {
+        self.why_not_send().is_none()
+    }
+
+    /// Why nothing more is sent for this task, if nothing is.
+    fn why_not_send(&self) -> Option<ProviderError> {
+        if self.refused.load(Ordering::Relaxed) {
+            let message = "another image of this request was refused";
+            return Some(not_sent(FailKind::ContentPolicy, message));
+        }
+        let is_late = self.deadline <= Instant::now();
+        is_late.then(|| {
+            let message = "the task's time was over before an upstream could do it";
+            not_sent(FailKind::DeadlineExceeded, message)
+        })
+    }
+
+    /// How long a call is heard. A job that is asked after was paid for already, so it has the time of a call of its own.
+    fn patience(&self, is_new: bool) -> Duration {
+        let limit = self.engine.0.limits.attempt;
+        match is_new {
+            true => limit.min(self.deadline.saturating_duration_since(Instant::now())),
+            false => limit,
+        }
     }
 
     fn describe(&self, attempt: &Attempt) -> Call {
@@ -368,11 +404,12 @@ impl<'a> Run<'a> {
         attempt: &Attempt,
         stream: impl FnOnce() -> EventStream + Send,
         repeatable: bool,
+        is_new: bool,
     ) -> Result<(Brought, Result<Usage, ProviderError>), Lost> {
         let mut brought = Brought::default();
         let listening = async { self.listen(attempt, stream(), &mut brought).await };
         let listening = AssertUnwindSafe(listening).catch_unwind();
-        let heard = tokio::time::timeout(self.engine.0.limits.attempt, listening).await;
+        let heard = tokio::time::timeout(self.patience(is_new), listening).await;
         // A repeatable call costs nothing, so nothing about it is unknown.
         let verdict = if repeatable {
             Verdict::Failed
@@ -389,20 +426,24 @@ impl<'a> Run<'a> {
                     "something went wrong on our side",
                 ))
             }
-            Err(_elapsed) => {
-                let kind = if repeatable {
-                    FailKind::UpstreamTimeout
-                } else {
-                    FailKind::OutcomeUnknown
-                };
-                Err(ProviderError::new(
-                    verdict,
-                    kind,
-                    "the upstream did not answer in time",
-                ))
-            }
+            Err(_elapsed) => Err(self.unheard(verdict, repeatable, is_new)),
         };
         Ok((brought, outcome))
+    }
+
+    /// The end of a call that took too long.
+    fn unheard(&self, verdict: Verdict, repeatable: bool, is_new: bool) -> ProviderError {
+        let is_late = is_new && self.deadline <= Instant::now();
+        let kind = match (repeatable, is_late) {
+            (false, _) => FailKind::OutcomeUnknown,
+            (true, true) => FailKind::DeadlineExceeded,
+            (true, false) => FailKind::UpstreamTimeout,
+        };
+        let message = match is_late {
+            true => "the task's time was over before the upstream had answered",
+            false => "the upstream did not answer in time",
+        };
+        ProviderError::new(verdict, kind, message)
     }
 
     async fn listen(

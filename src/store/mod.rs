@@ -126,6 +126,9 @@ pub trait Store: Send + Sync {
     /// Ends a task that still waits: `failed` with `cancelled`, full release. `Ok(None)` if there is no such task of
     /// this account, `Ok(Some(task))` with the task as it is: cancelled, or unchanged because it had started.
     async fn cancel(&self, account: &AccountId, task: &TaskId, at: Millis) -> Result<Option<Task>>;
+    /// Ends up to `most` tasks that still wait and were accepted at `before` or earlier: `failed` with
+    /// `deadline_exceeded`, full release. Returns them as they now are.
+    async fn expire_waiting(&self, before: Millis, at: Millis, most: u32) -> Result<Vec<Task>>;
     /// A task of this account.
     async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>>;
     /// A page of this account's history, newest first.

@@ -92,6 +92,8 @@ pub enum FailKind {
     OutcomeUnknown,
     /// No target could take the request.
     Unavailable,
+    /// It had not started, or had nothing left to try, when its time was over.
+    DeadlineExceeded,
     /// The client cancelled it while it waited.
     Cancelled,
     /// The result could not be stored: the disk is full.
@@ -102,13 +104,14 @@ pub enum FailKind {
 
 impl FailKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ContentPolicy,
         Self::Rejected,
         Self::Upstream,
         Self::UpstreamTimeout,
         Self::OutcomeUnknown,
         Self::Unavailable,
+        Self::DeadlineExceeded,
         Self::Cancelled,
         Self::StorageFull,
         Self::Internal,
@@ -123,6 +126,7 @@ impl FailKind {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Unavailable => "unavailable",
+            Self::DeadlineExceeded => "deadline_exceeded",
             Self::Cancelled => "cancelled",
             Self::StorageFull => "storage_full",
             Self::Internal => "internal",
@@ -137,7 +141,11 @@ impl FailKind {
     /// Whether the same request once more is safe and may go better: what an SDK does with such an answer by itself.
     pub fn invites_repetition(self) -> bool {
         match self {
-            Self::Upstream | Self::UpstreamTimeout | Self::Unavailable | Self::Internal => true,
+            Self::Upstream
+            | Self::UpstreamTimeout
+            | Self::Unavailable
+            | Self::DeadlineExceeded
+            | Self::Internal => true,
             Self::ContentPolicy
             | Self::Rejected
             | Self::OutcomeUnknown

@@ -6,7 +6,7 @@ use crate::client::{Client, Holder, try_send};
 use crate::images::small_with;
 use crate::scripted::{Scripted, Step, gate};
 use crate::server::{Server, Site};
-use pinhole::types::{FailKind, Mode, Money, Scope, TaskId};
+use pinhole::types::{AttemptState, FailKind, Mode, Money, Scope, Task, TaskId};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -298,4 +298,73 @@ async fn a_task_that_kills_the_process_is_set_aside_and_the_others_complete() {
     server.client(&holder).has("0.600000").await;
     check_books(&*store).await;
     server.kill();
+}
+
+#[tokio::test]
+async fn a_task_whose_time_is_over_ends_whether_it_waits_or_runs() {
+    let shut = gate();
+    let waits = Arc::clone(&shut);
+    let alpha = Scripted::bounded(1, move |_| {
+        vec![Step::Wait(Arc::clone(&waits)), Step::Deliver]
+    });
+    let beta = Scripted::obliging();
+    let targets = [("alpha", 1, "0.01"), ("beta", 1, "0.01")];
+    let app = Setup::new()
+        .set(|settings| settings.task_deadline = Duration::from_millis(700))
+        .provider("alpha", alpha.clone())
+        .provider("beta", beta.clone())
+        .model(&model("paid", "0.04", &targets))
+        .start()
+        .await;
+    let customer = app.customer("1.00").await;
+    // Two images: one call is under way and one waits for its turn at the provider; then a whole task waits.
+    let body = small_with("a cat", json!({"model": "paid", "n": 2}));
+    let runs = customer.leave(&body).await.task_id();
+    let waits = leave(&customer, 1).await.remove(0);
+    let (ran, waited) = (
+        app.end_of(&customer, &runs).await,
+        app.end_of(&customer, &waits).await,
+    );
+    let kind = |task: &Task| task.failure.as_ref().map(|failure| failure.kind);
+    assert_eq!(kind(&ran), Some(FailKind::OutcomeUnknown), "it may be paid");
+    assert_eq!(kind(&waited), Some(FailKind::DeadlineExceeded));
+    assert_eq!((alpha.asked().len(), beta.asked().len()), (1, 0));
+    let told = customer
+        .get(&format!("/v1/images/generations/{waits}"))
+        .await;
+    told.refused(504, "deadline_exceeded");
+    let attempts = app.store().list_attempts(&runs).await.expect("rows");
+    let states: Vec<_> = attempts.iter().map(|attempt| attempt.state).collect();
+    assert_eq!(states, [AttemptState::Unknown, AttemptState::NotSent]);
+    let audit = app.store().audit().await.expect("rows");
+    assert_eq!(audit.operator_loss.to_string(), "0.010000");
+    customer.has("1.000000").await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_provider_is_asked_no_more_at_once_than_it_takes() {
+    let queue = queue(2).await;
+    let customer = queue.app.customer("1").await;
+    let body = small_with("a cat", json!({"model": "paid", "n": 4}));
+    let ids = [
+        customer.leave(&body).await.task_id(),
+        customer.leave(&body).await.task_id(),
+    ];
+    queue.until_started(2).await;
+    for answered in 1..=6 {
+        queue.gate.add_permits(1);
+        queue.until_started(2 + answered).await;
+        let asked = queue.started().len();
+        assert_eq!(
+            asked,
+            2 + answered,
+            "two tasks of four calls, two calls at once"
+        );
+    }
+    queue.gate.add_permits(2);
+    for id in &ids {
+        assert_eq!(queue.app.end_of(&customer, id).await.assets.len(), 4);
+    }
+    queue.finish().await;
 }

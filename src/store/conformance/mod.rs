@@ -76,6 +76,7 @@ const CASES: &[Case] = cases! {
         parts_end_one_by_one
         an_unknown_outcome_is_the_operators_loss
         a_waiting_task_is_cancelled
+        tasks_that_wait_too_long_end_at_no_cost
         a_running_task_is_not_cancelled
         cancel_and_claim_never_both_win;
     history:

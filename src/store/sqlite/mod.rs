@@ -262,6 +262,12 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn expire_waiting(&self, before: Millis, at: Millis, most: u32) -> Result<Vec<Task>> {
+        self.writer
+            .run(move |tx| settle::expire_waiting(tx, before, at, most))
+            .await
+    }
+
     async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>> {
         let (account, task) = (account.clone(), task.clone());
         self.readers
