@@ -57,16 +57,34 @@ impl Engine {
         self.count_again(&task.lane, &task.account, &task.key).await;
     }
 
-    /// The clock, but never ahead of the time that has really passed since the start: a clock that is set forward by an
-    /// hour must not end everything that waits.
     fn steady_now(&self) -> Millis {
         let (at, since) = self.0.started;
-        self.now().min(at.after(since.elapsed()))
+        steady(self.now(), at.after(since.elapsed()))
     }
 
     /// How much of a task's time is left.
     pub(super) fn time_left(&self, task: &Task) -> Duration {
         let ends_at = task.created_at.after(self.0.limits.task);
         ends_at.since(self.steady_now())
+    }
+}
+
+/// The clock, but never ahead of the time that has really passed since the start: a clock that is set forward by an hour
+/// must not end everything that waits, and one that is set back only lets it wait longer.
+fn steady(clock: Millis, passed: Millis) -> Millis {
+    clock.min(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_ends_nothing_early() {
+        let real = Millis(1_000_000_000);
+        let hour = 3_600_000;
+        assert_eq!(steady(real, real), real);
+        assert_eq!(steady(Millis(real.0 + hour), real), real);
+        assert!(steady(Millis(real.0 - hour), real) <= real);
     }
 }
