@@ -17,15 +17,11 @@ use std::io::{Read, Seek, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The account that a fresh install begins with.
 pub const DEFAULT_ACCOUNT: &str = "default";
-
-/// How long a single upstream call may take. Longer than the synchronous wait, shorter than anybody's patience.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(900);
 
 /// Tasks of one key that may wait.
 const MOST_WAITING: u32 = 1_000;
@@ -202,7 +198,7 @@ fn limits(settings: &Settings) -> Limits {
         keep_results: settings.keep_results,
         keep_test_results: settings.keep_test_results,
         most_waiting: MOST_WAITING,
-        attempt: ATTEMPT_LIMIT,
+        attempt: settings.timeouts.attempt,
         task: settings.task_deadline,
     }
 }

@@ -153,7 +153,7 @@ async fn instead(faults: &Faults) -> Option<Response> {
         () if faults.has("zero") => Some(
             (
                 json,
-                json!({"created": CREATED, "data": [], "usage": usage(1, 10, 0)}).to_string(),
+                json!({"created": CREATED, "data": [], "usage": usage(1, 1, 10)}).to_string(),
             )
                 .into_response(),
         ),

@@ -6,9 +6,10 @@ use super::prefer::Preferences;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::{check_kept, find_task};
 use super::{Api, body, handed, stream};
+use crate::catalogue;
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
-use crate::engine::{Accepted, Ask};
+use crate::engine::{Accepted, Ask, Quoted};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Millis, Operation, Task, TaskId, TaskState};
 use axum::body::Body;
@@ -16,7 +17,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// How long a synchronous call waits: below the 600 s after which OpenAI's SDKs give up and call again.
@@ -143,7 +144,7 @@ pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name)
             Ok(()) => answer(&api, &Flat, &task),
         }
     } else {
-        Pending::of_task(&api, &task).await.answer()
+        Pending::of_task(&task, api.0.engine.tasks_ahead(&task).await).answer()
     };
     marks.write(response.headers_mut());
     response
@@ -165,22 +166,26 @@ pub(super) async fn quote(
     };
     match quoted.await {
         Err(error) => Refusal::new(&Flat, error).into_response(),
-        Ok(quoted) => {
-            let mut body = json!({
-                "object": "quote",
-                "model": quoted.model,
-                "n": quoted.n,
-                "unit": quoted.quote.unit,
-                "amount": quoted.quote.total,
-                "currency": "USD",
-            });
-            if let Some(rates) = &quoted.quote.rates {
-                // Charged by the token: the amount is the most that it can come to.
-                body["million_tokens"] = json!(rates);
-            }
-            json_response(StatusCode::OK, body.to_string())
-        }
+        Ok(quoted) => json_response(StatusCode::OK, quote_body(&quoted).to_string()),
     }
+}
+
+/// A price as the API tells it, and the row of the catalogue that it comes from.
+pub(super) fn quote_body(quoted: &Quoted) -> Value {
+    let mut body = json!({
+        "object": "quote",
+        "model": quoted.model,
+        "n": quoted.n,
+        "unit": quoted.quote.unit,
+        "amount": quoted.quote.total,
+        "currency": "USD",
+        "price": quoted.row.as_ref().map(catalogue::price_json),
+    });
+    if let Some(rates) = &quoted.quote.rates {
+        // Charged by the token: the amount is the most that it can come to.
+        body["million_tokens"] = json!(rates);
+    }
+    body
 }
 
 /// The reply of a task that has ended.
@@ -220,7 +225,7 @@ impl Patience {
 }
 
 /// A task that goes on: where it can be asked for.
-struct Pending {
+pub(super) struct Pending {
     task: TaskId,
     state: TaskState,
     ahead: Option<u64>,
@@ -237,16 +242,16 @@ impl Pending {
         }
     }
 
-    async fn of_task(api: &Api, task: &Task) -> Self {
+    pub(super) fn of_task(task: &Task, ahead: Option<u64>) -> Self {
         Self {
-            ahead: api.0.engine.tasks_ahead(task).await,
+            ahead,
             task: task.id.clone(),
             state: task.state,
             created_at: task.created_at,
         }
     }
 
-    fn answer(&self) -> Response {
+    pub(super) fn body(&self) -> Value {
         let mut body = json!({
             "id": self.task.as_str(),
             "object": "image.task",
@@ -256,7 +261,11 @@ impl Pending {
         if let Some(ahead) = self.ahead {
             body["tasks_ahead"] = ahead.into();
         }
-        let mut response = json_response(StatusCode::ACCEPTED, body.to_string());
+        body
+    }
+
+    fn answer(&self) -> Response {
+        let mut response = json_response(StatusCode::ACCEPTED, self.body().to_string());
         let place = format!("/v1/images/generations/{}", self.task);
         if let Ok(place) = HeaderValue::try_from(place) {
             response.headers_mut().insert(LOCATION, place);

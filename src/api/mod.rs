@@ -24,6 +24,9 @@ mod task_service;
 mod tasks;
 mod uploads;
 
+#[cfg(test)]
+mod golden;
+
 pub use auth::{Keys, REFRESH};
 pub use router::router;
 pub use serve::{Listening, serve};

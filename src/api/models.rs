@@ -102,7 +102,7 @@ fn endpoint_types(modality: Modality) -> &'static [&'static str] {
 }
 
 /// A model as the API shows it: OpenAI's fields first, then ours.
-fn card(model: &Model, unavailable: Option<String>) -> Value {
+pub(super) fn card(model: &Model, unavailable: Option<String>) -> Value {
     let operations: Vec<_> = model
         .operations
         .iter()

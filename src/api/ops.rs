@@ -3,6 +3,7 @@
 use super::Api;
 use super::auth::Admin;
 use super::reply::{Refusal, json_response};
+use crate::engine::Standing;
 use crate::error::{Error, Kind};
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -57,7 +58,19 @@ pub(super) async fn open_metrics(State(api): State<Api>) -> Response {
     render_metrics(&api).await
 }
 
+/// One of a breaker's states is 1, the others are 0.
+fn gauge_breakers(api: &Api) {
+    for (provider, standing) in api.0.engine.standings() {
+        for state in Standing::NAMES {
+            let is_in_it = f64::from(u8::from(standing.name() == state));
+            metrics::gauge!("pinhole_provider_breaker", "provider" => provider.clone(), "state" => state)
+                .set(is_in_it);
+        }
+    }
+}
+
 async fn render_metrics(api: &Api) -> Response {
+    gauge_breakers(api);
     match api.0.engine.store().queue().await {
         Ok(depths) => {
             // A lane without tasks is in no row; its gauges must fall to zero all the same.

@@ -5,6 +5,7 @@ use crate::catalogue::model::{
     Choice, Condition, Kind, Model, Parameter, PriceRow, Span, When, plain_text,
 };
 use crate::types::Operation;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -105,7 +106,8 @@ pub fn pricing(model: &Model) -> Value {
     model.prices.iter().map(price_json).collect()
 }
 
-fn price_json(row: &PriceRow) -> Value {
+/// One row of it.
+pub fn price_json(row: &PriceRow) -> Value {
     json!({
         "unit": row.unit,
         "when": when_json(&row.when),
@@ -136,25 +138,49 @@ pub fn example(model: &Model) -> Value {
     example_of(model, operation.unwrap_or(Operation::Generate))
 }
 
-/// A request example for one operation. Values without a meaning beside the others are left out.
+/// A request example for one operation.
 pub fn example_of(model: &Model, operation: Operation) -> Value {
-    let shown: Vec<(&Parameter, Value)> = model
-        .parameters
-        .iter()
-        .filter(|parameter| parameter.applies_to(operation))
-        .filter_map(|parameter| Some((parameter, parameter.example.clone()?)))
+    let values = example_values(&form(model), operation, &[]);
+    let id = ("model".to_owned(), json!(model.id));
+    Value::Object(std::iter::once(id).chain(values).collect())
+}
+
+/// The example values of a form for one operation, in its order; those that are `given` take their places or follow.
+/// Values of the form without a meaning beside the others are left out.
+pub(super) fn example_values(
+    form: &Value,
+    operation: Operation,
+    given: &[(String, Value)],
+) -> Vec<(String, Value)> {
+    let is_given = |name: &str| given.iter().any(|(given, _)| given == name);
+    let entries = form.as_array().into_iter().flatten();
+    let shown: Vec<(&Value, &str, &Value)> = entries
+        .filter(|entry| {
+            let operations = entry["operations"].as_array();
+            operations.is_some_and(|list| list.contains(&json!(operation)))
+        })
+        .filter_map(|entry| {
+            let name = entry["name"].as_str()?;
+            let said = given.iter().find(|(given, _)| given == name);
+            let value = said.map_or(&entry["example"], |(_, value)| value);
+            (!value.is_null()).then_some((entry, name, value))
+        })
         .collect();
     let values: BTreeMap<String, Value> = shown
         .iter()
-        .map(|(parameter, value)| (parameter.name.clone(), value.clone()))
+        .map(|(_, name, value)| ((*name).to_owned(), (*value).clone()))
         .collect();
-    let mut body = Map::new();
-    body.insert("model".to_owned(), json!(model.id));
-    for (parameter, value) in shown {
-        let only_with = parameter.only_with.as_ref();
-        if only_with.is_none_or(|when| when.holds(operation, &values)) {
-            body.insert(parameter.name.clone(), value);
-        }
-    }
-    Value::Object(body)
+    let has_meaning = |entry: &Value| {
+        let only_with = When::deserialize(&entry["only_with"]).ok();
+        only_with.is_none_or(|when| when.holds(operation, &values))
+    };
+    let own = shown
+        .iter()
+        .filter(|(entry, name, _)| is_given(name) || has_meaning(entry))
+        .map(|(_, name, value)| ((*name).to_owned(), (*value).clone()));
+    let more = given
+        .iter()
+        .filter(|(name, _)| !values.contains_key(name))
+        .cloned();
+    own.chain(more).collect()
 }

@@ -2,8 +2,8 @@
 //!
 //! One TOML file a model, in `catalogue/<modality>/`, compiled in; a folder of the operator's replaces and
 //! adds. Everything else is derived: the schema check ([`check`]), the form ([`form`]), its JSON Schema
-//! ([`json_schema`]), request examples ([`example`]), prices ([`quote`]). Files are read by [`Catalogue::load`] alone, and looked at
-//! by [`Fingerprint::of`]; all else is pure. Nothing
+//! ([`json_schema`]), request examples ([`example`], printed by [`snippet`]), prices ([`quote`]). Files are read by
+//! [`Catalogue::load`] alone, and looked at by [`Fingerprint::of`]; all else is pure. Nothing
 //! here knows a dialect, a provider's wire or an account.
 
 mod adapt;
@@ -23,6 +23,7 @@ mod price;
 mod schema;
 mod self_check;
 mod size;
+pub mod snippet;
 mod upstream;
 mod value;
 mod words;
@@ -31,13 +32,13 @@ pub use checked::{Checked, ImageInput, Rules};
 pub use decimal::Decimal;
 pub use file::{Place, Problem};
 pub use folder::Fingerprint;
-pub use form::{example, example_of, form, pricing};
+pub use form::{example, example_of, form, price_json, pricing};
 pub use json_schema::json_schema;
 pub use model::{
     Also, Choice, Condition, Forbid, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target,
     Unit, When,
 };
-pub use price::{cost, cost_rates, quote};
+pub use price::{cost, cost_rates, price_row, quote};
 pub use schema::check;
 pub use size::parse_size;
 pub use upstream::upstream_fields;

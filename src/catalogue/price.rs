@@ -101,10 +101,18 @@ fn values_of<'a>(
         })
 }
 
-/// The first row that matches speaks; if it is not for an image, the price of one is not known.
+/// The row that [`quote`] goes by, before the markup.
+pub fn price_row<'a>(model: &'a Model, request: &Request) -> Option<&'a PriceRow> {
+    image_row(&model.prices, request)
+}
+
 fn per_image(rows: &[PriceRow], request: &Request) -> Option<Money> {
-    let row = first(rows, request, |_| true)?;
-    (row.unit == Unit::Image).then_some(row.amount)
+    image_row(rows, request).map(|row| row.amount)
+}
+
+/// The first row that matches speaks; if it is not for an image, the price of one is not known.
+fn image_row<'a>(rows: &'a [PriceRow], request: &Request) -> Option<&'a PriceRow> {
+    first(rows, request, |_| true).filter(|row| row.unit == Unit::Image)
 }
 
 /// What tokens cost, where the rows name every sort of them and no image.

@@ -98,6 +98,11 @@ impl Failure {
         matches!(self, Self::Told(told) if told.kind == Some(Kind::TaskNotFound))
     }
 
+    /// Whether a call named a model that cannot be called now.
+    pub(super) fn is_unavailable_model(&self) -> bool {
+        matches!(self, Self::Told(told) if told.kind == Some(Kind::ModelUnavailable))
+    }
+
     /// Prints it to stderr and gives the exit code.
     pub(super) fn report(self) -> ExitCode {
         ExitCode::from(self.tell() as u8)

@@ -4,6 +4,7 @@
 //! HTTP to the server that holds the folder; administration opens the rows directly, whether or not a server runs.
 
 mod accounts;
+mod call;
 mod config;
 mod credits;
 mod failure;
@@ -13,9 +14,12 @@ mod ledger;
 mod models;
 mod out;
 mod place;
+mod price;
 mod providers;
+mod quote;
 mod remote;
 mod serve;
+mod snippet;
 mod task;
 mod usage;
 
@@ -56,6 +60,11 @@ enum Command {
     Models(models::Models),
     /// List the providers that are on, where they call and what they serve
     Providers(providers::Show),
+    /// Show a call to a model as code: curl, Python, JavaScript or this command line
+    Snippet(snippet::Snippet),
+    /// Say what a call costs, and why
+    #[command(visible_alias = "price")]
+    Quote(quote::Quote),
     /// Start, follow, list and cancel tasks
     Task(task::Task),
     /// Make, list, revoke and import API keys
@@ -94,6 +103,8 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Generate(command)) => command.run(place),
         Some(Command::Models(command)) => command.run(place),
         Some(Command::Providers(command)) => command.run(place),
+        Some(Command::Snippet(command)) => command.run(place),
+        Some(Command::Quote(command)) => command.run(place),
         Some(Command::Task(command)) => command.run(place),
         Some(Command::Keys(command)) => command.run(place),
         Some(Command::Accounts(command)) => command.run(place),

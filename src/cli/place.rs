@@ -1,6 +1,7 @@
 //! Where a command works: the folder and the file of its flags, or the server that a variable names.
 
 use super::failure::{Failure, Outcome};
+use super::remote::url_of;
 use crate::app::{self, DEFAULT_ACCOUNT};
 use crate::config::{Flags, Loaded, Settings, Surroundings};
 use crate::store::{self, Store, StoreError};
@@ -64,6 +65,17 @@ pub(super) fn server() -> Option<String> {
     let url = variable("PINHOLE_URL")?;
     let url = url.trim_end_matches('/');
     Some(url.strip_suffix("/v1").unwrap_or(url).to_owned())
+}
+
+/// Where the server is reached that a call goes to: the one that is named, else the one that these settings start.
+pub(super) fn base_url(place: &Place) -> Outcome<String> {
+    if let Some(url) = server() {
+        return Ok(url);
+    }
+    let settings = place.load()?.settings;
+    Ok(settings
+        .public_url
+        .unwrap_or_else(|| url_of(settings.listen)))
 }
 
 /// A key, and where it came from.

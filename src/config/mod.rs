@@ -58,11 +58,11 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Instances of providers.
     pub providers: Vec<ProviderSettings>,
-    /// How long clients are waited for. Not an operator's affair; tests make it short.
+    /// How long others are waited for. Not an operator's affair; tests make it short.
     pub timeouts: Timeouts,
 }
 
-/// How long clients are waited for.
+/// How long others are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// To send the first byte, and then the rest of the headers.
@@ -71,6 +71,9 @@ pub struct Timeouts {
     pub body_idle: Duration,
     /// To send the rest of a body that is already refused.
     pub after_refusal: Duration,
+    /// For a single upstream call, from its first byte to its last. Longer than the synchronous wait, shorter than anybody's
+    /// patience.
+    pub attempt: Duration,
 }
 
 impl Default for Timeouts {
@@ -79,6 +82,7 @@ impl Default for Timeouts {
             headers: Duration::from_secs(15),
             body_idle: Duration::from_secs(30),
             after_refusal: Duration::from_secs(5),
+            attempt: Duration::from_secs(900),
         }
     }
 }

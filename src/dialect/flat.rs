@@ -14,6 +14,9 @@ use serde_json::{Map, Value, json};
 /// The shape.
 pub struct Flat;
 
+/// What stands in a reply for a value that OpenAI does not have, and where one must stand and none was chosen.
+const AUTO: &str = "auto";
+
 impl Dialect for Flat {
     fn decode(&self, intake: &Intake) -> Result<Draft, Error> {
         image_body::decode(&intake.skeleton)
@@ -73,7 +76,7 @@ impl Dialect for Flat {
         );
         // OpenAI's specification requires all four of every event.
         for name in ["background", "output_format", "size", "quality"] {
-            let value = known.get(name).cloned().unwrap_or_else(|| "auto".into());
+            let value = known.get(name).cloned().unwrap_or_else(|| AUTO.into());
             fields.insert(name.to_owned(), value);
         }
         let mut pieces = Pieces::default();
@@ -214,11 +217,11 @@ fn echoes(
         (
             "background",
             sent("background"),
-            &["transparent", "opaque"][..],
+            &["transparent", "opaque", AUTO][..],
         ),
         ("output_format", format, &["png", "jpeg", "webp"]),
         ("size", size, &["1024x1024", "1024x1536", "1536x1024"]),
-        ("quality", sent("quality"), &["low", "medium", "high"]),
+        ("quality", sent("quality"), &["low", "medium", "high", AUTO]),
     ];
     let mut object = Map::new();
     let mut real = Map::new();
@@ -227,7 +230,7 @@ fn echoes(
         if known.contains(&value.as_str()) {
             object.insert(name.to_owned(), value.into());
         } else {
-            object.insert(name.to_owned(), "auto".into());
+            object.insert(name.to_owned(), AUTO.into());
             real.insert(name.to_owned(), value.into());
         }
     }

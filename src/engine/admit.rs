@@ -7,7 +7,7 @@ use super::lane::Slot;
 use super::route::Route;
 use super::unanswered::{Judge, Sent, Unanswered};
 use super::{Engine, refusal, run};
-use crate::catalogue::Checked;
+use crate::catalogue::{Checked, Model};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::intake::Intake;
@@ -121,7 +121,9 @@ impl Engine {
         let mode = caller.key.mode;
         let quote = self.price(caller, &model, &checked)?;
         let route = Route::of(Some(&model), &self.0.providers, &checked.request, mode)
-            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?;
+            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?
+            .without_paused(|provider| self.0.passages.pause(provider))
+            .map_err(|wait| paused(&model, wait))?;
         let inputs = self
             .inputs(&checked, &mut intake, caller, &origin.public_url)
             .await?;
@@ -400,6 +402,15 @@ impl Engine {
             ended: None,
         })
     }
+}
+
+/// Every upstream that could serve it failed a moment ago; nothing is held for a call that would not be made.
+fn paused(model: &Model, wait: Duration) -> Error {
+    let message = format!(
+        "no upstream of `{}` can take calls now; nothing was sent, come back a little later",
+        model.id
+    );
+    Error::new(Kind::Overloaded, message).retry_after(wait.max(Duration::from_secs(1)))
 }
 
 /// Why it was refused; a file that went in the meantime is named where the client named it.

@@ -1,7 +1,7 @@
 //! What is asked before anything is written: may this caller, is there this model, is the request right, what does it cost.
 
 use super::{Ask, Engine, storage_full};
-use crate::catalogue::{self, Checked, Model, Rules, Status};
+use crate::catalogue::{self, Checked, Model, PriceRow, Rules, Status};
 use crate::error::{Error, Fault, Kind};
 use crate::types::{Caller, Draft, Modality, Mode, Quote, Scope};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub struct Quoted {
     pub n: u32,
     /// The price.
     pub quote: Quote,
+    /// The row of the catalogue that it comes from; a test of a model without prices has none.
+    pub row: Option<PriceRow>,
 }
 
 impl Engine {
@@ -27,6 +29,7 @@ impl Engine {
             model: model.id.clone(),
             n: checked.request.n(),
             quote,
+            row: catalogue::price_row(&model, &checked.request).cloned(),
         })
     }
 

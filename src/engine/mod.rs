@@ -12,6 +12,8 @@
 
 mod accepted;
 mod admit;
+mod breaker;
+mod budget;
 mod check;
 mod collect;
 mod expire;
@@ -21,6 +23,8 @@ mod lane;
 mod later;
 #[cfg(test)]
 mod model;
+mod passage;
+mod recent;
 mod recover;
 mod route;
 mod run;
@@ -32,6 +36,7 @@ mod watch;
 
 pub use accepted::{Accepted, Seen, Streaming};
 pub use admit::{Ask, Origin, Repeats};
+pub use breaker::Standing;
 pub use check::Quoted;
 pub use files::{KEEP_FILES, MOST_FILES, NewFile};
 pub use unanswered::Unanswered;
@@ -46,6 +51,7 @@ use crate::store::{Store, StoreError};
 use crate::types::Millis;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use lane::Lanes;
+use passage::Passages;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -116,6 +122,7 @@ struct Inner {
     limits: Limits,
     clock: Clock,
     lanes: Arc<Lanes>,
+    passages: Passages,
     watchers: Watchers,
     calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
@@ -135,6 +142,7 @@ impl Engine {
     /// Builds the engine. Nothing runs before [`Engine::start`].
     pub fn new(parts: Parts) -> Self {
         let lanes = Lanes::new(&parts.providers, parts.limits.test_concurrency);
+        let passages = Passages::new(&parts.providers);
         let started = ((parts.clock)(), Instant::now());
         let providers = parts.providers.iter();
         let at_once = providers.map(|(name, provider)| {
@@ -153,6 +161,7 @@ impl Engine {
             calls: Calls::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
             lanes,
+            passages,
             watchers: Watchers::default(),
             worker: format!("engine_{}", uuid::Uuid::now_v7().simple()),
             started,
@@ -214,6 +223,11 @@ impl Engine {
     /// The names of all queues.
     pub fn lanes(&self) -> Vec<String> {
         self.0.lanes.names()
+    }
+
+    /// The providers that do paid work, and how each may be called now.
+    pub fn standings(&self) -> Vec<(String, Standing)> {
+        self.0.passages.standings().collect()
     }
 
     /// The rows, for what only reads.

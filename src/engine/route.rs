@@ -8,6 +8,7 @@ use crate::types::{
 };
 use serde_json::{Map, Value};
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// Where a request can go: at least one target, the best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,13 +77,38 @@ impl Route {
         hop.map(|hop| hop.fields.clone()).unwrap_or_default()
     }
 
-    /// The target after the one that an attempt went to.
-    pub(super) fn after(&self, attempt: &Attempt) -> Option<&Hop> {
+    /// The next target after the one that an attempt went to. `pause`: for how long a provider is not to be called.
+    pub(super) fn after(
+        &self,
+        attempt: &Attempt,
+        pause: impl Fn(&str) -> Option<Duration>,
+    ) -> Option<&Hop> {
         let at = self.targets.iter().position(|hop| hop.is_of(attempt))?;
-        // A target that makes fewer images a call cannot take over a larger part.
         self.targets[at + 1..]
             .iter()
-            .find(|hop| hop.most_images >= attempt.part.count)
+            // A target that makes fewer images a call cannot take over a larger part.
+            .filter(|hop| hop.most_images >= attempt.part.count)
+            .find(|hop| pause(&hop.provider).is_none())
+    }
+
+    /// The same without the targets whose providers are not to be called now; if that leaves none, how long the shortest
+    /// pause is.
+    pub(super) fn without_paused(
+        &self,
+        pause: impl Fn(&str) -> Option<Duration>,
+    ) -> Result<Self, Duration> {
+        let pause = |hop: &Hop| pause(&hop.provider);
+        let targets: Vec<Hop> = self
+            .targets
+            .iter()
+            .filter(|hop| pause(hop).is_none())
+            .cloned()
+            .collect();
+        let shortest = || self.targets.iter().filter_map(pause).min();
+        match targets.is_empty() {
+            false => Ok(Self { targets }),
+            true => Err(shortest().unwrap_or_default()),
+        }
     }
 }
 

@@ -26,10 +26,13 @@ use tokio::sync::OwnedSemaphorePermit;
 /// How many calls of one task are under way at once.
 const PARTS_AT_ONCE: usize = 4;
 
+/// How long a task that waited waits on when its upstreams are paused.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
 /// No model writes more bytes than this; a stream that does is out of order.
 const LONGEST_TEXT: usize = 4 * 1024 * 1024;
 
-/// The task is held by somebody else now; whatever we still have of it is dropped.
+/// The task is held by somebody else now, or left to the next start; whatever we still have of it is dropped.
 pub(super) struct Lost;
 
 /// One task being run.
@@ -100,7 +103,7 @@ pub(super) async fn run(engine: &Engine, claimed: Claimed, route: Option<Route>,
         .run_to_end(claimed.attempts)
         .await
     {
-        tracing::warn!(task.id = %id, "the task is held by another worker; this run ends without a trace");
+        tracing::warn!(task.id = %id, "the task is held by another worker, or left to the next start; this run ends without a trace");
         let why = Error::internal().while_the_task_goes_on();
         engine.0.watchers.stuck(&id, why);
         engine.0.watchers.forget(&id);
@@ -147,7 +150,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn run_to_end(self, attempts: Vec<Attempt>) -> Result<(), Lost> {
+    async fn run_to_end(mut self, attempts: Vec<Attempt>) -> Result<(), Lost> {
         let started = Instant::now();
         if self.task.is_poison() && attempts.is_empty() {
             let ends = [set_aside(Verdict::Failed).into()];
@@ -165,6 +168,7 @@ impl<'a> Run<'a> {
             Begin::Send
         };
         let (attempts, begin) = if attempts.is_empty() {
+            self.wait_for_an_upstream().await?;
             (self.write_first_intents().await?, Begin::Send)
         } else {
             (attempts, begin)
@@ -194,6 +198,30 @@ impl<'a> Run<'a> {
         }
         drop(calls);
         self.settle(last, &ends, usage, started.elapsed()).await
+    }
+
+    /// A task that waited in its lane waits here while nobody who could serve it may be called: nothing is written for its
+    /// calls yet, so it can be left to the next start at any moment. After a while it goes on, and is told.
+    async fn wait_for_an_upstream(&mut self) -> Result<(), Lost> {
+        let engine = self.engine;
+        let until = Instant::now() + LONGEST_PAUSE;
+        while let Some(route) = &self.route {
+            match route.without_paused(|provider| engine.0.passages.pause(provider)) {
+                Ok(route) => {
+                    self.route = Some(route);
+                    break;
+                }
+                Err(_) if Instant::now() >= until => break,
+                Err(wait) => {
+                    let change = engine.0.passages.change(wait);
+                    let stopped = engine.0.stop.run_until_cancelled(change).await.is_none();
+                    if stopped {
+                        return Err(Lost);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Plans the first calls of a task that waited, and writes their intents.
@@ -240,13 +268,22 @@ impl<'a> Run<'a> {
 
     /// Makes one part's calls: the first target, then the next as long as nothing paid was done.
     async fn run_part(&self, mut attempt: Attempt, begin: &Begin) -> Result<Done, Lost> {
+        let passages = &self.engine.0.passages;
+        passages.first_call();
         let mut done = self.first_call(attempt.clone(), begin).await?;
         loop {
-            let after = self.route.as_ref().and_then(|route| route.after(&attempt));
+            let after = self
+                .route
+                .as_ref()
+                .and_then(|route| route.after(&attempt, |provider| passages.pause(provider)));
             let next = done.end.next(after.is_some() && self.may_send());
             let (Next::AskNextTarget, Some(hop)) = (next, after) else {
                 return Ok(done);
             };
+            if !passages.may_go_on() {
+                tracing::warn!(task.id = %self.task.id, "too much fails at once: no second target is asked");
+                return Ok(done);
+            }
             let number = self.next_number.fetch_add(1, Ordering::Relaxed);
             attempt = hop.attempt(number, attempt.part, self.engine.now());
             let ended = self.ended(&done);
@@ -315,6 +352,21 @@ impl<'a> Run<'a> {
                 ..nothing(attempt, error)
             });
         };
+        // Who is asked after a job is not called anew.
+        let passage = match resume {
+            Some(_) => None,
+            None => {
+                let passage = self.engine.0.passages.enter(&attempt.provider).await;
+                let Some(passage) = passage else {
+                    let error = not_sent(
+                        FailKind::Unavailable,
+                        "the upstream takes no calls now; nothing was sent",
+                    );
+                    return Ok(nothing(attempt, error));
+                };
+                Some(passage)
+            }
+        };
         failpoint("intent");
         // A test makes one model the reason why processes die.
         failpoint(self.task.request.model());
@@ -326,6 +378,9 @@ impl<'a> Run<'a> {
         let (brought, verdict) = self
             .hear(&attempt, stream, provider.traits().repeatable, is_new)
             .await?;
+        if let Some(passage) = passage {
+            passage.report(&verdict);
+        }
         let end = end_of(&brought, &verdict, self.task.request.modality());
         let lost = lost(&attempt, &brought, &verdict);
         if end

@@ -133,8 +133,10 @@ pub struct ProviderError {
     pub verdict: Verdict,
     /// What the client is told.
     pub failure: Failure,
-    /// When the upstream wants to be asked again, if it said so. A breaker for its key would start here.
+    /// When the upstream wants to be asked again, if it said so.
     pub retry_after: Option<Duration>,
+    /// The fault is with this model alone: it says nothing of the upstream's others.
+    pub is_of_model: bool,
     /// What the upstream counted all the same.
     pub usage: Usage,
 }
@@ -159,6 +161,7 @@ impl ProviderError {
             verdict,
             failure: Failure::new(kind, message),
             retry_after: None,
+            is_of_model: false,
             usage: Usage::default(),
         }
     }

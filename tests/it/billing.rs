@@ -168,7 +168,8 @@ async fn a_spend_cap_counts_what_runs_and_gives_back_what_fails() {
             "alpha",
             Scripted::by(move |asked| {
                 if asked.upstream_model.starts_with("failing") {
-                    vec![Step::Fail(Verdict::Failed, FailKind::Upstream)]
+                    // Which says nothing against the provider.
+                    vec![Step::Fail(Verdict::Failed, FailKind::Rejected)]
                 } else {
                     vec![Step::Wait(Arc::clone(&waits)), Step::Deliver]
                 }
@@ -194,7 +195,7 @@ async fn a_spend_cap_counts_what_runs_and_gives_back_what_fails() {
             let failed = customer
                 .generate(paid(json!({"model": "failing", "n": 2})))
                 .await;
-            failed.refused(502, "upstream_failed");
+            failed.refused(400, "invalid_parameter");
         }
         let running = customer.generate(paid(json!({"n": 2})));
         let refused = async {

@@ -62,7 +62,7 @@ async fn a_picture_comes_beside_the_message_as_image_tools_ask_for_it() {
     let message = &reply.ok()["choices"][0]["message"];
     assert_eq!(message["content"], "");
     let images = message["images"].as_array().expect("a list");
-    assert_eq!((images.len(), pixels(&images[0])), (1, (1360, 768)));
+    assert_eq!((images.len(), pixels(&images[0])), (1, (1376, 768)));
 
     let mut streaming = body;
     streaming["stream"] = true.into();

@@ -868,11 +868,179 @@ fn model_files_are_checked_without_a_server() {
     std::fs::create_dir(&folder).expect("a folder");
     write("id = \"mine\"\nextends = \"sketch\"\n");
     let said = place.run(&["models", "check", "models"]).exits(0).out();
-    assert!(said.contains("ok: 8 models, with models"), "{said}");
+    assert!(said.contains("ok: 9 models, with models"), "{said}");
     write("id = \"mine\"\nextend = \"sketch\"\n");
     let refused = place.run(&["models", "check", "models"]).exits(1).stderr;
     let reason = "models/mine.toml:2:1: unknown field `extend`";
     assert!(refused.contains(reason), "{refused}");
     place.run(&["models", "check", "nowhere"]).exits(2);
     place.run(&["models", "check"]).exits(0);
+}
+
+#[test]
+fn an_edit_takes_its_pictures_from_files() {
+    let place = Place::new();
+    let small = ["-m", "sketch", "--size", "64x64"];
+    let run = |arguments: &[&str]| place.run(&[&["gen", "fox"], arguments, &small].concat());
+    run(&["-o", "fox.png"]).exits(0);
+    run(&[
+        "-o",
+        "night.png",
+        "-i",
+        "fox.png",
+        "-i",
+        "fox.png",
+        "--mask",
+        "fox.png",
+    ])
+    .exits(0);
+    assert_eq!(size_of(&place.work().join("night.png")), (64, 64));
+    let server = Server::start(&place);
+    assert!(!server.address.is_empty());
+    run(&["-o", "day.png", "-i", "fox.png"]).exits(0);
+    run(&["-i", "no.png"])
+        .exits(2)
+        .says(&["no.png cannot be read", "take the path of"]);
+    std::fs::write(place.work().join("words.png"), "no picture").expect("written");
+    run(&["-i", "words.png"]).exits(2).says(&["`image[0]`"]);
+    run(&["--mask", "fox.png"]).exits(2);
+    let dry = run(&["-i", "fox.png", "--dry-run"]).exits(0);
+    assert!(dry.out().contains("\"fox.png\""), "{}", dry.out());
+}
+
+#[test]
+fn a_snippet_shows_what_was_asked_for() {
+    let place = Place::new();
+    let show = |arguments: &[&str]| place.run(&[&["snippet", "gpt-image-2"], arguments].concat());
+    let curl = show(&[]).exits(0).out();
+    assert!(curl.starts_with("curl -sS http://127.0.0.1:7070/v1/images/generations"));
+    let given = ["-p", "quality=low", "-p", "prompt=it's", "-n", "2"];
+    let python = show(&[&given[..], &["--lang", "python"]].concat())
+        .exits(0)
+        .out();
+    for line in ["quality=\"low\"", "prompt=\"it's\"", "n=2"] {
+        assert!(python.contains(&format!("\n    {line},\n")), "{python}");
+    }
+    let cli = show(&["--lang", "cli", "-i", "a b.png", "--mask=-m.png"])
+        .exits(0)
+        .out();
+    assert!(
+        cli.contains("-i 'a b.png'") && cli.contains("--mask ./-m.png"),
+        "{cli}"
+    );
+    let told = place.json(&[
+        "snippet",
+        "sparkpix-image-edit",
+        "--lang",
+        "javascript",
+        "--json",
+    ]);
+    assert_eq!(told["operation"], "edit");
+    assert!(
+        told["snippet"]
+            .as_str()
+            .is_some_and(|code| code.contains("images.edit"))
+    );
+    assert!(!place.data().exists(), "it makes nothing");
+
+    let wrong = |arguments: &[&str], words: &[&str]| {
+        show(arguments).exits(2).says(words);
+    };
+    wrong(&["-p", "qualty=high"], &["did you mean `quality`?"]);
+    wrong(&["-n", "12"], &["`n` must be between 1 and 10, got 12"]);
+    wrong(&["-n", "2", "-p", "n=2"], &["`n` is given twice"]);
+    wrong(&["-p", "stream=true"], &["`stream` has no meaning here"]);
+    wrong(
+        &["-p", "image=a.png"],
+        &["`image` has no meaning here", "--edit"],
+    );
+    wrong(&["--lang", "cobol"], &["curl, python, javascript, cli"]);
+    let other = |model: &str, words: &[&str]| {
+        place
+            .run(&["snippet", model, "--edit"])
+            .exits(2)
+            .says(words);
+    };
+    other("gpt-imag-2", &["did you mean `gpt-image-2`?"]);
+    other("qwen-image-plus", &["qwen-image-plus edits no images"]);
+}
+
+#[test]
+fn a_quote_says_what_a_call_costs_and_why() {
+    let place = Place::new();
+    let quote = |arguments: &[&str]| place.run(&[&["quote"], arguments].concat());
+    let words = quote(&["gpt-image-2", "-n", "3", "-p", "quality=low"])
+        .exits(0)
+        .out();
+    for part in [
+        "$0.0180 for 3 images, $0.0060 each",
+        "operation generate, quality low, size 1024x1024",
+        "https://fal.ai/models/openai/gpt-image-2, 2026-11-21",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    let edit = place.json(&["price", "gpt-image-2-2026-04-21", "--edit", "--json"]);
+    assert_eq!(edit["model"], "gpt-image-2");
+    assert_eq!((&edit["unit"], &edit["n"]), (&"0.061000".into(), &1.into()));
+    assert_eq!(edit["price"]["when"]["operation"], "edit");
+    assert!(
+        quote(&["gpt-image-2-beta"])
+            .exits(0)
+            .out()
+            .contains("not set")
+    );
+    assert_eq!(
+        place.json(&["quote", "gpt-image-2-beta", "--json"])["total"],
+        Value::Null
+    );
+    assert!(!place.data().exists(), "it makes nothing");
+    quote(&["gpt-imag-2"])
+        .exits(2)
+        .says(&["did you mean `gpt-image-2`?"]);
+    quote(&["gpt-image-2", "-p", "size=7x7"])
+        .exits(2)
+        .says(&["`size` must be one of"]);
+}
+
+#[test]
+fn a_quote_has_the_markup_of_whoever_asks_and_so_has_a_servers() {
+    let place = Place::new();
+    place
+        .run(&["accounts", "create", "shop", "--markup", "1000"])
+        .exits(0);
+    let key = [
+        "keys",
+        "create",
+        "--name",
+        "k",
+        "--account",
+        "shop",
+        "--json",
+    ];
+    let key = place.json(&key)["key"]
+        .as_str()
+        .expect("a secret")
+        .to_owned();
+    let ask = |variables: &[(&str, &str)]| {
+        let mut command = place.command(&["quote", "gpt-image-2", "-n", "2", "--json"]);
+        command
+            .envs(variables.iter().copied())
+            .env("PINHOLE_API_KEY", &key);
+        let ran = Ran::of(command.output().expect("it starts")).exits(0);
+        serde_json::from_slice::<Value>(&ran.stdout).expect("JSON")
+    };
+    let here = ask(&[]);
+    assert_eq!(
+        (&here["unit"], &here["total"]),
+        (&"0.058300".into(), &"0.116600".into())
+    );
+    assert_eq!(here["price"]["amount"], "0.053000");
+    let server = Server::start(&place);
+    assert_eq!(ask(&[("PINHOLE_URL", &server.url())]), here);
+    let mut unpriced = place.command(&["quote", "gpt-image-2-beta"]);
+    unpriced
+        .env("PINHOLE_URL", server.url())
+        .env("PINHOLE_API_KEY", &key);
+    let ran = Ran::of(unpriced.output().expect("it starts")).exits(0);
+    assert!(ran.out().contains("not set"), "{}", ran.out());
 }

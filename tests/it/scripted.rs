@@ -7,6 +7,7 @@ use pinhole::provider::{
 use pinhole::types::{FailKind, Finish, Part, TaskId, UpstreamId, Usage};
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// One thing that happens in a call, in order. A script that ends without an end breaks the stream off.
@@ -28,6 +29,8 @@ pub enum Step {
     Counted(u64, u64, u64),
     /// This end instead.
     Fail(Verdict, FailKind),
+    /// Refuses, and wants to be asked again after so long.
+    Later(Duration),
     /// Goes on when the gate is opened once more.
     Wait(Arc<Semaphore>),
     /// A fault of ours.
@@ -145,6 +148,14 @@ async fn play_one(step: Step, call: Call) -> Option<Result<Event, ProviderError>
             input_image_tokens: image,
             output_tokens: output,
         })),
+        Step::Later(wait) => {
+            let kind = FailKind::Unavailable;
+            let refused = ProviderError::new(Verdict::RefusedBeforeWork, kind, "as the test says");
+            Err(ProviderError {
+                retry_after: Some(wait),
+                ..refused
+            })
+        }
         Step::Fail(verdict, kind) => Err(ProviderError::new(verdict, kind, "as the test says")),
         Step::Wait(gate) => {
             gate.acquire()

@@ -1,23 +1,32 @@
-//! OpenAI's own SDKs, pinned, run unchanged: `tests/clients/`. `scripts/test` installs them and says where.
+//! OpenAI's own SDKs and what others have built on its API, pinned, run unchanged: `tests/clients/`. `scripts/test`
+//! installs them and says where.
 
 use crate::app::Setup;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where `scripts/test` has put the SDKs.
 const INSTALLED: &str = "TEST_CLIENTS";
 
+/// The folder of the SDKs, if there is one; on a machine that must run everything there is.
 #[expect(
     clippy::disallowed_methods,
     reason = "what scripts/test has set up is told by the environment"
 )]
+pub fn installed(what: &str) -> Option<PathBuf> {
+    let installed = std::env::var_os(INSTALLED);
+    assert!(
+        installed.is_some() || std::env::var_os("CI").is_none(),
+        "{INSTALLED} is not set: scripts/test installs the SDKs"
+    );
+    if installed.is_none() {
+        eprintln!("{what} was not run: scripts/test installs the SDKs and sets {INSTALLED}");
+    }
+    installed.map(PathBuf::from)
+}
+
 async fn run(interpreter: &str, script: &str) {
-    let Some(installed) = std::env::var_os(INSTALLED) else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{INSTALLED} is not set: scripts/test installs the SDKs"
-        );
-        eprintln!("{script} was not run: scripts/test installs the SDKs and sets {INSTALLED}");
+    let Some(installed) = installed(script) else {
         return;
     };
     let app = Setup::new().start().await;
@@ -25,7 +34,7 @@ async fn run(interpreter: &str, script: &str) {
         .join("tests/clients")
         .join(script);
     // Modules are found beside the script, so it runs as a copy beside them.
-    let copy = Path::new(&installed).join(script.file_name().expect("a file"));
+    let copy = installed.join(script.file_name().expect("a file"));
     std::fs::copy(&script, &copy).expect("room for a script");
     let mut command = Command::new(interpreter.replace("CLIENTS", &installed.to_string_lossy()));
     command
@@ -53,4 +62,19 @@ async fn openai_for_python_runs_unchanged() {
 #[tokio::test]
 async fn openai_for_node_runs_unchanged() {
     run("node", "openai_node.mjs").await;
+}
+
+#[tokio::test]
+async fn the_ai_sdk_runs_unchanged() {
+    run("node", "ai_sdk.mjs").await;
+}
+
+#[tokio::test]
+async fn langchain_runs_unchanged() {
+    run("node", "langchain.mjs").await;
+}
+
+#[tokio::test]
+async fn litellm_runs_unchanged() {
+    run("CLIENTS/litellm/venv/bin/python", "litellm_python.py").await;
 }

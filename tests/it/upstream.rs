@@ -24,15 +24,15 @@ const SIZE: &str = "1024x640";
 const KEY: &str = "sk-upstream-0123456789";
 
 /// The stand-in. Dropping it ends it.
-struct Mock {
+pub struct Mock {
     child: Child,
     /// `http://127.0.0.1:PORT`
-    home: String,
+    pub home: String,
     folder: TempDir,
 }
 
 impl Mock {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut child = Command::new(mock_program())
             .args(["--key", KEY, "--log"])
@@ -60,7 +60,7 @@ impl Mock {
     }
 
     /// Every call so far.
-    fn calls(&self) -> Vec<Value> {
+    pub fn calls(&self) -> Vec<Value> {
         let log =
             std::fs::read_to_string(self.folder.path().join("calls.jsonl")).unwrap_or_default();
         log.lines()
@@ -76,7 +76,7 @@ impl Mock {
     }
 
     /// A `[provider.NAME]` section that leads here.
-    fn settings(&self, name: &str, path: &str, more: &[(&str, &str)]) -> ProviderSettings {
+    pub fn settings(&self, name: &str, path: &str, more: &[(&str, &str)]) -> ProviderSettings {
         provider(name, &format!("{}{path}", self.home), more)
     }
 }
@@ -103,7 +103,7 @@ fn mock_program() -> PathBuf {
     program
 }
 
-fn provider(name: &str, base_url: &str, more: &[(&str, &str)]) -> ProviderSettings {
+pub fn provider(name: &str, base_url: &str, more: &[(&str, &str)]) -> ProviderSettings {
     let usual = [("api_key", KEY), ("base_url", base_url), ("proxy", "none")];
     ProviderSettings {
         name: name.to_owned(),
@@ -118,7 +118,7 @@ fn provider(name: &str, base_url: &str, more: &[(&str, &str)]) -> ProviderSettin
 
 /// A model that takes what `gpt-image-2` takes, for 0.04 an image, at these providers in this order; each image costs the
 /// operator 0.01.
-fn model(id: &str, providers: &[&str]) -> String {
+pub fn model(id: &str, providers: &[&str]) -> String {
     let mut text = format!(
         "id = \"{id}\"\nextends = \"gpt-image-2\"\nname = \"{id}\"\n\n\
          [[price]]\nunit = \"image\"\namount = \"0.04\"\nsource = \"this test\"\ndate = 2026-11-21\n"
@@ -134,7 +134,7 @@ fn model(id: &str, providers: &[&str]) -> String {
 
 /// An application with these providers, a model for each of them and the calm stand-in as second choice, under the first
 /// one's name.
-async fn app(mock: &Mock, providers: &[ProviderSettings]) -> TestApp {
+pub async fn app(mock: &Mock, providers: &[ProviderSettings]) -> TestApp {
     let calm = mock.settings("calm", "/calm/v1", &[]);
     let all: Vec<_> = providers.iter().cloned().chain([calm]).collect();
     let mut setup = Setup::new().set(move |settings| settings.providers.extend(all));
@@ -210,6 +210,29 @@ async fn three_pictures_come_and_tokens_are_what_they_cost() {
         }),
         "what the form declares, and nothing else"
     );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn tokens_that_were_counted_for_nothing_are_the_operators_loss() {
+    let mock = Mock::start();
+    let app = app(&mock, &[mock.settings("openai", "/v1", &[])]).await;
+    let customer = app.customer("1.00").await;
+    // The stand-in counts 1 token of text, 1000 of images that went in and 1000 of output, and brings no image.
+    let reply = customer
+        .generate(body("gpt-image-2", "a boat [mock:zero]", json!({})))
+        .await;
+    reply.refused(504, "outcome_unknown");
+    let micros = 5 + 8 * 1000 + 30 * 1000;
+    assert_eq!(lost(&app).await, Money::from_micros(micros));
+    // Of one that broke off before it was counted nothing is known.
+    let reply = customer
+        .generate(body("gpt-image-2", "a boat [mock:close]", json!({})))
+        .await;
+    reply.refused(504, "outcome_unknown");
+    assert_eq!(lost(&app).await, Money::from_micros(micros));
+    assert_eq!(provider_cost(&app), 0);
+    customer.has("1.000000").await;
     app.finish().await;
 }
 
@@ -429,20 +452,20 @@ async fn a_stream_that_fails_late_or_has_no_end_is_told_so() {
 }
 
 /// What a fault must lead to.
-struct Expected {
-    status: u16,
+pub struct Expected {
+    pub status: u16,
     /// Of the error; empty for a success.
-    code: &'static str,
+    pub code: &'static str,
     /// Images in the reply.
-    images: usize,
+    pub images: usize,
     /// Whether the second target was asked.
-    goes_on: bool,
-    charged: &'static str,
-    lost: &'static str,
+    pub goes_on: bool,
+    pub charged: &'static str,
+    pub lost: &'static str,
 }
 
 /// Refused before any work: the second target delivers.
-const SECOND: Expected = Expected {
+pub const SECOND: Expected = Expected {
     status: 200,
     code: "",
     images: 1,
@@ -451,7 +474,7 @@ const SECOND: Expected = Expected {
     lost: "0.000000",
 };
 /// Said and final.
-const POLICY: Expected = Expected {
+pub const POLICY: Expected = Expected {
     status: 400,
     code: "content_policy_violation",
     images: 0,
@@ -459,28 +482,35 @@ const POLICY: Expected = Expected {
     charged: "0.000000",
     lost: "0.000000",
 };
-const REJECTED: Expected = Expected {
+pub const REJECTED: Expected = Expected {
     code: "invalid_parameter",
     ..POLICY
 };
-const FAILED: Expected = Expected {
+pub const FAILED: Expected = Expected {
     status: 502,
     code: "upstream_failed",
     ..POLICY
 };
-const UNKNOWN: Expected = Expected {
+pub const UNKNOWN: Expected = Expected {
     status: 504,
     code: "outcome_unknown",
     lost: "0.010000",
     ..POLICY
 };
-const FINE: Expected = Expected {
+pub const FINE: Expected = Expected {
     goes_on: false,
     ..SECOND
 };
 
 /// One call with a fault: what the client gets, who was asked, what was booked.
-async fn check(app: &TestApp, mock: &Mock, model: &str, fault: &str, n: u32, expected: &Expected) {
+pub async fn check(
+    app: &TestApp,
+    mock: &Mock,
+    model: &str,
+    fault: &str,
+    n: u32,
+    expected: &Expected,
+) {
     let (calls, loss) = (mock.calls().len(), lost(app).await);
     let customer = app.customer("1.00").await;
     let reply = customer
@@ -608,6 +638,7 @@ async fn what_nobody_can_tell_is_unknown_booked_as_a_loss_and_never_sent_again()
     let mock = Mock::start();
     let other = [
         mock.settings("openai", "/v1", &[]),
+        mock.settings("another", "/v1", &[]),
         mock.settings("early", "/early/v1", &[]),
         mock.settings(
             "hasty",
@@ -616,7 +647,9 @@ async fn what_nobody_can_tell_is_unknown_booked_as_a_loss_and_never_sent_again()
         ),
     ];
     let app = app(&mock, &other).await;
-    for fault in [
+    // By two, so that the breaker of neither opens.
+    let models = ["two-openai", "two-another"].into_iter().cycle();
+    let faults = [
         "[mock:status=408]",
         "[mock:status=504]",
         "[mock:proxy=502]",
@@ -628,8 +661,9 @@ async fn what_nobody_can_tell_is_unknown_booked_as_a_loss_and_never_sent_again()
         "[mock:cut]",
         "[mock:huge]",
         "[mock:close]",
-    ] {
-        check(&app, &mock, "two-openai", fault, 1, &UNKNOWN).await;
+    ];
+    for (fault, model) in faults.into_iter().zip(models) {
+        check(&app, &mock, model, fault, 1, &UNKNOWN).await;
     }
     check(&app, &mock, "two-early", "", 1, &UNKNOWN).await;
     for fault in ["[mock:silence]", "[mock:stall]"] {

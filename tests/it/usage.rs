@@ -118,10 +118,10 @@ async fn a_wrong_question_is_answered_with_what_would_be_right() {
     let app = crate::app::TestApp::start().await;
     let client = app.test_key();
     for (query, code, param) in [
-        ("group_by=colour", "invalid_enum", "group_by"),
-        ("start=yesterday", "invalid_type", "start"),
-        ("end=2026-13-01", "invalid_type", "end"),
-        ("start=2026-11-02&end=2026-11-01", "invalid_type", "start"),
+        ("group_by=colour", "invalid_value", "group_by"),
+        ("start=yesterday", "invalid_value", "start"),
+        ("end=2026-13-01", "invalid_value", "end"),
+        ("start=2026-11-02&end=2026-11-01", "invalid_value", "start"),
         ("groupby=model", "unknown_parameter", "groupby"),
     ] {
         let reply = client.get(&format!("/v1/usage?{query}")).await;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A compiled-in model.
-fn model(id: &str) -> Arc<Model> {
+pub(super) fn model(id: &str) -> Arc<Model> {
     let catalogue = Catalogue::embedded().unwrap_or_else(|problems| panic!("{problems}"));
     catalogue.find(id).unwrap().clone()
 }

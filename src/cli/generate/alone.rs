@@ -1,14 +1,13 @@
 //! Alone on the data folder: the engine without a listener, on the same path that HTTP takes.
 
 use super::save::Destination;
-use super::{Interrupts, Made, body, find, headline, interrupted, saved_elsewhere};
+use super::{Interrupts, Made, body, headline, interrupted, saved_elsewhere};
 use crate::app::{App, StartError};
 use crate::cli::failure::{Exit, Failure, Outcome};
-use crate::cli::out;
 use crate::cli::place::{self, Key};
 use crate::cli::remote::url_of;
+use crate::cli::{models, out};
 use crate::config::Settings;
-use crate::engine::Ask;
 use crate::engine::{Accepted, Origin, Repeats};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Fingerprint, Mode, Money, Task};
@@ -77,13 +76,10 @@ pub(super) async fn generate(
         public_url: settings.public_url.clone().unwrap_or_else(listen),
         reject_adaptation: false,
     };
-    let ask = Ask {
-        draft: body::draft(request)?,
-        ..Ask::default()
-    };
+    let ask = body::ask(request, engine.blobs()).await?;
     let accepted = engine.generate(&caller, ask, origin).await;
     let accepted = accepted.map_err(|error| match error.kind {
-        Kind::ModelNotFound => find(&engine.catalogue(), request)
+        Kind::ModelNotFound => models::named(&engine.catalogue(), body::model(request))
             .err()
             .unwrap_or_else(|| error.into()),
         _ => error.into(),

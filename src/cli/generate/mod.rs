@@ -2,8 +2,8 @@
 
 mod alone;
 pub(super) mod body;
+mod dry_run;
 mod http;
-mod price;
 mod save;
 
 use super::failure::{Exit, Failure, Outcome};
@@ -53,8 +53,9 @@ impl Generate {
     pub(super) fn run(&self, place: &Place) -> Outcome {
         let body = body::of(&self.wanted)?;
         if self.dry_run {
-            return price::show(place, &body, self.json);
+            return dry_run::show(place, &body, self.json);
         }
+        let body = body::attach(&self.wanted, body)?;
         let destination = Destination::of(self.output.as_deref(), &body, self.json)?;
         let settings = quiet_settings(place)?;
         start_logs(&settings);
@@ -108,7 +109,7 @@ impl Generate {
         }
         if std::io::stdout().is_terminal() {
             out::note(&format!(
-                "  Next:  pinhole models show {}   (its parameters and prices)",
+                "  Next:  pinhole snippet {} --lang python",
                 self.wanted.model
             ));
             return Ok(());
@@ -164,21 +165,8 @@ impl Generate {
     }
 }
 
-fn find<'a>(catalogue: &'a Catalogue, body: &Value) -> Outcome<&'a catalogue::Model> {
-    let id = body["model"].as_str().unwrap_or_default();
-    let found = catalogue.find(id).map(|model| &**model);
-    found.ok_or_else(|| {
-        let ids: Vec<&str> = catalogue
-            .models()
-            .iter()
-            .map(|model| model.id.as_str())
-            .collect();
-        models::unknown(id, &ids)
-    })
-}
-
 fn check(catalogue: &Catalogue, body: &Value) -> Outcome<Checked> {
-    let model = find(catalogue, body)?;
+    let model = models::named(catalogue, body::model(body))?;
     let checked = catalogue::check(model, body::draft(body)?, &Rules::default());
     Ok(checked.map_err(Error::faults)?)
 }

@@ -2,6 +2,8 @@
 
 mod show;
 
+pub(super) use show::conditions_in_words;
+
 use super::failure::{Failure, Outcome};
 use super::place::{self, Place};
 use super::remote::Server;
@@ -54,7 +56,7 @@ enum Command {
 
 impl Models {
     pub(super) fn run(&self, place: &Place) -> Outcome {
-        let cards = || block_on(cards(place));
+        let cards = || cards(place);
         match &self.command {
             Some(Command::Check { folder }) => check(place, folder.as_deref()),
             None => list(&cards()?, self.json),
@@ -97,11 +99,21 @@ pub(super) fn catalogue(place: &Place) -> Outcome<Catalogue> {
     Ok(loaded.map_err(|problems| StartError::Catalogue(problems.to_string()))?)
 }
 
+/// The model of the catalogue with this id or alias.
+pub(super) fn named<'a>(catalogue: &'a Catalogue, id: &str) -> Outcome<&'a Model> {
+    let found = catalogue.find(id).map(|model| &**model);
+    found.ok_or_else(|| {
+        let models = catalogue.models().iter();
+        let ids: Vec<&str> = models.map(|model| model.id.as_str()).collect();
+        unknown(id, &ids)
+    })
+}
+
 /// Every model as `GET /v1/models` shows it, from there if a server is named.
-async fn cards(place: &Place) -> Outcome<Vec<Value>> {
+pub(super) fn cards(place: &Place) -> Outcome<Vec<Value>> {
     if let Some(url) = place::server() {
         let server = Server::new(&url, place::key(&place.load()?.settings.data))?;
-        let mut list = server.get("/v1/models?all=true").await?;
+        let mut list = block_on(server.get("/v1/models?all=true"))?;
         return Ok(list["data"]
             .as_array_mut()
             .map(std::mem::take)
@@ -129,7 +141,8 @@ fn card(model: &Model) -> Value {
     })
 }
 
-fn find<'a>(cards: &'a [Value], id: &str) -> Outcome<&'a Value> {
+/// The card of the model with this id or alias.
+pub(super) fn find<'a>(cards: &'a [Value], id: &str) -> Outcome<&'a Value> {
     let is_called = |card: &&Value| {
         let mut aliases = card["aliases"].as_array().into_iter().flatten();
         card["id"] == id || aliases.any(|alias| alias == id)
@@ -214,12 +227,13 @@ fn span(mut amounts: Vec<Money>) -> Option<String> {
     })
 }
 
-fn money(value: &Value) -> Option<Money> {
+/// An amount as JSON has it.
+pub(super) fn money(value: &Value) -> Option<Money> {
     value.as_str()?.parse().ok()
 }
 
 /// A value without JSON's quotes.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

@@ -37,7 +37,25 @@ pub(super) fn show(card: &Value) -> Outcome {
         return Ok(());
     }
     out::print("")?;
-    out::table(&["PRICE OF ONE", "WHEN", "DOLLARS"], &prices)
+    out::table(&["PRICE OF ONE", "WHEN", "DOLLARS"], &prices)?;
+    out::print("")?;
+    out::print(&sources(&card["pricing"]).join("\n"))
+}
+
+/// Where the prices were read and when, each place once.
+fn sources(pricing: &Value) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for row in pricing.as_array().into_iter().flatten() {
+        let line = out::plain(&format!(
+            "Read at {}, {}",
+            text(&row["source"]),
+            text(&row["date"])
+        ));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 fn parameter(entry: &Value) -> Vec<String> {
@@ -158,16 +176,25 @@ impl Line {
             .when
             .iter()
             .filter(|(name, _)| Some(*name) != self.by.as_ref());
-        let when: Vec<String> = when
-            .map(|(name, value)| format!("{name} {value}"))
-            .collect();
-        let when = if when.is_empty() {
-            "always".to_owned()
-        } else {
-            when.join(", ")
-        };
-        vec![self.unit, when, prices.join(", ")]
+        vec![self.unit, joined(when), prices.join(", ")]
     }
+}
+
+/// `operation generate, size 1024x1024`; a price without conditions holds always.
+fn joined<'a>(when: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let when: Vec<String> = when
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    if when.is_empty() {
+        "always".to_owned()
+    } else {
+        when.join(", ")
+    }
+}
+
+/// The `when` of a price, in words.
+pub(in crate::cli) fn conditions_in_words(when: &Value) -> String {
+    joined(conditions(when).iter())
 }
 
 fn conditions(when: &Value) -> Conditions {

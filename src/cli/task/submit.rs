@@ -23,7 +23,7 @@ pub(super) struct Submit {
 
 impl Submit {
     pub(super) async fn run(&self, place: &Place) -> Outcome {
-        let mut request = body::of(&self.wanted)?;
+        let mut request = body::attach(&self.wanted, body::of(&self.wanted)?)?;
         // A task that has ended by now is answered with its result: links, not pictures.
         request["response_format"] = "url".into();
         let server = working_server(place)?.ok_or_else(|| {

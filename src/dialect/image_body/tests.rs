@@ -55,60 +55,6 @@ fn says(text: &str) -> Value {
 }
 
 #[test]
-fn the_flat_body_of_the_seed() {
-    let body = include_str!("seeds/gpt-image-2.json");
-    let expected = [
-        "model < model = \"gpt-image-2\"",
-        "prompt < prompt = \"A vibrant lifestyle fas",
-        "size < size = \"1024x1024\"",
-        "background < background = \"auto\"",
-        "moderation < moderation = \"auto\"",
-        "n < n = 1",
-        "quality < quality = \"high\"",
-        "output_format < output_format = \"png\"",
-        "output_compression < output_compression = 100",
-        "partial_images < partial_images = 0",
-        "stream < stream = true",
-    ];
-    assert_eq!(lines(body), expected);
-    let checked = try_check(body, false).expect("checked");
-    assert_eq!(checked.adapted, ["output_compression=dropped"]);
-}
-
-#[test]
-fn the_dashscope_body_of_the_seed() {
-    let body = include_str!("seeds/qwen-image-plus.json");
-    let expected = [
-        "prompt < input.messages[0].content[0].text = \"一副典雅庄重的对联悬挂于厅堂之中,房间是个安静",
-        "negative_prompt < parameters.negative_prompt = \"\"",
-        "prompt_extend < parameters.prompt_extend = true",
-        "size < parameters.size = \"1328*1328\"",
-        "watermark < parameters.watermark = false",
-        "model < model = \"qwen-image-plus\"",
-    ];
-    assert_eq!(lines(body), expected);
-    let checked = try_check(body, true).expect("checked");
-    assert!(checked.adapted.is_empty());
-    assert_eq!(checked.request.text("size"), Some("1328*1328"));
-}
-
-#[test]
-fn the_chat_body_of_the_seed() {
-    let body = include_str!("seeds/NBP.json");
-    let expected = [
-        "model < model = \"NBP\"",
-        "prompt < prompt = \"A close-up editorial po",
-        "n < n = 1",
-        "size < size = \"1:1\"",
-        "quality < quality = \"1K\"",
-    ];
-    assert_eq!(lines(body), expected);
-    let checked = try_check(body, true).expect("checked");
-    assert_eq!(checked.request.operation(), Operation::Generate);
-    assert_eq!(checked.request.n(), 1);
-}
-
-#[test]
 fn the_body_of_a_text_model() {
     let expected = [
         "system_prompt < messages[0].content = \"You are a senior softwa",

@@ -6,7 +6,7 @@
 use super::variant::{Edits, Variant};
 use crate::blob::BlobError;
 use crate::provider::{Call, ProviderError, Verdict};
-use crate::types::{FailKind, Picture};
+use crate::types::{FailKind, Modality, Picture};
 use reqwest::Body;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value};
@@ -16,9 +16,9 @@ const OURS: &[&str] = &["model", "n", "stream", "partial_images", "response_form
 
 /// The fields of a call, without images.
 pub(super) fn fields(call: &Call, variant: &Variant, previews: u32) -> Map<String, Value> {
-    let mut fields: Map<String, Value> = declared(call)
-        .filter(|(name, _)| !OURS.contains(&name.as_str()))
-        .collect();
+    let is_theirs = |name: &str, value: &Value| !OURS.contains(&name) && !value.is_null();
+    let mut fields = call.fields.clone();
+    fields.retain(|name, value| is_theirs(name, value));
     let mut set = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     set("model", call.upstream_model.as_str().into());
     set("n", call.part.count.into());
@@ -39,14 +39,6 @@ pub(super) fn fields(call: &Call, variant: &Variant, previews: u32) -> Map<Strin
     fields
 }
 
-/// The parameters under the upstream's names. (The target's own mapping takes this place.)
-fn declared(call: &Call) -> impl Iterator<Item = (String, Value)> + '_ {
-    let parameters = call.request.parameters().iter();
-    parameters
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| (name.clone(), value.clone()))
-}
-
 fn random_seed() -> u32 {
     // The largest that every server takes is a signed 32-bit number.
     getrandom::u32().unwrap_or_default() >> 1
@@ -65,6 +57,7 @@ pub(super) fn refuse(call: &Call, variant: &Variant) -> Result<(), ProviderError
     let is_edit = !call.request.images().is_empty();
     let mask = variant.edits.as_ref().and_then(|edits| edits.mask);
     match variant.prompt_tag {
+        _ if call.request.modality() != Modality::Image => no("makes images only"),
         Some(tag) if call.request.prompt().contains(tag) => {
             no(&format!("does not take `{tag}` in a prompt"))
         }

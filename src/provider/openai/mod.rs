@@ -19,15 +19,16 @@
 //! proxy = "none"             # or a proxy's URL; without it HTTPS_PROXY and its like count
 //! ```
 //!
-//! A paid POST is sent once. reqwest's own retries are off; what remains below is told at `fault::of_transport`. A
-//! circuit breaker and a retry budget would stand around `OpenAi::call`: `ProviderError::retry_after` brings what they
-//! need.
+//! A paid POST is sent once. reqwest's own retries are off; what remains below is told at `fault::of_transport`. The
+//! circuit breaker and the retry budget are the engine's: `ProviderError::retry_after` brings what they need.
 
 mod body;
 mod fault;
 mod link;
 mod reply;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod variant;
 mod whole;
 
@@ -51,6 +52,9 @@ const KEEP_IDLE: Duration = Duration::from_secs(3);
 
 /// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(30);
+
+/// The most previews that may be asked for.
+const MOST_PREVIEWS: u32 = 3;
 
 /// What is read of the body of a refusal.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
@@ -104,7 +108,7 @@ impl OpenAi {
         body::refuse(call, variant)?;
         // With several images the events of a stream do not say which is which.
         let previews = if variant.streams && call.part.count == 1 {
-            call.previews
+            call.previews.min(MOST_PREVIEWS)
         } else {
             0
         };
@@ -157,16 +161,26 @@ impl OpenAi {
         let body = beginning(self.body(response)).await;
         let said = Said::parse(&body);
         let class = fault::of_reply(status, said.as_ref(), self.0.settings.retry_503);
+        let code = said.as_ref().map(|said| self.for_log(call, &said.code));
         let words = said.as_ref().map(|said| self.for_log(call, &said.message));
-        tracing::warn!(
-            task.id = %call.task, provider = self.name(), ?class, status,
-            code = said.as_ref().map(|said| said.code.as_str()),
-            upstream.request = request, upstream.said = words, location,
-            retry_after_s = retry_after.map(|wait| wait.as_secs()),
-            "the upstream refused the call or failed"
-        );
+        // A key, a credit or a name that is wrong stays wrong until the operator looks; the rest passes.
+        if class == Class::Refused && !matches!(status, 429 | 503) {
+            tracing::error!(
+                task.id = %call.task, provider = self.name(), status, code,
+                upstream.request = request, upstream.said = words,
+                "the upstream refuses the provider's key, credit or model name"
+            );
+        } else {
+            tracing::warn!(
+                task.id = %call.task, provider = self.name(), ?class, status, code,
+                upstream.request = request, upstream.said = words, location,
+                retry_after_s = retry_after.map(|wait| wait.as_secs()),
+                "the upstream refused the call or failed"
+            );
+        }
         let mut error = self.error(call, class, said.as_ref());
         error.retry_after = retry_after;
+        error.is_of_model = status == 404;
         error
     }
 

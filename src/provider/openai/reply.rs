@@ -164,7 +164,8 @@ impl Reply {
     fn failed(&self, said: &Said) -> ProviderError {
         let class = fault::of_reply(200, Some(said), false);
         tracing::warn!(
-            task.id = %self.call.task, provider = self.provider.name(), ?class, code = said.code,
+            task.id = %self.call.task, provider = self.provider.name(), ?class,
+            code = self.provider.for_log(&self.call, &said.code),
             upstream.said = self.provider.for_log(&self.call, &said.message),
             "the upstream answered an error within a success"
         );
