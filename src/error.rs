@@ -59,6 +59,8 @@ pub enum Kind {
     OutcomeUnknown,
     /// The wait ended before the task did.
     StillRunning,
+    /// The task's time was over before an upstream could do it.
+    DeadlineExceeded,
     /// The task was cancelled.
     Cancelled,
     /// The disk is nearly full.
@@ -287,6 +289,13 @@ pub const TABLE: &[Row] = &[
         "storage_full",
         "The disk is nearly full. Nothing is accepted until there is room.",
     ),
+    row(
+        Kind::DeadlineExceeded,
+        504,
+        "server_error",
+        "deadline_exceeded",
+        "The task did not end within its time. Not charged.",
+    ),
 ];
 
 impl Kind {
@@ -411,6 +420,7 @@ impl From<&Failure> for Error {
             FailKind::UpstreamTimeout => Kind::UpstreamTimeout,
             FailKind::OutcomeUnknown => Kind::OutcomeUnknown,
             FailKind::Unavailable => Kind::Overloaded,
+            FailKind::DeadlineExceeded => Kind::DeadlineExceeded,
             FailKind::Cancelled => Kind::Cancelled,
             FailKind::StorageFull => Kind::StorageFull,
             FailKind::Internal => Kind::Internal,

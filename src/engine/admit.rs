@@ -442,6 +442,7 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         state: TaskState::Processing,
         fence: FIRST_FENCE,
         crashes: 0,
+        lone_crashes: 0,
         created_at: admission.at,
         started_at: Some(admission.at),
         completed_at: None,
