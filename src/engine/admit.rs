@@ -415,7 +415,8 @@ fn paused(model: &Model, wait: Duration) -> Error {
         "no upstream of `{}` can take calls now; nothing was sent, come back a little later",
         model.id
     );
-    Error::new(Kind::Overloaded, message).retry_after(wait.max(Duration::from_secs(1)))
+    // Rounded up: whoever comes a moment early is refused once more.
+    Error::new(Kind::Overloaded, message).retry_after(Duration::from_secs(wait.as_secs() + 1))
 }
 
 /// Why it was refused; a file that went in the meantime is named where the client named it.

@@ -27,7 +27,7 @@ use tokio::sync::OwnedSemaphorePermit;
 const PARTS_AT_ONCE: usize = 4;
 
 /// How long a task that waited waits on when its upstreams are paused.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// No model writes more bytes than this; a stream that does is out of order.
 const LONGEST_TEXT: usize = 4 * 1024 * 1024;
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
     /// calls yet, so it can be left to the next start at any moment. After a while it goes on, and is told.
     async fn wait_for_an_upstream(&mut self) -> Result<(), Lost> {
         let engine = self.engine;
-        let until = Instant::now() + LONGEST_PAUSE;
+        let until = Instant::now() + LONGEST_WAIT;
         while let Some(route) = &self.route {
             match route
                 .clone()
