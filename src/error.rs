@@ -283,18 +283,18 @@ pub const TABLE: &[Row] = &[
         "The wait is over and the task is not: ask for it by `x-pinhole-task-id` instead of calling again.",
     ),
     row(
-        Kind::StorageFull,
-        507,
-        "server_error",
-        "storage_full",
-        "The disk is nearly full. Nothing is accepted until there is room.",
-    ),
-    row(
         Kind::DeadlineExceeded,
         504,
         "server_error",
         "deadline_exceeded",
         "The task did not end within its time. Not charged.",
+    ),
+    row(
+        Kind::StorageFull,
+        507,
+        "server_error",
+        "storage_full",
+        "The disk is nearly full. Nothing is accepted until there is room.",
     ),
 ];
 
