@@ -4,7 +4,7 @@ mod reload;
 
 use crate::api::{self, Api, Keys, Listening};
 use crate::blob::Blobs;
-use crate::catalogue::{Catalogue, Fingerprint};
+use crate::catalogue::{Catalogue, Stamp};
 use crate::config::Settings;
 use crate::engine::{self, Engine, Limits, Parts};
 use crate::provider::Providers;
@@ -83,7 +83,7 @@ impl App {
         create_private_folder(&data.join("blobs"))?;
         let blobs = Blobs::local(&data).map_err(|error| data_error(&data, error))?;
         // Looked at before it is read, so that no change between the two goes unseen.
-        let seen = settings.catalogue.as_deref().map(Fingerprint::of);
+        let seen = settings.catalogue.as_deref().map(Stamp::of);
         let catalogue = Catalogue::load(settings.catalogue.as_deref())
             .map_err(|error| StartError::Catalogue(error.to_string()))?;
         let tracker = TaskTracker::new();

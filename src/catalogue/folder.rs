@@ -1,6 +1,7 @@
 //! The operator's folder of model files: reading it, and noticing that it has changed.
 
 use crate::catalogue::file::{Place, Problem};
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,26 +11,65 @@ const MOST_FOLDERS: usize = 8;
 
 /// What is cheap to know of a folder of model files. Two that are equal are of the same files, as they were.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint(Vec<Stamp>);
+pub struct Stamp {
+    is_there: bool,
+    files: Vec<(PathBuf, Option<FileStamp>)>,
+}
 
-/// A file by its path, number, length and time of the last change, in seconds and nanoseconds.
-type Stamp = (PathBuf, Option<(u64, u64, i64, i64)>);
+/// What changes with a file: its number and length, and when its content and its entry were changed, which nobody can
+/// set back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FileStamp {
+    number: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
 
-impl Fingerprint {
+impl Stamp {
     /// Of the files that [`Catalogue::load`](crate::catalogue::Catalogue::load) would read.
     pub fn of(folder: &Path) -> Self {
         let mut paths = Vec::new();
         // What cannot be looked into is told by the loading; here it is as if it were empty.
         let _ = gather(folder, MOST_FOLDERS, &mut paths);
         paths.sort();
-        Self(paths.into_iter().map(stamp).collect())
+        let file = |path: PathBuf| {
+            let metadata = std::fs::metadata(&path).ok();
+            (path, metadata.map(|it| FileStamp::of(&it)))
+        };
+        Self {
+            is_there: folder.exists(),
+            files: paths.into_iter().map(file).collect(),
+        }
+    }
+
+    /// Whether there is a folder at all.
+    pub fn is_there(&self) -> bool {
+        self.is_there
     }
 }
 
-fn stamp(path: PathBuf) -> Stamp {
-    let metadata = std::fs::metadata(&path).ok();
-    let known = metadata.map(|it| (it.ino(), it.len(), it.mtime(), it.mtime_nsec()));
-    (path, known)
+impl FileStamp {
+    fn of(file: &Metadata) -> Self {
+        Self {
+            number: file.ino(),
+            bytes: file.len(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        }
+    }
+}
+
+/// That the folder itself has gone: more likely a mistake, or the middle of a change, than the wish to have no models.
+pub(super) fn gone(folder: &Path) -> Problem {
+    Problem {
+        place: Place {
+            file: folder.display().to_string().into(),
+            line: 1,
+            column: 1,
+        },
+        reason: "the folder has gone; one without files would mean that there are none".to_owned(),
+    }
 }
 
 /// Every `*.toml` below a folder, with its text, in order of its path. A folder that does not exist has none.
@@ -85,4 +125,27 @@ fn gather(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{File, write};
+
+    #[test]
+    fn a_change_is_seen_even_if_length_and_time_of_change_stay() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.toml");
+        write(&path, "one").expect("room for a file");
+        let modified = std::fs::metadata(&path).expect("a file").modified();
+        let before = Stamp::of(folder.path());
+        assert_eq!(Stamp::of(folder.path()), before);
+        // The kernel's clock of files moves in ticks.
+        while Stamp::of(folder.path()) == before {
+            write(&path, "two").expect("room for a file");
+            let file = File::options().write(true).open(&path).expect("a file");
+            let modified = modified.as_ref().expect("a time");
+            file.set_modified(*modified).expect("its time is set");
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::file::ModelFile;
 use super::{
-    Catalogue, Decimal, Model, Problems, check, embedded_files, example, form, parse, pricing, read,
+    Catalogue, Decimal, Model, Problems, check, embedded_files, example, form, json_schema, parse,
+    pricing, read,
 };
 use super::{Checked, Rules, parse_size, quote};
 use crate::error::Fault;
@@ -44,6 +45,7 @@ pub(crate) fn model_file(bytes: &[u8]) {
             for model in catalogue.models() {
                 assert!(form(model).is_array() && example(model).is_object());
                 let _ = pricing(model);
+                assert!(json_schema(model).is_object());
                 let example = draft_of_body(example(model));
                 check_call(model, &example);
             }

@@ -3,7 +3,7 @@
 //! One TOML file a model, in `catalogue/<modality>/`, compiled in; a folder of the operator's replaces and
 //! adds. Everything else is derived: the schema check ([`check`]), the form ([`form`]), its JSON Schema
 //! ([`json_schema`]), request examples ([`example`], printed by [`snippet`]), prices ([`quote`]). Files are read by
-//! [`Catalogue::load`] alone, and looked at by [`Fingerprint::of`]; all else is pure. Nothing
+//! [`Catalogue::load`] alone, and looked at by [`Stamp::of`]; all else is pure. Nothing
 //! here knows a dialect, a provider's wire or an account.
 
 mod adapt;
@@ -31,7 +31,7 @@ mod words;
 pub use checked::{Checked, ImageInput, Rules};
 pub use decimal::Decimal;
 pub use file::{Place, Problem};
-pub use folder::Fingerprint;
+pub use folder::Stamp;
 pub use form::{example, example_of, form, price_json, pricing};
 pub use json_schema::{edit_condition, json_schema};
 pub use model::{
@@ -69,6 +69,13 @@ impl fmt::Display for Problems {
             write!(f, "{separator}{problem}")?;
         }
         Ok(())
+    }
+}
+
+impl Problems {
+    /// That a folder of model files is no longer there.
+    pub fn gone(folder: &Path) -> Self {
+        Self(vec![folder::gone(folder)])
     }
 }
 

@@ -147,6 +147,10 @@ impl<'a> Check<'a> {
             return Ok(());
         }
         if !parameter.applies_to(self.operation) {
+            if parameter.hint && !self.rules.reject_adaptation {
+                self.adapted.push(format!("{}=dropped", parameter.name));
+                return Ok(());
+            }
             return Err(self.wrong_operation(field));
         }
         let value = match self.clamped(field, parameter) {

@@ -116,7 +116,7 @@ fn rows() -> Vec<Row> {
         row(Mock("[mock:status=408]"), UNKNOWN, 1, 0, Ill),
         row(Mock("[mock:status=429]"), SECOND, 1, 0, Later),
         row(Mock("[mock:status=500]"), FAILED, 1, 1, Ill),
-        row(Mock("[mock:status=502]"), FAILED, 1, 1, Ill),
+        row(Mock("[mock:status=502]"), UNKNOWN, 1, 1, Ill),
         row(Mock("[mock:proxy=502]"), UNKNOWN, 1, 1, Ill),
         row(Mock("[mock:status=503]"), FAILED, 1, 1, Ill),
         row(Mock("[mock:proxy=503]"), UNKNOWN, 1, 1, Ill),

@@ -321,7 +321,7 @@ async fn sixteen_images_and_a_mask_arrive_as_files_of_their_type() {
     assert_eq!(
         call["ask"]["fields"]["moderation"],
         Value::Null,
-        "its form has no such field"
+        "edits have no such choice"
     );
 
     // A single one goes under its single name.
@@ -622,7 +622,6 @@ async fn what_was_said_is_final_and_goes_nowhere_else() {
         ("[mock:status=400]", &REJECTED),
         ("[mock:status=422]", &REJECTED),
         ("[mock:status=500]", &FAILED),
-        ("[mock:status=502]", &FAILED),
         ("[mock:status=503]", &FAILED),
         ("[mock:status=307]", &FAILED),
         ("[mock:error200]", &FAILED),
@@ -651,6 +650,7 @@ async fn what_nobody_can_tell_is_unknown_booked_as_a_loss_and_never_sent_again()
     let models = ["two-openai", "two-another"].into_iter().cycle();
     let faults = [
         "[mock:status=408]",
+        "[mock:status=502]",
         "[mock:status=504]",
         "[mock:proxy=502]",
         "[mock:proxy=503]",

@@ -70,23 +70,30 @@ fn heights(rule: &Also, width: u32) -> RangeInclusive<u32> {
         .min(width * ratio)
         .min(max_pixels / width);
     let (first, last) = (
-        least.div_ceil(multiple) * multiple,
+        least.div_ceil(multiple).saturating_mul(multiple),
         most / multiple * multiple,
     );
-    // What lies above every `u32` is above `last` too.
-    u32::try_from(first).unwrap_or(u32::MAX)..=u32::try_from(last).unwrap_or_default()
+    match (u32::try_from(first), u32::try_from(last)) {
+        (Ok(first), Ok(last)) => first..=last,
+        // `last` is at most `longest`, so `first` lies above every edge.
+        _ => RangeInclusive::new(1, 0),
+    }
 }
 
 /// A run with the same multiples in it and rounder ends, whose pattern is shorter.
 fn rounded(run: &RangeInclusive<u32>, multiple: u32) -> (u32, u32) {
-    let rounder = |low: u32, high: u32| {
+    let rounder = |low: u64, high: u64| {
         let tens = [1_000, 100, 10, 1].into_iter();
         let mut round = tens.map(|ten| high / ten * ten).filter(|it| *it >= low);
         round.next().unwrap_or(high)
     };
-    let least = rounder(run.start() - (multiple - 1), *run.start());
-    let after = rounder(run.end() + 1, run.end().saturating_add(multiple));
-    (least.max(1), after - 1)
+    // Wider than the edges themselves: what follows the last of them has a number too.
+    let (start, end) = (u64::from(*run.start()), u64::from(*run.end()));
+    let multiple = u64::from(multiple);
+    let least = rounder(start.saturating_sub(multiple - 1), start).max(1);
+    let last = rounder(end + 1, end + multiple) - 1;
+    let edge = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    (edge(least), edge(last))
 }
 
 /// The pattern of a set of numbers.
@@ -195,4 +202,29 @@ fn either(mut parts: Vec<String>) -> String {
         return parts.remove(0);
     }
     format!("(?:{})", parts.join("|"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_edges_have_a_pattern_too() {
+        let multiple = u32::MAX / 5;
+        for (min_pixels, allowed) in [(0, true), (u64::MAX, false)] {
+            let rule = Also::Pixels {
+                multiple,
+                longest: u32::MAX,
+                ratio: 3,
+                min_pixels,
+                max_pixels: u64::MAX,
+            };
+            let schema = sizes(&rule);
+            let validator = jsonschema::validator_for(&schema).expect("a schema");
+            let largest = json!(format!("{0}x{0}", u32::MAX));
+            assert_eq!(validator.is_valid(&largest), allowed, "{schema}");
+            let other = json!(format!("{}x{}", u32::MAX, u32::MAX - 1));
+            assert!(!validator.is_valid(&other), "{schema}");
+        }
+    }
 }

@@ -55,8 +55,11 @@ pub fn findings(model: &Model) -> Vec<Finding> {
         bounds(parameter, part, &mut found);
         own_values(parameter, part, &mut found);
         conditions(model, parameter.only_with.as_ref(), part, &mut found);
-        if parameter.hint && parameter.only_with.is_none() {
-            found.push(part, "`hint` needs `only_with`, which says when it may go");
+        if parameter.hint && parameter.only_with.is_none() && parameter.operations.is_empty() {
+            found.push(
+                part,
+                "`hint` needs `only_with` or `operations`, which say when it may go",
+            );
         }
         if parameter.clamp && !has_maximum(&parameter.kind) {
             found.push(part, "`clamp` needs `maximum`, which it goes back to");
@@ -192,6 +195,8 @@ fn number_bounds(range: &Range, part: Part, found: &mut Findings) {
     }
     if range.step.is_some_and(|step| step <= Decimal::ZERO) {
         found.push(part, "`step` must be above zero");
+    } else if range.step.is_some() && range.maximum.is_none() {
+        found.push(part, "`step` needs `maximum`, up to which it counts");
     } else if range.step.is_some() && !steps_can_be_told(range) {
         found.push(
             part,

@@ -21,7 +21,14 @@ const TOKENS: [Unit; 3] = [
 /// without prices is one whose price the operator sets.
 pub(super) fn every_combination_has_one(model: &Model, found: &mut Findings) {
     let sells = |unit: &Unit| model.prices.iter().any(|row| row.unit == *unit);
-    if sells(&Unit::Image) {
+    let other = model
+        .prices
+        .windows(2)
+        .position(|pair| (pair[0].unit == Unit::Image) != (pair[1].unit == Unit::Image));
+    if let Some(before) = other {
+        let reason = "a model is priced by images or by tokens, not by both";
+        found.push(Part::Price(before + 1), reason);
+    } else if sells(&Unit::Image) {
         priced_everywhere(model, Unit::Image, found);
     } else if TOKENS.iter().any(sells) {
         for unit in TOKENS {
@@ -58,20 +65,24 @@ fn priced_everywhere(model: &Model, unit: Unit, found: &mut Findings) {
         .flat_map(|row| row.when.parameters.keys().map(String::as_str))
         .collect();
     for operation in &model.operations {
-        let mut combinations = vec![BTreeMap::new()];
-        for parameter in model
-            .parameters
-            .iter()
-            .filter(|it| priced.contains(&*it.name))
-        {
-            if parameter.applies_to(*operation) {
-                combinations = with_every(combinations, parameter);
-            }
-        }
+        let is_told_apart =
+            |it: &&Parameter| priced.contains(&*it.name) && it.applies_to(*operation);
+        let parameters: Vec<&Parameter> = model.parameters.iter().filter(is_told_apart).collect();
+        let Some(combinations) = combinations(&parameters) else {
+            let reason = format!(
+                "the prices tell more than {MOST_COMBINATIONS} combinations of values apart, which is more than can be checked"
+            );
+            return found.push(Part::Model, reason);
+        };
         let unpriced = combinations
             .iter()
             .find(|values| !rows.iter().any(|row| row.when.holds(*operation, values)));
         if let Some(values) = unpriced {
+            let others = parameters
+                .iter()
+                .filter(|it| is_endless(&it.kind) && !values.contains_key(&it.name))
+                .map(|it| format!(" and any other `{}`", it.name));
+            let others: String = others.collect();
             let values = Value::Object(values.clone().into_iter().collect());
             let of = match unit {
                 Unit::Image => "",
@@ -80,12 +91,23 @@ fn priced_everywhere(model: &Model, unit: Unit, found: &mut Findings) {
                 Unit::MillionOutputTokens => " of output",
             };
             let reason = format!(
-                "no price{of} matches the operation {} with {values}",
+                "no price{of} matches the operation {} with {values}{others}",
                 operation.name()
             );
             found.push(Part::Model, reason);
         }
     }
+}
+
+/// Every combination of the values that these parameters can have; `None` if they are too many.
+fn combinations(parameters: &[&Parameter]) -> Option<Vec<BTreeMap<String, Value>>> {
+    let start = vec![BTreeMap::new()];
+    parameters
+        .iter()
+        .try_fold(start, |combinations, parameter| {
+            let most = combinations.len() * (sample(parameter).len() + 1);
+            (most <= MOST_COMBINATIONS).then(|| with_every(combinations, parameter))
+        })
 }
 
 /// Each combination with each value that this parameter can have.
@@ -95,7 +117,8 @@ fn with_every(
 ) -> Vec<BTreeMap<String, Value>> {
     let values = sample(parameter);
     let can_be_absent = !parameter.required && parameter.default.is_none();
-    let mut all = if can_be_absent {
+    // A value that no row names is, to the rows, like none.
+    let mut all = if can_be_absent || is_endless(&parameter.kind) {
         combinations.clone()
     } else {
         Vec::new()
@@ -107,8 +130,12 @@ fn with_every(
             all.push(more);
         }
     }
-    all.truncate(MOST_COMBINATIONS);
     all
+}
+
+/// Whether it has more values than anybody could list.
+fn is_endless(kind: &Kind) -> bool {
+    !matches!(kind, Kind::Choice { .. } | Kind::Boolean)
 }
 
 /// The values that a parameter can have, as far as prices tell them apart.
@@ -128,7 +155,7 @@ fn sample(parameter: &Parameter) -> Vec<Value> {
             listed.chain(extremes).collect()
         }
         Kind::Boolean => vec![true.into(), false.into()],
-        // Of an endless kind only the values that the form itself names are tried.
+        // Of an endless kind the values that the form itself names are tried, and a value that no price names.
         _ => parameter
             .default
             .iter()

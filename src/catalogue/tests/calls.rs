@@ -455,3 +455,25 @@ fn a_ratio_is_a_size_where_the_model_has_sizes_alone() {
     );
     assert!(own.unwrap().adapted.is_empty());
 }
+
+#[test]
+fn a_hint_that_an_edit_has_no_place_for_is_dropped_reported_and_refused_under_reject() {
+    let catalogue = Catalogue::embedded().expect("it is sound");
+    let model = catalogue.find("gpt-image-2").expect("it is there");
+    let edit = || {
+        let mut draft = Draft::default();
+        draft.push("prompt", json!("more fog"));
+        draft.push("image", json!(["https://example.com/a.png"]));
+        draft.push("moderation", json!("low"));
+        draft
+    };
+    let checked = check(model, edit(), &Rules::default()).expect("it passes");
+    assert_eq!(checked.adapted, ["moderation=dropped"]);
+    assert_eq!(checked.request.text("moderation"), None);
+    let reject = Rules {
+        reject_adaptation: true,
+        ..Rules::default()
+    };
+    let faults = check(model, edit(), &reject).expect_err("nothing may be dropped");
+    assert_eq!(faults[0].code, "not_supported_by_operation");
+}

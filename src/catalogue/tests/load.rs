@@ -301,7 +301,7 @@ fn the_self_check_finds_what_is_not_sound() {
     );
     check(
         &parameter("p", "type = \"string\"\nhint = true"),
-        "`hint` needs `only_with`, which says when it may go",
+        "`hint` needs `only_with` or `operations`, which say when it may go",
     );
     check(
         &parameter("p", "type = \"integer\"\nminimum = 3\nmaximum = 2"),
@@ -314,9 +314,22 @@ fn the_self_check_finds_what_is_not_sound() {
         ),
         "`p`: `example` must be in steps of 0.1 from 0, got 0.25",
     );
-    for endless in ["number\"\nstep = 0.1", "integer\"\nminimum = 1\nstep = 2"] {
+    for endless in [
+        "number\"\nstep = 0.1",
+        "integer\"\nstep = 2",
+        "integer\"\nminimum = 1\nstep = 2",
+    ] {
         check(
             &parameter("p", &format!("type = \"{endless}")),
+            "`step` needs `maximum`, up to which it counts",
+        );
+    }
+    for fine in [
+        "number\"\nmaximum = 1000000\nstep = 0.1",
+        "integer\"\nminimum = 1\nmaximum = 1000000\nstep = 2",
+    ] {
+        check(
+            &parameter("p", &format!("type = \"{fine}")),
             "`minimum` must be a multiple of `step` and `step` a whole number, or there must be at most 1000 values",
         );
     }
@@ -390,4 +403,43 @@ fn the_self_check_finds_what_is_not_sound() {
         "ends = 2026-01-01\n",
         "a model with an end date is deprecated, not active",
     );
+}
+
+#[test]
+fn prices_that_cannot_be_checked_or_leave_a_gap_are_refused() {
+    let price = |unit: &str, when: &str| {
+        format!(
+            "[[price]]\nunit = \"{unit}\"\nwhen = {{ {when} }}\namount = \"1\"\nsource = \"s\"\ndate = 2026-01-01\n"
+        )
+    };
+    let check = |more: &str, wrong: Option<&str>| {
+        let loaded = load(&[("a.toml", &small("a", more))]);
+        match (loaded, wrong) {
+            (Ok(_), None) => {}
+            (Err(problems), Some(wrong)) => {
+                let told = problems.to_string();
+                assert!(told.contains(wrong), "{told}");
+            }
+            (loaded, wrong) => panic!("{wrong:?}, got {:?}", loaded.err()),
+        }
+    };
+    let steps = "[[parameter]]\nname = \"steps\"\ntype = \"integer\"\nminimum = 1\nmaximum = 9\ndefault = 1\n\
+                 description = \"d\"\n";
+    let one = price("image", "steps = 1");
+    check(
+        &format!("{steps}{one}"),
+        Some("no price matches the operation generate with {} and any other `steps`"),
+    );
+    check(&format!("{steps}{one}{}", price("image", "")), None);
+
+    let both = tokens(&price("image", ""));
+    check(&both, Some("by images or by tokens, not by both"));
+
+    let flag = |number: usize| {
+        format!("[[parameter]]\nname = \"p{number}\"\ntype = \"boolean\"\ndescription = \"d\"\n")
+    };
+    let flags: String = (0..20).map(flag).collect();
+    let all: Vec<String> = (0..20).map(|number| format!("p{number} = true")).collect();
+    let rows = price("image", &all.join(", ")) + &price("image", "");
+    check(&format!("{flags}{rows}"), Some("tell more than 20000"));
 }

@@ -89,9 +89,6 @@ pub(super) async fn form(
     if let (Some(name), Some(picture)) = (edits.mask, call.request.mask()) {
         form = form.part(name, file(call, picture, "mask").await?);
     }
-    let fields = fields
-        .into_iter()
-        .filter(|(name, _)| !edits.without.contains(&name.as_str()));
     for (name, value) in fields {
         form = text(form, name, value);
     }

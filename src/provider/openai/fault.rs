@@ -6,6 +6,7 @@
 use crate::provider::{ProviderError, Verdict};
 use crate::types::FailKind;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::error::Error;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -32,8 +33,14 @@ enum If {
     Any,
     /// One of these codes.
     Code(&'static [&'static str]),
+    /// A code or a type that is a refusal for content.
+    Policy,
+    /// A code or a type that speaks of content in words of the server's own.
+    OfContent,
     /// An error of its own, not that of a proxy on the way.
     Said,
+    /// The same, of a server that other servers may stand behind.
+    SaidForAnother,
 }
 
 struct Row(RangeInclusive<u16>, If, Class);
@@ -45,6 +52,17 @@ const POLICY: &[&str] = &[
     "contentfilter",
     "content_filter",
     "responsibleaipolicyviolation",
+];
+
+/// What stands in a code or a type that speaks of content.
+const OF_CONTENT: &[&str] = &[
+    "moderation",
+    "content_policy",
+    "contentpolicy",
+    "content_filter",
+    "contentfilter",
+    "responsibleai",
+    "safety",
 ];
 
 /// No credit, no such model: said with many statuses.
@@ -60,35 +78,61 @@ const NO_WORK: &[&str] = &[
 
 /// The first row that holds speaks.
 const TABLE: &[Row] = &[
-    Row(200..=499, If::Code(POLICY), Class::Policy),
+    Row(200..=499, If::Policy, Class::Policy),
+    Row(403..=403, If::OfContent, Class::Policy),
     // A success that holds an error instead of images: after paid work or not, it goes nowhere else.
     Row(200..=299, If::Said, Class::Failed),
     Row(200..=299, If::Any, Class::Unknown),
     // Redirects of a POST are not followed.
     Row(300..=399, If::Any, Class::Failed),
     Row(400..=499, If::Code(NO_WORK), Class::Refused),
-    Row(401..=404, If::Any, Class::Refused),
+    // A key, a credit, a name, a path, a proxy's key: what the operator has set up.
+    Row(401..=405, If::Any, Class::Refused),
+    Row(407..=407, If::Any, Class::Refused),
     Row(408..=408, If::Any, Class::Unknown),
     Row(429..=429, If::Any, Class::Refused),
+    // A proxy lost its caller, it says; what it had sent on may go on.
+    Row(499..=499, If::Any, Class::Unknown),
     Row(400..=499, If::Any, Class::Rejected),
+    // A gateway says in its own JSON that it lost the reply of another server, which may go on.
+    Row(502..=502, If::SaidForAnother, Class::Unknown),
     // A proxy gave up waiting; what it waited for may go on.
     Row(504..=504, If::Any, Class::Unknown),
     Row(500..=599, If::Said, Class::Failed),
     Row(0..=999, If::Any, Class::Unknown),
 ];
 
-/// What a reply that is no success amounts to. `retry_503`: the operator declares that a 503 comes before any work.
-pub(super) fn of_reply(status: u16, said: Option<&Said>, retry_503: bool) -> Class {
-    if status == 503 && retry_503 {
+/// What is known of the server that a reply comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Server {
+    /// The operator declares that its 503 comes before any work.
+    pub(super) retry_503: bool,
+    /// It is the maker of the API itself: no gateway to others speaks in its name.
+    pub(super) is_original: bool,
+}
+
+/// What a reply that is no success amounts to.
+pub(super) fn of_reply(status: u16, said: Option<&Said>, server: Server) -> Class {
+    if status == 503 && server.retry_503 {
         return Class::Refused;
     }
-    let code = said.map(|said| said.code.to_lowercase());
+    let words = said.map(|said| (said.code.to_lowercase(), said.r#type.to_lowercase()));
+    let either = |test: &dyn Fn(&str) -> bool| {
+        words
+            .as_ref()
+            .is_some_and(|(code, kind)| test(code) || test(kind))
+    };
     let holds = |row: &&Row| {
         row.0.contains(&status)
             && match &row.1 {
                 If::Any => true,
-                If::Code(codes) => code.as_deref().is_some_and(|code| codes.contains(&code)),
+                If::Code(codes) => words
+                    .as_ref()
+                    .is_some_and(|(code, _)| codes.contains(&code.as_str())),
+                If::Policy => either(&|word| POLICY.contains(&word)),
+                If::OfContent => either(&|word| OF_CONTENT.iter().any(|part| word.contains(part))),
                 If::Said => said.is_some(),
+                If::SaidForAnother => said.is_some() && !server.is_original,
             }
     };
     TABLE.iter().find(holds).map_or(Class::Unknown, |row| row.2)
@@ -196,10 +240,30 @@ impl Said {
             message: match error {
                 Value::Object(_) => text("message"),
                 Value::String(text) => text.clone(),
+                Value::Array(complaints) => complained(complaints),
                 other => other.to_string(),
             },
         })
     }
+}
+
+/// FastAPI's list of complaints: where and what. The rest of them repeats the input.
+fn complained(complaints: &[Value]) -> String {
+    let one = |complaint: &Value| {
+        let place = complaint["loc"].as_array().into_iter().flatten();
+        let place: Vec<String> = place
+            .map(|step| {
+                step.as_str()
+                    .map_or_else(|| step.to_string(), str::to_owned)
+            })
+            .collect();
+        let words = complaint["msg"].as_str().unwrap_or_default();
+        match place.is_empty() {
+            true => words.to_owned(),
+            false => format!("{}: {words}", place.join(".")),
+        }
+    };
+    complaints.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// How long an upstream asks to wait.
@@ -212,25 +276,27 @@ pub(super) fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Durati
 /// The most of an upstream's words that the log takes.
 const MOST_LOGGED_CHARS: usize = 300;
 
-/// A run of the prompt of this length is not printed.
-const PROMPT_CHARS: usize = 12;
+/// A run of a client's text of this length is not printed.
+const RUN_CHARS: usize = 12;
 
-/// What of an upstream's words may stand in the log: a line, without words that look like the key or quote the prompt.
-pub(super) fn for_log(message: &str, prompt: &str, key: Option<&str>) -> String {
-    let line: Vec<char> = message
-        .chars()
-        .take(MOST_LOGGED_CHARS)
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
+/// What of an upstream's words may stand in the log: the beginning of a line, without words that look like the key or
+/// quote one of the client's `texts`. It is cut last, so that no beginning of a quotation is left at the cut.
+pub(super) fn for_log(message: &str, texts: &[&str], key: Option<&str>) -> String {
+    let line = as_line(message);
+    let texts: Vec<Vec<char>> = texts.iter().flat_map(|text| spellings(text)).collect();
     let mut hidden = vec![false; line.len()];
     let mut hide = |from: usize, length: usize| hidden[from..from + length].fill(true);
-    for (at, run) in line.windows(PROMPT_CHARS).enumerate() {
-        if prompt.contains(&run.iter().collect::<String>()) {
-            hide(at, PROMPT_CHARS);
+    let runs: HashSet<&[char]> = texts
+        .iter()
+        .flat_map(|text| text.windows(RUN_CHARS))
+        .collect();
+    for (at, run) in line.windows(RUN_CHARS).enumerate() {
+        if runs.contains(run) {
+            hide(at, RUN_CHARS);
         }
     }
-    if !prompt.is_empty() && prompt.chars().count() < PROMPT_CHARS {
-        let short: Vec<char> = prompt.chars().collect();
+    let is_short = |text: &&Vec<char>| (1..RUN_CHARS).contains(&text.len());
+    for short in texts.iter().filter(is_short) {
         for (at, run) in line.windows(short.len()).enumerate() {
             if run == short {
                 hide(at, short.len());
@@ -255,13 +321,32 @@ pub(super) fn for_log(message: &str, prompt: &str, key: Option<&str>) -> String 
             (true, true) => {}
         }
     }
-    shown
+    shown.chars().take(MOST_LOGGED_CHARS).collect()
+}
+
+/// A text as it would stand in a line.
+fn as_line(text: &str) -> Vec<char> {
+    let is_gap = |letter: char| letter.is_control() || letter.is_whitespace();
+    text.chars()
+        .map(|letter| if is_gap(letter) { ' ' } else { letter })
+        .collect()
+}
+
+/// A text as an upstream may quote it: as it is, and with its quotes and line ends escaped.
+fn spellings(text: &str) -> [Vec<char>; 2] {
+    let escaped = Value::from(text).to_string();
+    [as_line(text), as_line(&escaped[1..escaped.len() - 1])]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    const ORIGINAL: Server = Server {
+        retry_503: false,
+        is_original: true,
+    };
 
     fn said(code: &str) -> Said {
         Said {
@@ -275,7 +360,7 @@ mod tests {
         let check = |status, code: Option<&str>, class| {
             let said = code.map(said);
             assert_eq!(
-                of_reply(status, said.as_ref(), false),
+                of_reply(status, said.as_ref(), ORIGINAL),
                 class,
                 "{status} {code:?}"
             );
@@ -296,6 +381,12 @@ mod tests {
         check(402, None, Refused);
         check(403, None, Refused);
         check(403, Some("content_policy_violation"), Policy);
+        check(403, Some("Input_Moderation_Failed"), Policy);
+        check(405, None, Refused);
+        check(405, Some("method_not_allowed"), Refused);
+        check(407, None, Refused);
+        check(499, None, Unknown);
+        check(499, Some("client_closed_request"), Unknown);
         check(404, Some("model_not_found"), Refused);
         check(404, Some("DeploymentNotFound"), Refused);
         check(408, Some("timeout"), Unknown);
@@ -306,11 +397,45 @@ mod tests {
         check(500, Some("server_error"), Failed);
         check(500, None, Unknown);
         check(502, None, Unknown);
+        check(502, Some("bad_gateway"), Failed);
         check(503, Some("server_error"), Failed);
         check(504, Some("server_error"), Unknown);
         check(524, None, Unknown);
         check(600, None, Unknown);
-        assert_eq!(of_reply(503, None, true), Refused);
+        let declared = Server {
+            retry_503: true,
+            ..ORIGINAL
+        };
+        assert_eq!(of_reply(503, None, declared), Refused);
+    }
+
+    #[test]
+    fn a_type_that_speaks_of_content_is_a_refusal_for_content_whatever_the_code() {
+        for (r#type, class) in [
+            ("moderation_error", Class::Policy),
+            ("content_policy_violation", Class::Policy),
+            ("permission_error", Class::Refused),
+        ] {
+            let said = Said {
+                r#type: r#type.to_owned(),
+                ..said("forbidden")
+            };
+            assert_eq!(of_reply(403, Some(&said), ORIGINAL), class, "{type}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_lost_the_reply_knows_nothing_even_if_it_says_so_in_json() {
+        let gateway = Server::default();
+        for (status, class) in [
+            (500, Class::Failed),
+            (502, Class::Unknown),
+            (503, Class::Failed),
+            (504, Class::Unknown),
+        ] {
+            let said = said("upstream_error");
+            assert_eq!(of_reply(status, Some(&said), gateway), class, "{status}");
+        }
     }
 
     #[test]
@@ -339,9 +464,13 @@ mod tests {
             json!({"detail": "Model mismatch"}),
             Some(("", "Model mismatch")),
         );
+        check(json!({"detail": [{"msg": "x"}]}), Some(("", "x")));
         check(
-            json!({"detail": [{"msg": "x"}]}),
-            Some(("", "[{\"msg\":\"x\"}]")),
+            json!({"detail": [
+                {"loc": ["body", "n", 0], "msg": "too many", "input": "a secret", "ctx": {"given": "a secret"}},
+                {"loc": ["body"], "msg": "no"},
+            ]}),
+            Some(("", "body.n.0: too many; body: no")),
         );
         check(json!({"error": null, "data": []}), None);
         check(json!([1]), None);
@@ -368,8 +497,12 @@ mod tests {
     #[test]
     fn the_log_gets_neither_prompt_nor_key_nor_much() {
         let check = |message: &str, shown: &str| {
-            let prompt = "a lighthouse at dusk, painted in oil";
-            assert_eq!(for_log(message, prompt, Some("sk-proj-abcdef")), shown);
+            let texts = [
+                "a lighthouse at dusk, painted in oil",
+                "line one\nline \"two\"",
+                "no boats, no people",
+            ];
+            assert_eq!(for_log(message, &texts, Some("sk-proj-abcdef")), shown);
         };
         check("no such size", "no such size");
         check(
@@ -377,9 +510,19 @@ mod tests {
             "the prompt \"…\" is bad",
         );
         check("key sk-pr****cdef is wrong\n", "key … is wrong ");
+        check("not: line one\nline \"two\".", "not: ….");
+        check("not: line one line \"two\".", "not: ….");
+        check(r#"not: line one\nline \"two\"."#, "not: ….");
+        check("negative: no boats, no people.", "negative: ….");
         check(&"x".repeat(1000), &"x".repeat(300));
-        assert_eq!(for_log("in: cat.", "cat", None), "in: ….");
-        assert_eq!(for_log("ab", "", Some("")), "ab");
+        // What is quoted across the cut leaves nothing of itself.
+        let before = "x".repeat(294);
+        check(
+            &format!("{before} a lighthouse at dusk"),
+            &format!("{before} …"),
+        );
+        assert_eq!(for_log("in: cat.", &["cat"], None), "in: ….");
+        assert_eq!(for_log("ab", &[""], Some("")), "ab");
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! api_key = "…"
 //! concurrency = 32           # calls at once
 //! connect_timeout_s = 10
-//! response_timeout_s = 600   # from the first byte sent to the head of the reply
+//! response_timeout_s = 600   # from the first byte sent to the head of the reply; a whole call ends after 900 s
 //! idle_timeout_s = 120       # between two pieces of the reply
 //! retry_503 = false          # true: this server's 503 comes before any work, so another target may be asked
 //! proxy = "none"             # or a proxy's URL; without it HTTPS_PROXY and its like count
@@ -35,13 +35,14 @@ mod whole;
 use super::{Call, Event, EventStream, Provider, ProviderError, Traits};
 use crate::config::ProviderSettings;
 use crate::failpoint::failpoint;
-use crate::types::Operation;
+use crate::types::{Operation, Request};
 use bytes::Bytes;
-use fault::{Class, Said};
+use fault::{Class, Said, Server};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
 use settings::{Proxy, Settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,17 @@ const PING: Duration = Duration::from_secs(30);
 
 /// The most previews that may be asked for.
 const MOST_PREVIEWS: u32 = 3;
+
+/// Parameters whose texts are choices and sizes, nothing private: the log may name them.
+const CHOICES: &[&str] = &[
+    "size",
+    "quality",
+    "background",
+    "output_format",
+    "moderation",
+    "style",
+    "input_fidelity",
+];
 
 /// What is read of the body of a refusal.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
@@ -158,9 +170,9 @@ impl OpenAi {
             header(&response, "x-request-id"),
             header(&response, LOCATION),
         );
-        let body = beginning(self.body(response)).await;
+        let body = beginning(self.body(response), self.0.settings.refusal_timeout).await;
         let said = Said::parse(&body);
-        let class = fault::of_reply(status, said.as_ref(), self.0.settings.retry_503);
+        let class = fault::of_reply(status, said.as_ref(), self.server());
         let code = said.as_ref().map(|said| self.for_log(call, &said.code));
         let words = said.as_ref().map(|said| self.for_log(call, &said.message));
         // A key, a credit or a name that is wrong stays wrong until the operator looks; the rest passes.
@@ -168,7 +180,7 @@ impl OpenAi {
             tracing::error!(
                 task.id = %call.task, provider = self.name(), status, code,
                 upstream.request = request, upstream.said = words,
-                "the upstream refuses the provider's key, credit or model name"
+                "the upstream refuses the provider's key, credit, address or model name"
             );
         } else {
             tracing::warn!(
@@ -203,13 +215,38 @@ impl OpenAi {
         &self.0.settings.name
     }
 
+    fn server(&self) -> Server {
+        Server {
+            retry_503: self.0.settings.retry_503,
+            is_original: self.0.settings.is_original(),
+        }
+    }
+
     fn for_log(&self, call: &Call, words: &str) -> String {
         let key = self.0.settings.key.as_ref();
         fault::for_log(
             words,
-            call.request.prompt(),
+            &texts(&call.request),
             key.map(|key| key.text.as_str()),
         )
+    }
+}
+
+/// Every text of a request that may be the client's own.
+fn texts(request: &Request) -> Vec<&str> {
+    let parameters = request.parameters().iter();
+    let own = parameters.filter(|(name, _)| !CHOICES.contains(&name.as_str()));
+    let mut texts: Vec<&str> = own.flat_map(|(_, value)| texts_in(value)).collect();
+    texts.extend(request.envelope().safety_identifier.as_deref());
+    texts
+}
+
+fn texts_in(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts_in).collect(),
+        Value::Object(items) => items.values().flat_map(texts_in).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -277,16 +314,19 @@ fn bounded(
     })
 }
 
-/// As much of a body as an error message needs; what breaks off is read as far as it came.
-async fn beginning(mut body: Body) -> Vec<u8> {
+/// As much of a body as an error message needs; what breaks off, hangs or drips is read as far as it came.
+async fn beginning(mut body: Body, limit: Duration) -> Vec<u8> {
     let mut read = Vec::new();
-    while let Some(Ok(chunk)) = body.next().await {
-        let room = MAX_REFUSAL_BYTES - read.len();
-        read.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() >= room {
-            break;
+    let reading = async {
+        while let Some(Ok(chunk)) = body.next().await {
+            let room = MAX_REFUSAL_BYTES - read.len();
+            read.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() >= room {
+                break;
+            }
         }
-    }
+    };
+    let _came_in_time = tokio::time::timeout(limit, reading).await;
     read
 }
 

@@ -85,7 +85,7 @@ impl Reply {
         intake: &mut Intake,
     ) -> (Vec<Image>, Option<ProviderError>) {
         let (mut images, mut lost) = (Vec::new(), None);
-        // Images too many are the engine's to drop; links too many are not even followed.
+        // Images too many are not looked at, links too many not followed.
         let most = self.call.part.count as usize;
         let items = body["data"].as_array().into_iter().flatten().take(most);
         for item in items {
@@ -162,7 +162,7 @@ impl Reply {
 
     /// The upstream says within a success that it failed.
     fn failed(&self, said: &Said) -> ProviderError {
-        let class = fault::of_reply(200, Some(said), false);
+        let class = fault::of_reply(200, Some(said), self.provider.server());
         tracing::warn!(
             task.id = %self.call.task, provider = self.provider.name(), ?class,
             code = self.provider.for_log(&self.call, &said.code),
@@ -306,17 +306,30 @@ impl Listening {
     }
 }
 
-/// Tokens as the upstream counted them. Where it does not say what sort the input's are, they count as text.
+/// No call counts more tokens of a sort; an upstream that says so is wrong, and what follows from it could not be booked.
+const MOST_TOKENS: u64 = 1_000_000_000_000;
+
+/// Tokens as the upstream counted them. Where it counts one sort of the input, the rest is of the other; where it counts
+/// none, all of it is text.
 fn usage(usage: &Value) -> Usage {
-    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let count = |value: &Value| value.as_u64().map(|tokens| tokens.min(MOST_TOKENS));
     let details = &usage["input_tokens_details"];
-    let images = count(&details["image_tokens"]);
-    let text = details["text_tokens"].as_u64();
+    let input = count(&usage["input_tokens"]).unwrap_or(0);
+    let (text, images) = match (
+        count(&details["text_tokens"]),
+        count(&details["image_tokens"]),
+    ) {
+        (Some(text), Some(images)) => (text, images),
+        (Some(text), None) => (text, input.saturating_sub(text)),
+        (None, images) => {
+            let images = images.unwrap_or(0);
+            (input.saturating_sub(images), images)
+        }
+    };
     Usage {
-        input_text_tokens: text
-            .unwrap_or_else(|| count(&usage["input_tokens"]).saturating_sub(images)),
+        input_text_tokens: text,
         input_image_tokens: images,
-        output_tokens: count(&usage["output_tokens"]),
+        output_tokens: count(&usage["output_tokens"]).unwrap_or(0),
     }
 }
 
@@ -342,6 +355,12 @@ mod tests {
             1568,
         );
         check(json!({"input_tokens": 50, "output_tokens": 7}), 50, 0, 7);
+        let sorts = |details: Value| json!({"input_tokens": 50, "input_tokens_details": details});
+        check(sorts(json!({"text_tokens": 10})), 10, 40, 0);
+        check(sorts(json!({"image_tokens": 40})), 10, 40, 0);
+        check(sorts(json!({"text_tokens": 60})), 60, 0, 0);
+        let absurd = json!({"input_tokens": u64::MAX, "output_tokens": u64::MAX});
+        check(absurd, MOST_TOKENS, 0, MOST_TOKENS);
         check(json!({"input_tokens": -1, "output_tokens": "7"}), 0, 0, 0);
         check(Value::Null, 0, 0, 0);
     }

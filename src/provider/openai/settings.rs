@@ -1,7 +1,7 @@
 //! The settings of one instance, checked once: what can be wrong is said at the start, not at the first call.
 
 use super::variant::{self, Key, Paths, Variant};
-use crate::config::ProviderSettings;
+use crate::config::{ProviderSettings, Timeouts};
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 use std::fmt;
@@ -20,6 +20,16 @@ const KNOWN: &[&str] = &[
     "proxy",
 ];
 
+/// Longer than any error's text needs, shorter than anybody's patience.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whose hosts are the makers' of the API.
+const ORIGINALS: &[&str] = &[
+    "openai.com",
+    "openai.azure.com",
+    "cognitiveservices.azure.com",
+];
+
 /// Where and how an instance calls.
 pub(super) struct Settings {
     pub(super) name: String,
@@ -34,6 +44,8 @@ pub(super) struct Settings {
     pub(super) response_timeout: Duration,
     /// Between two pieces of the reply.
     pub(super) idle_timeout: Duration,
+    /// To read the body of a refusal, which must not hide the refusal.
+    pub(super) refusal_timeout: Duration,
     /// A 503 of this server says that it did no work.
     pub(super) retry_503: bool,
     pub(super) proxy: Proxy,
@@ -73,6 +85,16 @@ impl Settings {
                 _ => Ok(Duration::from_secs(seconds)),
             }
         };
+        // Beyond it the call is given up as a whole, whatever is waited for within.
+        let most = Timeouts::default().attempt;
+        let within_attempt = |key, default| match seconds(key, default)? {
+            wait if wait > most => Err(format!(
+                "`{key}` must be at most {0}, got {1}: a call as a whole is given up after {0} s",
+                most.as_secs(),
+                wait.as_secs()
+            )),
+            wait => Ok(wait),
+        };
         Ok(Self {
             name: settings.name.clone(),
             variant,
@@ -84,10 +106,20 @@ impl Settings {
                 .filter(|calls| (1..=10_000).contains(calls))
                 .ok_or("`concurrency` must be between 1 and 10000")?,
             connect_timeout: seconds("connect_timeout_s", 10)?,
-            response_timeout: seconds("response_timeout_s", 600)?,
-            idle_timeout: seconds("idle_timeout_s", 120)?,
+            response_timeout: within_attempt("response_timeout_s", 600)?,
+            idle_timeout: within_attempt("idle_timeout_s", 120)?,
+            refusal_timeout: REFUSAL_TIMEOUT,
             retry_503: settings.flag("retry_503", false)?,
             proxy: proxy(settings)?,
+        })
+    }
+
+    /// Whether OpenAI or Azure itself answers: a server elsewhere may be a gateway to others.
+    pub(super) fn is_original(&self) -> bool {
+        let host = self.base.host_str().unwrap_or_default();
+        ORIGINALS.iter().any(|original| {
+            let below = host.strip_suffix(original);
+            below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
         })
     }
 
@@ -220,6 +252,25 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_is_told_from_the_api_itself() {
+        for (base_url, is_original) in [
+            ("https://api.openai.com/v1", true),
+            ("https://eu.api.openai.com/v1", true),
+            ("https://r.openai.azure.com", true),
+            ("https://notopenai.com/v1", false),
+            ("https://openai.com.gateway.example/v1", false),
+            ("http://127.0.0.1:4000/v1", false),
+        ] {
+            let read = Settings::read(&settings(&[("api_key", "k"), ("base_url", base_url)]));
+            assert_eq!(
+                read.expect("they are right").is_original(),
+                is_original,
+                "{base_url}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_and_no_key_is_shown() {
         let check = |options: &[(&str, &str)], wrong: &str| {
             let error = Settings::read(&settings(options))
@@ -252,6 +303,14 @@ mod tests {
             "`concurrency` must be",
         );
         check(&[("api_key", "k"), ("idle_timeout_s", "0")], "at least 1");
+        check(
+            &[("api_key", "k"), ("response_timeout_s", "901")],
+            "`response_timeout_s` must be at most 900, got 901",
+        );
+        check(
+            &[("api_key", "k"), ("idle_timeout_s", "3600")],
+            "`idle_timeout_s` must be at most 900",
+        );
         check(&[("api_key", "k"), ("retry_503", "yes")], "true or false");
         check(
             &[("api_key", "k"), ("organisation", "x")],

@@ -146,3 +146,21 @@ async fn what_cannot_be_reached_was_not_sent() {
     let error = post(&provider).send().await.expect_err("nobody listens");
     assert_eq!(fault::of_transport(&error), Class::NotSent);
 }
+
+#[tokio::test]
+async fn a_refusal_whose_body_hangs_is_read_as_far_as_it_came() {
+    let came = futures::stream::iter([Ok(Bytes::from_static(b"{\"error\":"))]);
+    let hanging = came.chain(futures::stream::pending()).boxed();
+    let read = beginning(hanging, Duration::from_millis(1)).await;
+    assert_eq!(read, b"{\"error\":");
+
+    let dripping = futures::stream::unfold((), |()| async {
+        tokio::task::yield_now().await;
+        Some((Ok(Bytes::from_static(b"")), ()))
+    });
+    let read = beginning(dripping.boxed(), Duration::from_millis(1)).await;
+    assert_eq!(read, b"");
+    for (status, class) in [(401, Class::Refused), (429, Class::Refused)] {
+        assert_eq!(fault::of_reply(status, None, Server::default()), class);
+    }
+}

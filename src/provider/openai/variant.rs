@@ -51,8 +51,6 @@ pub(super) enum Key {
 pub(super) struct Edits {
     /// The part of the mask; `None` if it takes none.
     pub(super) mask: Option<&'static str>,
-    /// Fields of generations that its form does not have.
-    pub(super) without: &'static [&'static str],
 }
 
 const OPENAI: Variant = Variant {
@@ -63,11 +61,7 @@ const OPENAI: Variant = Variant {
     response_format: None,
     streams: true,
     end_user: Some("safety_identifier"),
-    edits: Some(Edits {
-        mask: Some("mask"),
-        // Its SDKs send it with generations only.
-        without: &["moderation"],
-    }),
+    edits: Some(Edits { mask: Some("mask") }),
     needs_seed: false,
     prompt_tag: None,
 };
@@ -81,10 +75,7 @@ const COMPATIBLE: Variant = Variant {
     response_format: Some("b64_json"),
     streams: false,
     end_user: None,
-    edits: Some(Edits {
-        mask: Some("mask"),
-        without: &[],
-    }),
+    edits: Some(Edits { mask: Some("mask") }),
     needs_seed: false,
     prompt_tag: None,
 };
@@ -118,17 +109,13 @@ pub(super) const VARIANTS: &[Variant] = &[
         name: "vllm-omni",
         edits: Some(Edits {
             mask: Some("mask_image"),
-            without: &[],
         }),
         ..COMPATIBLE
     },
     // Its seed defaults to a fixed one.
     Variant {
         name: "sglang",
-        edits: Some(Edits {
-            mask: None,
-            without: &[],
-        }),
+        edits: Some(Edits { mask: None }),
         needs_seed: true,
         ..COMPATIBLE
     },
