@@ -184,6 +184,7 @@ pub(super) fn quote_body(quoted: &Quoted) -> Value {
     if let Some(rates) = &quoted.quote.rates {
         // Charged by the token: the amount is the most that it can come to.
         body["million_tokens"] = json!(rates);
+        body["most_tokens"] = json!(quoted.most_tokens);
     }
     body
 }

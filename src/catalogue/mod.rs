@@ -38,7 +38,7 @@ pub use model::{
     Also, Choice, Condition, Forbid, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target,
     Unit, When,
 };
-pub use price::{cost, cost_rates, price_row, quote};
+pub use price::{cost, cost_rates, most_tokens, price_row, quote};
 pub use schema::check;
 pub use size::parse_size;
 pub use upstream::upstream_fields;

@@ -49,7 +49,7 @@ pub fn cost_rates(target: &Target, request: &Request) -> Option<TokenRates> {
 
 /// The most tokens that a call may use; `None` for a model whose output has no bound. The input is an upper estimate:
 /// no tokeniser makes more than one token of a byte, and an image counts as what the model's file says.
-fn most_tokens(model: &Model, request: &Request) -> Option<Usage> {
+pub fn most_tokens(model: &Model, request: &Request) -> Option<Usage> {
     let bytes: usize = texts(model, request).map(str::len).sum();
     let images = u64::try_from(count_images(model, request)).ok()?;
     Some(Usage {

@@ -4,8 +4,9 @@ use super::failure::{Failure, Outcome};
 use super::generate::body;
 use super::models;
 use crate::catalogue::snippet::Example;
-use crate::types::Operation;
+use crate::types::{Modality, Operation};
 use clap::Args;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 #[derive(Args)]
@@ -27,12 +28,15 @@ impl Call {
     /// The model's card among all of them.
     pub(super) fn card<'a>(&self, cards: &'a [Value]) -> Outcome<&'a Value> {
         let card = models::find(cards, &self.model)?;
-        if card["modality"] == "image" {
+        if matches!(modality(card), Some(Modality::Image | Modality::Text)) {
             return Ok(card);
         }
-        let what = format!("{} makes no pictures", models::text(&card["id"]));
+        let what = format!(
+            "{} makes neither pictures nor texts",
+            models::text(&card["id"])
+        );
         Err(Failure::usage(what)
-            .why("this command knows calls for pictures alone")
+            .why("this command knows no other calls")
             .fix("`pinhole models` says what each makes"))
     }
 
@@ -46,7 +50,7 @@ impl Call {
             (true, _) if !can(Operation::Edit) => {
                 let what = format!("{} edits no images", models::text(&card["id"]));
                 Err(Failure::usage(what)
-                    .fix("leave out --edit; `pinhole models` says what each can do"))
+                    .fix("leave out --edit and --mask; `pinhole models` says what each can do"))
             }
             (false, true) => Ok(Operation::Generate),
             _ => Ok(Operation::Edit),
@@ -59,6 +63,7 @@ impl Call {
         let operation = self.operation(card)?;
         Ok(Example::of(
             &models::text(&card["id"]),
+            modality(card).unwrap_or_default(),
             form,
             operation,
             &given,
@@ -81,11 +86,16 @@ impl Call {
             }
             if body::is_ours(&name, &value) || name == "image" || is_picture(&name) {
                 return Err(Failure::usage(format!("`{name}` has no meaning here"))
-                    .why("an example waits for its pictures, and names its own files")
-                    .fix("leave it out; `--edit` shows a call with input images"));
+                    .why("an example waits for the whole answer, and names its own files")
+                    .fix("leave it out; `-i` of `pinhole snippet` names input images"));
             }
             given.push((name, value));
         }
         Ok(given)
     }
+}
+
+/// What a model makes, by its card.
+pub(super) fn modality(card: &Value) -> Option<Modality> {
+    Modality::deserialize(&card["modality"]).ok()
 }

@@ -20,6 +20,8 @@ pub(super) struct Price {
     pub(super) total: Money,
     /// What a million tokens cost, where they are what is charged: the total is then the most that it can come to.
     pub(super) rates: Value,
+    /// The tokens that such a total is for.
+    pub(super) most_tokens: Value,
     /// The row of the catalogue that an image's price comes from, as `GET /v1/models` shows it.
     pub(super) row: Value,
 }
@@ -41,6 +43,7 @@ async fn ask(server: &Server, body: &Value) -> Outcome<Option<Price>> {
         unit: models::money(&quote["unit"]).unwrap_or_default(),
         total: models::money(&quote["amount"]).unwrap_or_default(),
         rates: quote["million_tokens"].clone(),
+        most_tokens: quote["most_tokens"].clone(),
         row: quote["price"].clone(),
     };
     // A test key is told zero where there is no price.
@@ -60,6 +63,10 @@ fn work_out(place: &Place, key: Option<&Key>, body: &Value) -> Outcome<Option<Pr
         n: request.n().into(),
         unit: quote.unit,
         total: quote.total,
+        most_tokens: quote
+            .rates
+            .and_then(|_| catalogue::most_tokens(model, &request))
+            .map_or(Value::Null, |most| json!(most)),
         rates: quote.rates.map_or(Value::Null, |rates| json!(rates)),
         row: row.map_or(Value::Null, catalogue::price_json),
     }))

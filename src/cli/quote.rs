@@ -37,7 +37,7 @@ impl Quote {
         if self.json {
             return out::json(&as_json(&example, price.as_ref()));
         }
-        out::pairs(&words(&example, price.as_ref()))?;
+        out::pairs(&words(&example, price.as_ref(), &card["pricing"]))?;
         price::note_if_test(place)
     }
 }
@@ -66,10 +66,12 @@ fn as_json(example: &Example, price: Option<&Price>) -> Value {
         "total": price.map(|price| price.total),
         "currency": "USD",
         "price": price.map(|price| &price.row),
+        "million_tokens": price.map(|price| &price.rates),
+        "most_tokens": price.map(|price| &price.most_tokens),
     })
 }
 
-fn words(example: &Example, price: Option<&Price>) -> Vec<(&'static str, String)> {
+fn words(example: &Example, price: Option<&Price>, pricing: &Value) -> Vec<(&'static str, String)> {
     let mut lines = vec![(
         "Call",
         format!("{} with {}", example.operation.name(), example.model),
@@ -79,6 +81,52 @@ fn words(example: &Example, price: Option<&Price>) -> Vec<(&'static str, String)
         lines.push(("Price", none.to_owned()));
         return lines;
     };
+    lines.extend(if price.rates.is_null() {
+        by_image(price)
+    } else {
+        by_token(price, pricing)
+    });
+    lines
+}
+
+/// What is charged by the token, and what is held until they are counted.
+fn by_token(price: &Price, pricing: &Value) -> Vec<(&'static str, String)> {
+    let rate = |name: &str| out::dollars(models::money(&price.rates[name]).unwrap_or_default());
+    let (text, image) = (rate("input_text"), rate("input_image"));
+    let rates = format!(
+        "{text} in, {image} in of images, {} out, each for a million tokens",
+        rate("output")
+    );
+    let most = &price.most_tokens;
+    let held = match most["input_text_tokens"].as_u64() {
+        None => String::new(),
+        Some(input) => format!(
+            ": {} tokens in, an upper estimate, and {} out, the most that max_tokens allows",
+            input.saturating_add(most["input_image_tokens"].as_u64().unwrap_or(0)),
+            most["output_tokens"]
+        ),
+    };
+    let mut lines = vec![
+        ("Rates", rates),
+        (
+            "Held",
+            format!("{} at most{held}", out::dollars(price.total)),
+        ),
+        (
+            "Charged",
+            "the tokens that were counted, never more than is held".to_owned(),
+        ),
+    ];
+    lines.extend(
+        models::sources(pricing)
+            .into_iter()
+            .map(|it| ("Source", it)),
+    );
+    lines
+}
+
+fn by_image(price: &Price) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
     let unit = out::dollars(price.unit);
     if price.n == 1 {
         lines.push(("Price", unit));
@@ -98,13 +146,7 @@ fn words(example: &Example, price: Option<&Price>) -> Vec<(&'static str, String)
             models::conditions_in_words(&price.row["when"])
         ),
     ));
-    lines.push((
-        "Source",
-        format!(
-            "{}, {}",
-            models::text(&price.row["source"]),
-            models::text(&price.row["date"])
-        ),
-    ));
+    let source = models::sources(&json!([price.row])).into_iter();
+    lines.extend(source.map(|it| ("Source", it)));
     lines
 }

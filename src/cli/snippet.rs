@@ -1,10 +1,11 @@
 //! `pinhole snippet`: a call to a model as code.
 
-use super::call::Call;
+use super::call::{Call, modality};
 use super::failure::Outcome;
 use super::place::{self, Place};
 use super::{models, out, price};
 use crate::catalogue::snippet::{Example, Language, snippet};
+use crate::types::Modality;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
@@ -16,7 +17,7 @@ pub(super) struct Snippet {
     /// What the example is written in
     #[arg(short, long, value_name = "LANGUAGE", default_value = "curl", value_parser = languages())]
     lang: Language,
-    /// An input image of the edit, repeatable [default: the files of the model's own example]
+    /// An input image, repeatable: of an edit, or of a question to a model of text [default: the files of the model's own example]
     #[arg(short, long = "image", value_name = "FILE")]
     images: Vec<String>,
     /// The mask of the edit: a PNG of the first image's size, transparent where it is repainted
@@ -36,11 +37,12 @@ fn languages() -> impl TypedValueParser<Value = Language> {
 
 impl Snippet {
     pub(super) fn run(mut self, place: &Place) -> Outcome {
-        if !self.images.is_empty() || self.mask.is_some() {
-            self.call.edit = true;
-        }
         let cards = models::cards(place)?;
         let card = self.call.card(&cards)?;
+        let is_text = modality(card) == Some(Modality::Text);
+        if (!self.images.is_empty() && !is_text) || self.mask.is_some() {
+            self.call.edit = true;
+        }
         let mut example = self.call.example(card, &card["form_schema"])?;
         if !self.images.is_empty() {
             example.images.clone_from(&self.images);

@@ -3,7 +3,7 @@
 use super::{Ask, Engine, storage_full};
 use crate::catalogue::{self, Checked, Model, PriceRow, Rules, Status};
 use crate::error::{Error, Fault, Kind};
-use crate::types::{Caller, Draft, Modality, Mode, Quote, Scope};
+use crate::types::{Caller, Draft, Modality, Mode, Quote, Scope, Usage};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Quoted {
     pub quote: Quote,
     /// The row of the catalogue that it comes from; a test of a model without prices has none.
     pub row: Option<PriceRow>,
+    /// The tokens that the price is for, where they are what is charged: the most that there can be.
+    pub most_tokens: Option<Usage>,
 }
 
 impl Engine {
@@ -28,8 +30,11 @@ impl Engine {
         Ok(Quoted {
             model: model.id.clone(),
             n: checked.request.n(),
-            quote,
             row: catalogue::price_row(&model, &checked.request).cloned(),
+            most_tokens: quote
+                .rates
+                .and_then(|_| catalogue::most_tokens(&model, &checked.request)),
+            quote,
         })
     }
 

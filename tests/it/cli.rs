@@ -913,7 +913,7 @@ fn a_snippet_shows_what_was_asked_for() {
     let place = Place::new();
     let show = |arguments: &[&str]| place.run(&[&["snippet", "gpt-image-2"], arguments].concat());
     let curl = show(&[]).exits(0).out();
-    assert!(curl.starts_with("curl -sS http://127.0.0.1:7070/v1/images/generations"));
+    assert!(curl.starts_with("links=$(curl -sS http://127.0.0.1:7070/v1/images/generations"));
     let given = ["-p", "quality=low", "-p", "prompt=it's", "-n", "2"];
     let python = show(&[&given[..], &["--lang", "python"]].concat())
         .exits(0)
@@ -952,7 +952,7 @@ fn a_snippet_shows_what_was_asked_for() {
     wrong(&["-p", "stream=true"], &["`stream` has no meaning here"]);
     wrong(
         &["-p", "image=a.png"],
-        &["`image` has no meaning here", "--edit"],
+        &["`image` has no meaning here", "names input images"],
     );
     wrong(&["--lang", "cobol"], &["curl, python, javascript, cli"]);
     let other = |model: &str, words: &[&str]| {
@@ -963,6 +963,68 @@ fn a_snippet_shows_what_was_asked_for() {
     };
     other("gpt-imag-2", &["did you mean `gpt-image-2`?"]);
     other("qwen-image-plus", &["qwen-image-plus edits no images"]);
+    other("gemini-3.5-flash", &["gemini-3.5-flash edits no images"]);
+}
+
+#[test]
+fn a_snippet_of_a_text_model_asks_what_was_asked_for() {
+    let place = Place::new();
+    let show =
+        |arguments: &[&str]| place.run(&[&["snippet", "gemini-3.5-flash"], arguments].concat());
+    let given = ["-p", "prompt=What is this?", "-p", "max_cost=0.5"];
+    let python = show(&[&given[..], &["-i", "a.png", "--lang", "python"]].concat())
+        .exits(0)
+        .out();
+    for part in [
+        "\"text\": \"What is this?\"",
+        "data_url(\"a.png\", \"image/png\")",
+        "extra_body={\"max_cost\": 0.5}",
+    ] {
+        assert!(python.contains(part), "{python}");
+    }
+    let curl = show(&[]).exits(0).out();
+    assert!(curl.contains("/v1/chat/completions") && !curl.contains("stream"));
+    let wrong = |arguments: &[&str], words: &[&str]| {
+        show(arguments).exits(2).says(words);
+    };
+    wrong(
+        &["-p", "stream=true"],
+        &["`stream` has no meaning here", "whole answer"],
+    );
+    wrong(
+        &["-p", "temperature=3"],
+        &["`temperature` must be between 0 and 2"],
+    );
+    wrong(&["-i", "a.png", "--mask", "m.png"], &["edits no images"]);
+}
+
+#[test]
+fn a_quote_of_a_text_model_says_what_is_held_and_why() {
+    let place = Place::new();
+    let arguments = [
+        "gemini-3.5-flash",
+        "-p",
+        "max_tokens=1000",
+        "-p",
+        "prompt=Hi",
+    ];
+    let words = place
+        .run(&[&["quote"], &arguments[..]].concat())
+        .exits(0)
+        .out();
+    for part in [
+        "$1.5000 in, $1.5000 in of images, $9.0000 out, each for a million tokens",
+        // 66 tokens at 1.5 micro-dollars and 1000 at 9.
+        "$0.009099 at most: 66 tokens in, an upper estimate, and 1000 out",
+        "never more than is held",
+        "https://ai.google.dev/gemini-api/docs/pricing, 2026-11-21",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    let json = place.json(&[&["quote", "--json"], &arguments[..]].concat());
+    assert_eq!(json["total"], "0.009099");
+    assert_eq!(json["million_tokens"]["output"], "9.000000");
+    assert_eq!(json["most_tokens"]["input_text_tokens"], 66);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Request examples, run as they are printed: in bash with curl, in Python, in Node and on our own command line. Each
-//! must leave a picture. Whatever a person writes as a prompt must arrive as it was written.
+//! must leave a picture or print its text. Whatever a person writes as a prompt must arrive as it was written.
 
 use crate::app::{Setup, TestApp};
 use crate::client::{Reply, send};
@@ -10,7 +10,7 @@ use pinhole::catalogue::snippet::{Example, Language, snippet};
 use pinhole::catalogue::{Catalogue, form};
 use pinhole::types::{Modality, Operation};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -45,6 +45,40 @@ impl Bench {
     /// Runs code as a person would, and gives the pictures that it left.
     fn run(&self, app: &Address, language: Language, code: &str) -> Vec<Vec<u8>> {
         let before = self.files();
+        let ran = self.ran(app, language, code);
+        let made = self
+            .files()
+            .into_iter()
+            .filter(|path| !before.contains(path));
+        let is_made = |path: &PathBuf| {
+            !path
+                .file_name()
+                .is_some_and(|it| it == "node_modules" || it.to_string_lossy().starts_with("call."))
+        };
+        let made: Vec<Vec<u8>> = made
+            .filter(is_made)
+            .map(|path| std::fs::read(path).expect("a file"))
+            .collect();
+        for picture in &made {
+            image::load_from_memory(picture).expect("a picture");
+        }
+        assert!(!made.is_empty(), "{code}\n\n{ran}");
+        made
+    }
+
+    /// Runs code that prints a text, and gives the text.
+    fn text(&self, app: &Address, language: Language, code: &str) -> String {
+        let printed = self.ran(app, language, code);
+        if language != Language::Curl {
+            return printed.trim_end().to_owned();
+        }
+        let reply: Value = serde_json::from_str(&printed).expect("the server's JSON");
+        let text = &reply["choices"][0]["message"]["content"];
+        text.as_str().expect("a text").to_owned()
+    }
+
+    /// Runs code that must succeed, and gives what it printed.
+    fn ran(&self, app: &Address, language: Language, code: &str) -> String {
         let mut command = match language {
             Language::Curl | Language::Cli => self.script("bash".into(), "call.sh", code),
             Language::Python => {
@@ -66,26 +100,10 @@ impl Bench {
             .timeout(LONGEST)
             .output()
             .expect("it starts");
-        let told = [ran.stdout, ran.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
-        assert!(ran.status.success(), "{code}\n\n{}{}", told[0], told[1]);
-        let made = self
-            .files()
-            .into_iter()
-            .filter(|path| !before.contains(path));
-        let is_made = |path: &PathBuf| {
-            !path
-                .file_name()
-                .is_some_and(|it| it == "node_modules" || it.to_string_lossy().starts_with("call."))
-        };
-        let made: Vec<Vec<u8>> = made
-            .filter(is_made)
-            .map(|path| std::fs::read(path).expect("a file"))
-            .collect();
-        for picture in &made {
-            image::load_from_memory(picture).expect("a picture");
-        }
-        assert!(!made.is_empty(), "{code}\n\n{}{}", told[0], told[1]);
-        made
+        let [printed, words] =
+            [ran.stdout, ran.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+        assert!(ran.status.success(), "{code}\n\n{printed}{words}");
+        printed
     }
 
     fn script(&self, program: PathBuf, name: &str, code: &str) -> Command {
@@ -150,17 +168,14 @@ impl Address {
     }
 }
 
-/// Every image model of the catalogue with everything that it does, and the files of its example.
-fn calls() -> Vec<(String, Operation, Vec<String>)> {
+/// Everything that every model of the catalogue does.
+fn calls() -> Vec<Example> {
     let catalogue = Catalogue::embedded().expect("it passes its checks");
     let models = catalogue.models().iter();
     models
-        .filter(|model| model.modality == Modality::Image)
         .flat_map(|model| {
-            model.operations.iter().map(|operation| {
-                let example = Example::of(&model.id, &form(model), *operation, &[]);
-                (model.id.clone(), *operation, example.images)
-            })
+            let operations = model.operations.iter();
+            operations.map(|it| Example::of(&model.id, model.modality, &form(model), *it, &[]))
         })
         .collect()
 }
@@ -169,21 +184,32 @@ fn calls() -> Vec<(String, Operation, Vec<String>)> {
 async fn every_example_runs(language: Language) {
     let app = Setup::new().start().await;
     if let Some(address) = Address::of(&app, language) {
-        let runs = calls().into_iter().map(|(model, operation, images)| {
+        let runs = calls().into_iter().map(|example| {
             let address = address.clone();
             tokio::task::spawn_blocking(move || {
-                let edit = (operation == Operation::Edit).then_some("--edit");
-                let arguments = [Some(&*model), Some("--lang"), Some(language.name()), edit];
+                let edit = (example.operation == Operation::Edit).then_some("--edit");
+                let arguments = [
+                    Some(&*example.model),
+                    Some("--lang"),
+                    Some(language.name()),
+                    edit,
+                ];
                 let arguments: Vec<&str> = arguments.into_iter().flatten().collect();
                 let code = address.printed(&arguments);
-                assert_eq!(Bench::new(&images).run(&address, language, &code).len(), 1);
+                let bench = Bench::new(&example.images);
+                if example.modality == Modality::Text {
+                    let text = bench.text(&address, language, &code);
+                    assert!(text.contains("It received:"), "{text}");
+                } else {
+                    assert_eq!(bench.run(&address, language, &code).len(), 1);
+                }
             })
         });
         let ran: Result<Vec<()>, _> = futures::stream::iter(runs)
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await;
-        ran.expect("every example leaves its picture");
+        ran.expect("every example leaves its picture or its text");
     }
     app.finish().await;
 }
@@ -220,7 +246,7 @@ async fn a_hostile_prompt_arrives_as_it_was_written() {
     let catalogue = Catalogue::embedded().expect("it passes its checks");
     let form = form(catalogue.find("sketch").expect("the renderer"));
     for operation in [Operation::Generate, Operation::Edit] {
-        let mut example = Example::of("sketch", &form, operation, &given);
+        let mut example = Example::of("sketch", Modality::Image, &form, operation, &given);
         if operation == Operation::Edit {
             example.images = vec!["a, \"b\"; 'c'.jpg".to_owned(), "-d.jpg".to_owned()];
         }
@@ -241,6 +267,48 @@ async fn a_hostile_prompt_arrives_as_it_was_written() {
     app.finish().await;
 }
 
+/// The answer names the first eight words of each text with its length, every picture and every setting.
+#[tokio::test]
+async fn a_hostile_question_with_pictures_arrives_as_it_was_written() {
+    let app = Setup::new().start().await;
+    let (system, prompt) = HOSTILE.split_at(HOSTILE.find("${x}").expect("the middle"));
+    let given = [
+        ("system_prompt", json!(system)),
+        ("prompt", json!(prompt)),
+        ("temperature", json!(0.3)),
+        ("image_detail", json!("high")),
+    ];
+    let given = given.map(|(name, value)| (name.to_owned(), value));
+    let catalogue = Catalogue::embedded().expect("it passes its checks");
+    let model = catalogue.find("gemini-3.5-flash").expect("a model of text");
+    let of = |given| {
+        Example::of(
+            &model.id,
+            model.modality,
+            &form(model),
+            Operation::Generate,
+            given,
+        )
+    };
+    let mut example = of(&given);
+    example.images = vec!["a, \"b\"; 'c' $d `e`.jpg".to_owned(), "-d.jpg".to_owned()];
+    let reply: Reply = app.test_key().generate(with_files(&example)).await;
+    let wanted = reply.json()["choices"][0]["message"]["content"].clone();
+    let wanted = wanted.as_str().expect("a text").to_owned();
+    assert!(wanted.contains("- images: 2 (64x64 jpeg"), "{wanted}");
+    for language in Language::ALL {
+        let Some(address) = Address::of(&app, language) else {
+            continue;
+        };
+        let (example, code) = (example.clone(), snippet(&example, language, &address.url));
+        let text = tokio::task::spawn_blocking(move || {
+            Bench::new(&example.images).text(&address, language, &code)
+        });
+        assert_eq!(text.await.expect("it runs"), wanted, "{language:?}");
+    }
+    app.finish().await;
+}
+
 /// Forms of Node write every line break in two letters, as the standard for forms wants it (WHATWG HTML, 4.10.21.8).
 fn as_sent(example: &Example, language: Language) -> Example {
     let mut sent = example.clone();
@@ -254,6 +322,14 @@ fn as_sent(example: &Example, language: Language) -> Example {
 
 /// The pictures of the same call, made without any example.
 async fn asked_directly(app: &TestApp, example: &Example) -> Vec<Vec<u8>> {
+    let reply: Reply = app.test_key().generate(with_files(example)).await;
+    let mut pictures = reply.pictures();
+    pictures.sort();
+    pictures
+}
+
+/// The flat body of an example, with its files.
+fn with_files(example: &Example) -> Value {
     let mut body = example.body();
     if !example.images.is_empty() {
         let bench = Bench::new(&example.images);
@@ -264,10 +340,7 @@ async fn asked_directly(app: &TestApp, example: &Example) -> Vec<Vec<u8>> {
         };
         body["image"] = example.images.iter().map(|name| link(read(name))).collect();
     }
-    let reply: Reply = app.test_key().generate(body).await;
-    let mut pictures = reply.pictures();
-    pictures.sort();
-    pictures
+    body
 }
 
 /// Quoting is not what keeps a wrong value out: the server says what is wrong, and the shell shows it.
@@ -277,7 +350,13 @@ async fn a_curl_example_shows_what_the_server_refuses() {
     let catalogue = Catalogue::embedded().expect("it passes its checks");
     let form = form(catalogue.find("sketch").expect("the renderer"));
     let given = [("size".to_owned(), json!("1x1"))];
-    let example = Example::of("sketch", &form, Operation::Generate, &given);
+    let example = Example::of(
+        "sketch",
+        Modality::Image,
+        &form,
+        Operation::Generate,
+        &given,
+    );
     let address = Address::of(&app, Language::Curl).expect("curl needs no SDK");
     let code = snippet(&example, Language::Curl, &address.url);
     let ran = tokio::task::spawn_blocking(move || {
@@ -287,10 +366,11 @@ async fn a_curl_example_shows_what_the_server_refuses() {
     });
     let ran = ran.await.expect("it runs").expect("it starts");
     let words = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(
-        !ran.status.success() && words.contains("`size` must be"),
-        "{words}"
-    );
+    assert!(!ran.status.success());
+    // Nothing else: curl has nothing to say of a link that there is not.
+    let told: Value = serde_json::from_str(&words).expect("the server's words alone");
+    let message = told["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("`size` must be"), "{message}");
     // The server is well, and no worse for it.
     assert_eq!(
         send(app.nobody().request(Method::GET, "/healthz"))

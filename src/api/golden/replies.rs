@@ -256,6 +256,7 @@ fn quotes() {
             n: request.n(),
             quote: quote.unwrap_or(Quote::FREE),
             row: catalogue::price_row(&model, &request).cloned(),
+            most_tokens: catalogue::most_tokens(&model, &request),
         };
         format!("{:#}", quote_body(&quoted))
     };
@@ -263,6 +264,7 @@ fn quotes() {
         fox(json!({"n": 2})),
         fox(json!({"image": "https://example.com/a.png", "size": "2048x1152"})),
         json!({"model": "qwen-image-plus", "prompt": "a fox"}),
+        json!({"model": "gemini-3.5-flash", "prompt": "a fox", "max_tokens": 100}),
     ];
     check("quotes", &bodies.map(of).join("\n"));
 }

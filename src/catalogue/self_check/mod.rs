@@ -49,6 +49,7 @@ pub fn findings(model: &Model) -> Vec<Finding> {
     let mut found = Findings::default();
     identity(model, &mut found);
     names(model, &mut found);
+    edits(model, &mut found);
     for (index, parameter) in model.parameters.iter().enumerate() {
         let part = Part::Parameter(index);
         bounds(parameter, part, &mut found);
@@ -133,6 +134,35 @@ fn names(model: &Model, found: &mut Findings) {
                 let reason = format!("the name `{name}` stands for two parameters");
                 found.push(Part::Parameter(index), reason);
             }
+        }
+    }
+}
+
+/// OpenAI's clients, and so our request examples, bring the pictures of an edit as `image`, several as `image[]`.
+fn edits(model: &Model, found: &mut Findings) {
+    if !model.operations.contains(&Operation::Edit) {
+        return;
+    }
+    let parameters = model.parameters.iter().enumerate();
+    let mut pictures = parameters.filter(|(_, it)| it.kind.is_image() && it.name != "mask");
+    let Some((index, first)) = pictures.next() else {
+        return;
+    };
+    let is_called = |parameter: &Parameter, name: &str| {
+        parameter.name == name || parameter.aliases.iter().any(|alias| alias == name)
+    };
+    let wanted: &[&str] = match first.kind {
+        Kind::Images(_) => &["image", "image[]"],
+        _ => &["image"],
+    };
+    for name in wanted {
+        let is_taken = model.parameters.iter().any(|it| is_called(it, name));
+        if !is_taken {
+            let reason = format!(
+                "clients bring the pictures of an edit as `{name}`: give `{}` that alias",
+                first.name
+            );
+            found.push(Part::Parameter(index), reason);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Example;
 use super::text::{quoted, shell};
 use serde_json::Value;
 
-pub(super) fn pictures(example: &Example, base_url: &str) -> String {
+pub(super) fn call(example: &Example, base_url: &str) -> String {
     let mut lines = vec![format!("PINHOLE_URL={} pinhole generate", shell(base_url))];
     let mut prompt = None;
     lines.push(format!("-m {}", shell(&example.model)));

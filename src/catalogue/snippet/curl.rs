@@ -1,22 +1,75 @@
-//! A shell with curl: JSON for a picture from words, a form with the files for an edit.
+//! A shell with curl: JSON for a picture from words or a text, a form with the files for an edit.
 //!
-//! The reply is asked for with links, which are short enough to be shown and need no decoding: what the server says goes
-//! to the terminal, and each picture into a file with the name that the server gave it.
+//! Pictures are asked for with links, which are short enough to be shown and need no decoding: what the server says goes
+//! to the terminal, and each picture into a file with the name that the server gave it. A refusal has no link, so nothing
+//! is fetched after it.
 
 use super::Example;
-use super::text::{JSON, literal, shell};
+use super::chat::{Chat, Hand};
+use super::text::{JSON, literal, media_type, quoted, shell};
 use crate::catalogue::model::plain_text;
 use crate::types::Operation;
 use serde_json::{Value, json};
 
-const SAVE: &str =
-    "| tee /dev/stderr | grep -o '\"url\":\"[^\"]*\"' | cut -d '\"' -f 4 | xargs -n 1 curl -sSfO";
+const JSON_BODY: &str = "-H \"Content-Type: application/json\"";
+
+/// Behind a call whose links are taken.
+const LINKS: &str = "| tee /dev/stderr | grep -o '\"url\":\"[^\"]*\"'";
 
 pub(super) fn pictures(example: &Example, base_url: &str) -> String {
-    match example.operation {
+    let call = match example.operation {
         Operation::Generate => json_call(example, base_url),
         Operation::Edit => form_call(example, base_url),
+    };
+    format!(
+        "links=$({call} \\\n  {LINKS}) &&\n  echo \"$links\" | cut -d '\"' -f 4 | xargs -n 1 curl -sSfO"
+    )
+}
+
+pub(super) fn text(example: &Example, base_url: &str) -> String {
+    let chat = Chat::of(example);
+    let head = head(
+        "curl -sS --fail-with-body",
+        base_url,
+        "/v1/chat/completions",
+    );
+    let head = format!("{head} \\\n  {JSON_BODY}");
+    if example.images.is_empty() {
+        let hand = Hand {
+            value: &|value| literal(value, &JSON),
+            picture: &quoted,
+        };
+        return format!("{head} \\\n  -d {}", shell(&body(&chat, &hand)));
     }
+    // Pictures are too long for an argument, so the body comes from the standard input.
+    let hand = Hand {
+        value: &|value| unexpanded(&literal(value, &JSON)),
+        picture: &|file| {
+            let (kind, file) = (media_type(file), shell(file));
+            format!("\"data:{kind};base64,$(base64 < {file} | tr -d '\\n')\"")
+        },
+    };
+    format!("{head} \\\n  -d @- <<END\n{}\nEND", body(&chat, &hand))
+}
+
+fn body(chat: &Chat, hand: &Hand) -> String {
+    let messages = ("messages", chat.messages("  ", hand));
+    let mut fields = chat
+        .fields
+        .iter()
+        .map(|(name, value)| (*name, (hand.value)(value)));
+    let model = fields.next();
+    let fields = model.into_iter().chain([messages]).chain(fields);
+    let fields: Vec<String> = fields
+        .map(|(name, value)| format!("  {}: {value}", quoted(name)))
+        .collect();
+    format!("{{\n{}\n}}", fields.join(",\n"))
+}
+
+/// A text as it is written between `<<END` and `END`, where a shell expands what it knows.
+fn unexpanded(text: &str) -> String {
+    let text = text.replace('\\', "\\\\");
+    text.replace('$', "\\$").replace('`', "\\`")
 }
 
 fn json_call(example: &Example, base_url: &str) -> String {
@@ -27,12 +80,12 @@ fn json_call(example: &Example, base_url: &str) -> String {
         .map(|(name, value)| format!("  \"{name}\": {}", literal(&value, &JSON)))
         .collect();
     let body = shell(&format!("{{\n{}\n}}", fields.join(",\n")));
-    let head = head(base_url, "/v1/images/generations");
-    format!("{head} \\\n  -H \"Content-Type: application/json\" \\\n  -d {body} \\\n  {SAVE}")
+    let head = head("curl -sS", base_url, "/v1/images/generations");
+    format!("{head} \\\n  {JSON_BODY} \\\n  -d {body}")
 }
 
 fn form_call(example: &Example, base_url: &str) -> String {
-    let mut lines = vec![head(base_url, "/v1/images/edits")];
+    let mut lines = vec![head("curl -sS", base_url, "/v1/images/edits")];
     let name = if example.images.len() == 1 {
         "image"
     } else {
@@ -56,13 +109,12 @@ fn form_call(example: &Example, base_url: &str) -> String {
             ));
         }
     }
-    lines.push(SAVE.to_owned());
     lines.join(" \\\n  ")
 }
 
-fn head(base_url: &str, path: &str) -> String {
+fn head(curl: &str, base_url: &str, path: &str) -> String {
     let url = shell(&format!("{base_url}{path}"));
-    format!("curl -sS {url} \\\n  -H \"Authorization: Bearer $PINHOLE_API_KEY\"")
+    format!("{curl} {url} \\\n  -H \"Authorization: Bearer $PINHOLE_API_KEY\"")
 }
 
 /// A value as fields of a form: a list is a field for each item.

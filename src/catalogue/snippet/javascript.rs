@@ -1,7 +1,8 @@
 //! JavaScript for Node with OpenAI's SDK (`openai` 6.49.0), which sends fields that it does not know as they are.
 
 use super::Example;
-use super::text::{JSON, literal, quoted};
+use super::chat::{Chat, Hand};
+use super::text::{JSON, literal, media_type, quoted};
 use crate::types::Operation;
 use serde_json::json;
 
@@ -39,6 +40,35 @@ pub(super) fn pictures(example: &Example, base_url: &str) -> String {
     )
 }
 
+pub(super) fn text(example: &Example, base_url: &str) -> String {
+    let chat = Chat::of(example);
+    let hand = Hand {
+        value: &|value| literal(value, &JSON),
+        picture: &|file| format!("await dataUrl({}, \"{}\")", quoted(file), media_type(file)),
+    };
+    let mut fields = format!("  messages: {},\n", chat.messages("  ", &hand));
+    for (name, value) in &chat.fields {
+        fields += &format!("  {}: {},\n", key(name), literal(value, &JSON));
+    }
+    let (import, function) = if example.images.is_empty() {
+        ("", "")
+    } else {
+        (
+            "import { readFile } from \"node:fs/promises\";\n",
+            "const dataUrl = async (file, type) => `data:${type};base64,${await readFile(file, \"base64\")}`;\n",
+        )
+    };
+    format!(
+        "// npm install openai; run it as a module (text.mjs)\n\
+         {import}import OpenAI from \"openai\";\n\
+         \n\
+         const client = new OpenAI({{ baseURL: {}, apiKey: process.env.PINHOLE_API_KEY }});\n\
+         {function}const completion = await client.chat.completions.create({{\n{fields}}});\n\
+         console.log(completion.choices[0].message.content);",
+        quoted(&format!("{base_url}/v1")),
+    )
+}
+
 fn files(example: &Example) -> String {
     let read = |file: &String| {
         let (name, kind) = (quoted(file), media_type(file));
@@ -54,16 +84,6 @@ fn files(example: &Example) -> String {
         fields += &format!("  mask: {},\n", read(mask));
     }
     fields
-}
-
-/// A file's type by its name.
-fn media_type(file: &str) -> &'static str {
-    let extension = file.rsplit('.').next().unwrap_or_default();
-    match extension.to_ascii_lowercase().as_str() {
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        _ => "image/png",
-    }
 }
 
 /// A name is bare where the language takes it.

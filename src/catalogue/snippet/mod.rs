@@ -1,9 +1,10 @@
 //! Request examples: one call to a model as a person pastes it, in curl, Python, JavaScript or the command line.
 //!
-//! What is shown comes from the model's form ([`Example::of`]); each language is one file that prints it. Every example
-//! runs as it stands, with the key in `PINHOLE_API_KEY`, and leaves its pictures as files. Only calls for pictures are
-//! printed yet: a modality that answers otherwise gets an example type and a function in each language of its own.
+//! What is shown comes from the model's form ([`Example::of`]); each language is one file that prints it, with a function
+//! for each modality. Every example runs as it stands, with the key in `PINHOLE_API_KEY`: pictures are left as files, a
+//! text is printed.
 
+mod chat;
 mod cli;
 mod curl;
 mod javascript;
@@ -13,7 +14,7 @@ mod text;
 pub use cli::read_argument;
 
 use crate::catalogue::form::example_values;
-use crate::types::Operation;
+use crate::types::{Modality, Operation};
 use serde_json::{Map, Value, json};
 
 /// What an example is written in.
@@ -51,11 +52,13 @@ impl Language {
     }
 }
 
-/// One call for pictures, ready to be shown.
+/// One call, ready to be shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
     /// The model's id.
     pub model: String,
+    /// What it makes: a text or pictures; other modalities have no examples yet.
+    pub modality: Modality,
     /// What is asked of it.
     pub operation: Operation,
     /// Parameters without the pictures, in the order of the form.
@@ -69,20 +72,30 @@ pub struct Example {
 impl Example {
     /// The example of a model's `form_schema` for one operation, with the `given` values in place of the form's own.
     /// Example pictures become files of the same name.
-    pub fn of(model: &str, form: &Value, operation: Operation, given: &[(String, Value)]) -> Self {
+    pub fn of(
+        model: &str,
+        modality: Modality,
+        form: &Value,
+        operation: Operation,
+        given: &[(String, Value)],
+    ) -> Self {
         let mut example = Self {
             model: model.to_owned(),
+            modality,
             operation,
             values: Vec::new(),
             images: Vec::new(),
             mask: None,
         };
+        let is_given = |name: &str| given.iter().any(|(given, _)| given == name);
         for (name, value) in example_values(form, operation, given) {
             match kind(form, &name) {
                 "image" if name == "mask" => example.mask = files(&value).pop(),
                 "image" | "images" => example.images.extend(files(&value)),
-                // Previews are for streams, and these examples wait for the whole.
-                _ if name == "partial_images" => {}
+                // These examples wait for the whole.
+                _ if name == "partial_images" || name == "stream" => {}
+                // How pictures are looked at means nothing without one, unless somebody asks for it.
+                _ if name == "image_detail" && example.images.is_empty() && !is_given(&name) => {}
                 _ => example.values.push((name, value)),
             }
         }
@@ -137,12 +150,18 @@ fn files(value: &Value) -> Vec<String> {
 /// Prints an example. `base_url` is the server's, without `/v1`.
 pub fn snippet(example: &Example, language: Language, base_url: &str) -> String {
     let base_url = base_url.trim_end_matches('/');
-    match language {
-        Language::Curl => curl::pictures(example, base_url),
-        Language::Python => python::pictures(example, base_url),
-        Language::JavaScript => javascript::pictures(example, base_url),
-        Language::Cli => cli::pictures(example, base_url),
-    }
+    let is_text = example.modality == Modality::Text;
+    let print = match language {
+        Language::Curl if is_text => curl::text,
+        Language::Curl => curl::pictures,
+        Language::Python if is_text => python::text,
+        Language::Python => python::pictures,
+        Language::JavaScript if is_text => javascript::text,
+        Language::JavaScript => javascript::pictures,
+        // It asks for everything alike.
+        Language::Cli => cli::call,
+    };
+    print(example, base_url)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::text::{JSON, PYTHON, literal, quoted, shell};
 use super::{Example, read_argument};
 use crate::catalogue::form::form;
 use crate::catalogue::tests::model;
-use crate::types::Operation;
+use crate::types::{Modality, Operation};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -44,7 +44,14 @@ fn given_values_take_their_places_and_bring_what_has_a_meaning_beside_them() {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
-        Example::of("gpt-image-2", &form, Operation::Generate, &given).values
+        Example::of(
+            "gpt-image-2",
+            Modality::Image,
+            &form,
+            Operation::Generate,
+            &given,
+        )
+        .values
     };
     let names = |values: &[(String, Value)]| -> Vec<String> {
         values.iter().map(|(name, _)| name.clone()).collect()

@@ -72,6 +72,16 @@ fn is_unseen(letter: char) -> bool {
         || ('\u{2066}'..='\u{2069}').contains(&letter)
 }
 
+/// A file's type by its name.
+pub(super) fn media_type(file: &str) -> &'static str {
+    let extension = file.rsplit('.').next().unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        _ => "image/png",
+    }
+}
+
 /// A word of a shell: bare where nothing in it is special, else in quotes.
 pub(super) fn shell(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_./:@%+,-=".contains(letter);

@@ -245,6 +245,34 @@ fn one_model_is_described_once() {
     );
 }
 
+/// The request examples of an edit bring their pictures by these names.
+#[test]
+fn the_pictures_of_an_edit_are_called_as_clients_call_them() {
+    let check = |parameter: &str, reason: Option<&str>| {
+        let file = small(
+            "a",
+            &format!("[[parameter]]\ndescription = \"d\"\n{parameter}"),
+        );
+        let file = file.replace("[\"generate\"]", "[\"generate\", \"edit\"]");
+        let problems = load(&[("a.toml", &file)]).err();
+        let found = problems.map(|it| it.0[0].reason.clone());
+        assert_eq!(found.as_deref(), reason, "{file}");
+    };
+    check(
+        "name = \"photo\"\ntype = \"image\"",
+        Some("clients bring the pictures of an edit as `image`: give `photo` that alias"),
+    );
+    check(
+        "name = \"image\"\ntype = \"images\"",
+        Some("clients bring the pictures of an edit as `image[]`: give `image` that alias"),
+    );
+    check(
+        "name = \"photo\"\naliases = [\"image\"]\ntype = \"image\"",
+        None,
+    );
+    check("name = \"mask\"\ntype = \"image\"", None);
+}
+
 #[test]
 fn a_missing_folder_changes_nothing() {
     let nowhere = std::path::Path::new("/nowhere/at/all");

@@ -2,7 +2,7 @@
 
 mod show;
 
-pub(super) use show::conditions_in_words;
+pub(super) use show::{conditions_in_words, sources};
 
 use super::failure::{Failure, Outcome};
 use super::place::{self, Place};

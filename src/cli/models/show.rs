@@ -39,18 +39,16 @@ pub(super) fn show(card: &Value) -> Outcome {
     out::print("")?;
     out::table(&["PRICE OF ONE", "WHEN", "DOLLARS"], &prices)?;
     out::print("")?;
-    out::print(&sources(&card["pricing"]).join("\n"))
+    let sources = sources(&card["pricing"]).into_iter();
+    let lines: Vec<String> = sources.map(|it| format!("Read at {it}")).collect();
+    out::print(&lines.join("\n"))
 }
 
 /// Where the prices were read and when, each place once.
-fn sources(pricing: &Value) -> Vec<String> {
+pub(in crate::cli) fn sources(pricing: &Value) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for row in pricing.as_array().into_iter().flatten() {
-        let line = out::plain(&format!(
-            "Read at {}, {}",
-            text(&row["source"]),
-            text(&row["date"])
-        ));
+        let line = out::plain(&format!("{}, {}", text(&row["source"]), text(&row["date"])));
         if !lines.contains(&line) {
             lines.push(line);
         }
