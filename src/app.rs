@@ -199,6 +199,7 @@ fn limits(settings: &Settings) -> Limits {
         keep_test_results: settings.keep_test_results,
         most_waiting: MOST_WAITING,
         attempt: settings.timeouts.attempt,
+        task: settings.task_deadline,
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Kind {
     OutcomeUnknown,
     /// The wait ended before the task did.
     StillRunning,
+    /// The task's time was over before an upstream could do it.
+    DeadlineExceeded,
     /// The task was cancelled.
     Cancelled,
     /// The disk is nearly full.
@@ -76,126 +78,224 @@ pub struct Row {
     pub r#type: &'static str,
     /// Our `error.code`.
     pub code: &'static str,
+    /// What it means, for a client's author.
+    pub meaning: &'static str,
 }
 
-const fn row(kind: Kind, status: u16, r#type: &'static str, code: &'static str) -> Row {
+const fn row(
+    kind: Kind,
+    status: u16,
+    r#type: &'static str,
+    code: &'static str,
+    meaning: &'static str,
+) -> Row {
     Row {
         kind,
         status,
         r#type,
         code,
+        meaning,
     }
 }
 
-/// Every kind with its answer, in order of status. The documentation prints this table.
+/// Every kind with its answer, in order of status. `docs/errors.md`, `/llms.txt` and `/openapi.json` print this table.
 pub const TABLE: &[Row] = &[
     row(
         Kind::InvalidBody,
         400,
         "invalid_request_error",
         "invalid_body",
+        "The body or a header cannot be read: no JSON, not an object, or not of a shape we know.",
     ),
     row(
         Kind::InvalidParameter,
         400,
         "invalid_request_error",
         "invalid_parameter",
+        "A parameter is missing, unknown or has a wrong value. `code` is the first fault's (`missing_parameter`, `unknown_parameter`, `invalid_type`, `invalid_enum`, `out_of_range` …); `details` lists all.",
     ),
     row(
         Kind::CostAboveLimit,
         400,
         "invalid_request_error",
         "cost_above_limit",
+        "The price is above the request's own `max_cost`; nothing was started.",
     ),
     row(
         Kind::ContentPolicy,
         400,
         "image_generation_user_error",
         "content_policy_violation",
+        "The prompt or the result was refused by moderation. Final; not charged.",
     ),
     row(
         Kind::InvalidApiKey,
         401,
         "authentication_error",
         "invalid_api_key",
+        "There is no key, or none that we know.",
     ),
     row(
         Kind::InsufficientCredits,
         402,
         "insufficient_quota",
         "insufficient_credits",
+        "The account cannot pay; nothing was sent anywhere.",
     ),
-    row(Kind::Forbidden, 403, "permission_error", "forbidden"),
+    row(
+        Kind::Forbidden,
+        403,
+        "permission_error",
+        "forbidden",
+        "The key or its account may not do this, or not from this address.",
+    ),
     row(
         Kind::ModelNotFound,
         404,
         "invalid_request_error",
         "model_not_found",
+        "There is no model with this id.",
     ),
     row(
         Kind::ModelUnavailable,
         404,
         "invalid_request_error",
         "model_unavailable",
+        "The model exists and cannot be called now; the message says why, and what takes its place.",
     ),
     row(
         Kind::TaskNotFound,
         404,
         "invalid_request_error",
         "task_not_found",
+        "There is no such task in this account.",
     ),
-    row(Kind::NotFound, 404, "invalid_request_error", "not_found"),
+    row(
+        Kind::NotFound,
+        404,
+        "invalid_request_error",
+        "not_found",
+        "There is nothing at this address.",
+    ),
     row(
         Kind::MethodNotAllowed,
         405,
         "invalid_request_error",
         "method_not_allowed",
+        "The address exists and does not take this method.",
     ),
     row(
         Kind::NotCancellable,
         409,
         "invalid_request_error",
         "not_cancellable",
+        "The task has gone too far to be cancelled.",
     ),
-    row(Kind::Cancelled, 409, "invalid_request_error", "cancelled"),
-    row(Kind::Gone, 410, "invalid_request_error", "expired"),
-    row(Kind::TooLarge, 413, "invalid_request_error", "too_large"),
+    row(
+        Kind::Cancelled,
+        409,
+        "invalid_request_error",
+        "cancelled",
+        "The task was cancelled; not charged.",
+    ),
+    row(
+        Kind::Gone,
+        410,
+        "invalid_request_error",
+        "expired",
+        "It was here, and its time is over.",
+    ),
+    row(
+        Kind::TooLarge,
+        413,
+        "invalid_request_error",
+        "too_large",
+        "The body or one of its images is larger than we take.",
+    ),
     row(
         Kind::UnsupportedMediaType,
         415,
         "invalid_request_error",
         "unsupported_media_type",
+        "The body is of a type that this call does not read.",
     ),
     row(
         Kind::IdempotencyKeyReused,
         422,
         "invalid_request_error",
         "idempotency_key_reused",
+        "The `Idempotency-Key` stands for another request of the last 24 hours.",
     ),
-    row(Kind::RateLimited, 429, "rate_limit_error", "rate_limited"),
+    row(
+        Kind::RateLimited,
+        429,
+        "rate_limit_error",
+        "rate_limited",
+        "The key has used up its requests a minute; `Retry-After` says when to come back.",
+    ),
     row(
         Kind::QueueFull,
         429,
         "rate_limit_error",
         "too_many_waiting_tasks",
+        "Too many tasks of this key are waiting; `Retry-After` says when to come back.",
     ),
-    row(Kind::Internal, 500, "server_error", "internal_error"),
-    row(Kind::Upstream, 502, "upstream_error", "upstream_failed"),
-    row(Kind::Overloaded, 503, "server_error", "overloaded"),
+    row(
+        Kind::Internal,
+        500,
+        "server_error",
+        "internal_error",
+        "A fault of ours. The log knows more, by `x-request-id`.",
+    ),
+    row(
+        Kind::Upstream,
+        502,
+        "upstream_error",
+        "upstream_failed",
+        "The service behind the model failed. Not charged.",
+    ),
+    row(
+        Kind::Overloaded,
+        503,
+        "server_error",
+        "overloaded",
+        "The server is stopping or has too much to do, or nothing could be sent upstream. Come back after `Retry-After`.",
+    ),
     row(
         Kind::UpstreamTimeout,
         504,
         "upstream_error",
         "upstream_timeout",
+        "The service behind the model took too long and said so. Not charged.",
     ),
     row(
         Kind::OutcomeUnknown,
         504,
         "upstream_error",
         "outcome_unknown",
+        "It cannot be told whether the work was done. Not charged; not repeated without being asked to.",
     ),
-    row(Kind::StillRunning, 504, "server_error", "still_running"),
-    row(Kind::StorageFull, 507, "server_error", "storage_full"),
+    row(
+        Kind::StillRunning,
+        504,
+        "server_error",
+        "still_running",
+        "The wait is over and the task is not: ask for it by `x-pinhole-task-id` instead of calling again.",
+    ),
+    row(
+        Kind::StorageFull,
+        507,
+        "server_error",
+        "storage_full",
+        "The disk is nearly full. Nothing is accepted until there is room.",
+    ),
+    row(
+        Kind::DeadlineExceeded,
+        504,
+        "server_error",
+        "deadline_exceeded",
+        "The task did not end within its time. Not charged.",
+    ),
 ];
 
 impl Kind {
@@ -206,6 +306,22 @@ impl Kind {
             .find(|row| row.kind == self)
             .expect("every kind stands in the table; a test walks them all")
     }
+}
+
+/// The table in Markdown.
+pub fn table_in_markdown() -> String {
+    let rows = TABLE.iter().map(|row| {
+        let Row {
+            status,
+            r#type,
+            code,
+            meaning,
+            ..
+        } = row;
+        format!("| {status} | `{code}` | `{}` | {meaning} |\n", r#type)
+    });
+    let head = "| status | `code` | `type` | what it means |\n|---|---|---|---|\n".to_owned();
+    [head].into_iter().chain(rows).collect()
 }
 
 /// One thing wrong with a request, at the path the client used.
@@ -304,6 +420,7 @@ impl From<&Failure> for Error {
             FailKind::UpstreamTimeout => Kind::UpstreamTimeout,
             FailKind::OutcomeUnknown => Kind::OutcomeUnknown,
             FailKind::Unavailable => Kind::Overloaded,
+            FailKind::DeadlineExceeded => Kind::DeadlineExceeded,
             FailKind::Cancelled => Kind::Cancelled,
             FailKind::StorageFull => Kind::StorageFull,
             FailKind::Internal => Kind::Internal,

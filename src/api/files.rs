@@ -147,7 +147,7 @@ fn fixed_headers(picture: &Picture, etag: &str) -> HeaderMap {
 }
 
 /// Whether a list of entity tags names this one.
-fn names(headers: &HeaderMap, header: &str, etag: &str) -> bool {
+pub(super) fn names(headers: &HeaderMap, header: &str, etag: &str) -> bool {
     headers
         .get_all(header)
         .iter()

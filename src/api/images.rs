@@ -112,6 +112,11 @@ pub(super) async fn run(
     // A client that hangs up drops it with everything here.
     let unanswered = accepted.unanswered.take();
     if let Some(streaming) = accepted.stream {
+        if accepted.is_repeated
+            && let Some(error) = gone(api, caller, &accepted).await
+        {
+            return handed::over(Refusal::new(dialect, error).into_response(), unanswered);
+        }
         let response = stream::respond(api, dialect, accepted, streaming, marks, received).await;
         return handed::over(response, unanswered);
     }
@@ -129,6 +134,15 @@ pub(super) async fn run(
     };
     marks.write(response.headers_mut());
     handed::over(response, unanswered)
+}
+
+/// Why a repetition that wants a stream gets none, if the results are deleted by now.
+async fn gone(api: &Api, caller: &Caller, accepted: &Accepted) -> Option<Error> {
+    if !accepted.state.is_terminal() {
+        return None;
+    }
+    let task = find_task(api, caller, accepted.task.as_str()).await.ok()?;
+    check_kept(api, &task).err()
 }
 
 /// `GET /v1/images/generations/{task_id}`: what the POST answered or would have answered.

@@ -1,18 +1,23 @@
 //! HTTP: the only module that knows axum. A handler decodes, calls one engine function, encodes.
 
 mod account;
+mod admin;
 mod auth;
 mod body;
 mod chat;
+mod document;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod handed;
 mod images;
+mod kept;
 mod linger;
+mod llms;
 mod marks;
 mod models;
 mod name;
+mod openapi;
 mod ops;
 mod params;
 mod prefer;
@@ -33,6 +38,8 @@ pub use serve::{Listening, serve};
 
 use crate::config::Settings;
 use crate::engine::Engine;
+use document::Document;
+use kept::Kept;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 
@@ -45,6 +52,8 @@ struct Inner {
     keys: Keys,
     settings: Settings,
     metrics: PrometheusHandle,
+    openapi: Kept<Document>,
+    schemas: Kept<models::Schemas>,
 }
 
 impl Api {
@@ -55,6 +64,8 @@ impl Api {
             keys,
             settings,
             metrics,
+            openapi: Kept::default(),
+            schemas: Kept::default(),
         }))
     }
 }

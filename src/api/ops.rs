@@ -38,14 +38,23 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     }
 }
 
-/// What it can do besides. Anybody may read this, so the reason itself stands in the log alone.
+/// What it can do besides. Anybody may read this, so reasons and names stand in the log alone.
 fn readiness(api: &Api) -> Value {
-    match api.0.engine.refused_catalogue() {
-        None => json!({"ready": true}),
-        Some(_) => {
-            json!({"ready": true, "catalogue": "the changed model files are refused; the former ones are in use"})
-        }
+    let engine = &api.0.engine;
+    let mut ready = json!({"ready": true});
+    if engine.refused_catalogue().is_some() {
+        ready["catalogue"] =
+            "the changed model files are refused; the former ones are in use".into();
     }
+    let paused = engine
+        .standings()
+        .iter()
+        .filter(|(_, standing)| standing.pause().is_some())
+        .count();
+    if paused > 0 {
+        ready["paused_providers"] = paused.into();
+    }
+    ready
 }
 
 /// `GET /metrics` with an `admin` key.

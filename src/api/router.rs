@@ -1,53 +1,152 @@
 //! Every route, grouped by who calls it.
 
-use super::{Api, account, chat, files, images, linger, models, ops, task_service, tasks, uploads};
+use super::openapi::{self as of, Operation};
+use super::{
+    Api, account, admin, chat, files, images, linger, llms, models, ops, task_service, tasks,
+    uploads,
+};
 use crate::error::Error;
 use crate::types::RequestId;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
+use axum::handler::Handler;
 use axum::http::header::HOST;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{self, MethodRouter};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 use tracing::Instrument;
 
+/// Every route with its description: the router serves this table, `/openapi.json` prints it.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        // OpenAI's clients
+        post(
+            "/v1/images/generations",
+            images::generate,
+            of::images::generate,
+        ),
+        get(
+            "/v1/images/generations/{task}",
+            images::show,
+            of::images::show,
+        ),
+        post("/v1/images/edits", images::edit, of::images::edit),
+        post(
+            "/v1/images/variations",
+            images::variations,
+            of::images::variations,
+        ),
+        post("/v1/chat/completions", chat::complete, of::chat::complete),
+        post("/v1/files", uploads::create, of::uploads::create),
+        get("/v1/files", uploads::list, of::uploads::list),
+        get("/v1/files/{id}", uploads::show, of::uploads::show),
+        delete("/v1/files/{id}", uploads::delete, of::uploads::delete),
+        get(
+            "/v1/files/{id}/content",
+            uploads::content,
+            of::uploads::content,
+        ),
+        post("/v1/quote", images::quote, of::images::quote),
+        get("/v1/models", models::list, of::models::list),
+        // An id may contain slashes.
+        get("/v1/models/{*id}", models::show, of::models::show)
+            .and("/v1/models/{id}/schema", of::models::show_schema),
+        get("/v1/balance", account::balance, of::account::balance),
+        get("/v1/usage", account::usage, of::account::usage),
+        // the task service's clients
+        post(TASKS, task_service::create, of::task_service::create),
+        get(TASKS, task_service::poll, of::task_service::poll),
+        delete(TASKS, task_service::cancel, of::task_service::cancel),
+        get("/api/v1/tasks", tasks::list, of::tasks::list),
+        get("/api/v1/tasks/{id}", tasks::show, of::tasks::show),
+        // browsers
+        get("/files/{asset}", files::show, of::files::show),
+        // operators and machines
+        get("/admin/v1/providers", admin::providers, of::ops::providers),
+        get("/healthz", ops::health, of::ops::health),
+        get("/readyz", ops::ready, of::ops::ready),
+        get("/metrics", ops::metrics, of::ops::metrics),
+        get("/openapi.json", of::show, of::ops::openapi),
+        get("/llms.txt", llms::show, of::ops::llms),
+    ]
+}
+
+const TASKS: &str = task_service::PATH;
+
+/// One route.
+pub(super) struct Route {
+    method: Method,
+    path: &'static str,
+    serve: MethodRouter<Api>,
+    /// What stands in the document, by path there: a route that ends in any path can be several.
+    described: Vec<(String, Operation)>,
+}
+
+fn get<H: Handler<T, Api>, T: 'static>(
+    path: &'static str,
+    handler: H,
+    described: fn() -> Operation,
+) -> Route {
+    Route::new(Method::GET, path, routing::get(handler), described)
+}
+
+fn post<H: Handler<T, Api>, T: 'static>(
+    path: &'static str,
+    handler: H,
+    described: fn() -> Operation,
+) -> Route {
+    Route::new(Method::POST, path, routing::post(handler), described)
+}
+
+fn delete<H: Handler<T, Api>, T: 'static>(
+    path: &'static str,
+    handler: H,
+    described: fn() -> Operation,
+) -> Route {
+    Route::new(Method::DELETE, path, routing::delete(handler), described)
+}
+
+impl Route {
+    fn new(
+        method: Method,
+        path: &'static str,
+        serve: MethodRouter<Api>,
+        described: fn() -> Operation,
+    ) -> Self {
+        // `{*id}` is the router's word for a name with slashes.
+        let documented = path.replace("{*", "{");
+        Self {
+            method,
+            path,
+            serve,
+            described: vec![(documented, described())],
+        }
+    }
+
+    /// What else this route serves.
+    fn and(mut self, path: &str, described: fn() -> Operation) -> Self {
+        self.described.push((path.to_owned(), described()));
+        self
+    }
+
+    /// Method, path and description of everything that it serves.
+    pub(super) fn described(&self) -> impl Iterator<Item = (&Method, &str, &Operation)> {
+        let described = self.described.iter();
+        described.map(|(path, operation)| (&self.method, path.as_str(), operation))
+    }
+}
+
 /// The service as clients see it.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        // OpenAI's clients
-        .route("/v1/images/generations", post(images::generate))
-        .route("/v1/images/generations/{task}", get(images::show))
-        .route("/v1/images/edits", post(images::edit))
-        .route("/v1/images/variations", post(images::variations))
-        .route("/v1/chat/completions", post(chat::complete))
-        .route("/v1/files", post(uploads::create).get(uploads::list))
-        .route("/v1/files/{id}", get(uploads::show).delete(uploads::delete))
-        .route("/v1/files/{id}/content", get(uploads::content))
-        .route("/v1/quote", post(images::quote))
-        .route("/v1/models", get(models::list))
-        // … and, below it, `{id}/schema`: an id may contain slashes.
-        .route("/v1/models/{*id}", get(models::show))
-        .route("/v1/balance", get(account::balance))
-        .route("/v1/usage", get(account::usage))
-        // the task service's clients
-        .route(
-            "/api/v1/images/generations",
-            post(task_service::create)
-                .get(task_service::poll)
-                .delete(task_service::cancel),
-        )
-        .route("/api/v1/tasks", get(tasks::list))
-        .route("/api/v1/tasks/{id}", get(tasks::show))
-        // browsers
-        .route("/files/{asset}", get(files::show))
-        // operators
-        .route("/healthz", get(ops::health))
-        .route("/readyz", get(ops::ready))
-        .route("/metrics", get(ops::metrics))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| {
+            router.route(route.path, route.serve)
+        })
         .fallback(ops::not_found)
         .method_not_allowed_fallback(ops::wrong_method)
         .layer(from_fn_with_state(api.clone(), mark))
@@ -57,8 +156,8 @@ pub fn router(api: Api) -> Router {
 /// What `PINHOLE_METRICS_LISTEN` serves.
 pub(super) fn metrics_router(api: Api) -> Router {
     Router::new()
-        .route("/metrics", get(ops::open_metrics))
-        .route("/healthz", get(ops::health))
+        .route("/metrics", routing::get(ops::open_metrics))
+        .route("/healthz", routing::get(ops::health))
         .with_state(api)
 }
 

@@ -5,7 +5,7 @@ use super::params::{Params, wrong};
 use super::prefer::Preferences;
 use super::reply::{Refusal, json_response, send};
 use super::tasks::{check_kept, unknown_task};
-use super::{Api, body};
+use super::{Api, body, handed};
 use crate::dialect::task::{self, TaskShape};
 use crate::engine::Accepted;
 use crate::error::Error;
@@ -17,7 +17,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::time::{Duration, Instant};
 
-const PATH: &str = "/api/v1/images/generations";
+/// Where tasks are created, polled and cancelled.
+pub(super) const PATH: &str = "/api/v1/images/generations";
 
 /// How long a poll waits at most: shorter than the patience of the proxies and clients in between.
 const LONGEST_POLL: Duration = Duration::from_secs(60);
@@ -38,15 +39,18 @@ pub(super) async fn create(
     };
     match accepted.await {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
-        Ok(accepted) => {
+        Ok(mut accepted) => {
             tracing::info!(
                 task.id = %accepted.task,
                 model.id = accepted.request.model(),
                 mode = accepted.mode.name(),
                 "accepted"
             );
+            // A client that hangs up drops it with everything here.
+            let unanswered = accepted.unanswered.take();
             let patience = Preferences::of(&headers).wait.unwrap_or_default();
-            answer(&api, accepted, patience, received).await
+            let response = answer(&api, accepted, patience, received).await;
+            handed::over(response, unanswered)
         }
     }
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// OpenAI's purposes under which an image may come.
-const PURPOSES: [&str; 3] = ["vision", "user_data", "assistants"];
+pub(super) const PURPOSES: [&str; 3] = ["vision", "user_data", "assistants"];
 
 /// The most of a file's name that is kept.
 const MOST_NAME_CHARS: usize = 255;

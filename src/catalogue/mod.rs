@@ -33,7 +33,7 @@ pub use decimal::Decimal;
 pub use file::{Place, Problem};
 pub use folder::Fingerprint;
 pub use form::{example, example_of, form, price_json, pricing};
-pub use json_schema::json_schema;
+pub use json_schema::{edit_condition, json_schema};
 pub use model::{
     Also, Choice, Condition, Forbid, Kind, Model, Parameter, PriceRow, Range, Span, Status, Target,
     Unit, When,

@@ -218,7 +218,9 @@ fn exit_of(kind: Kind) -> Exit {
         Kind::InvalidApiKey | Kind::Forbidden => Exit::Auth,
         Kind::InsufficientCredits => Exit::Credits,
         Kind::ContentPolicy | Kind::Upstream | Kind::OutcomeUnknown => Exit::Upstream,
-        Kind::UpstreamTimeout | Kind::StillRunning | Kind::Cancelled => Exit::Timeout,
+        Kind::UpstreamTimeout | Kind::StillRunning | Kind::DeadlineExceeded | Kind::Cancelled => {
+            Exit::Timeout
+        }
         _ => Exit::Failed,
     }
 }
@@ -241,6 +243,7 @@ fn what_of(kind: Kind) -> &'static str {
             "nobody can tell whether the upstream did the work; nothing was charged"
         }
         Kind::UpstreamTimeout => "the upstream took too long; nothing was charged",
+        Kind::DeadlineExceeded => "the task's time was over; nothing was charged",
         Kind::StillRunning => "the task did not end in time",
         Kind::Cancelled => "the task was cancelled",
         Kind::StorageFull => "the disk is nearly full",

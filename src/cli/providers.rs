@@ -1,8 +1,10 @@
-//! `pinhole providers`: what is turned on, where it calls, what it serves.
+//! `pinhole providers`: what is turned on, where it calls, what it serves; and whether a running server calls it now, if
+//! there is one and `PINHOLE_API_KEY` is a key of the scope `admin`.
 
 use super::failure::Outcome;
 use super::place::Place;
-use super::{models, out};
+use super::task::working_server;
+use super::{block_on, models, out};
 use crate::app::StartError;
 use crate::catalogue::Catalogue;
 use crate::provider::{Providers, sketch};
@@ -27,6 +29,7 @@ impl Show {
             let own = settings.providers.iter().rfind(|one| one.name == name);
             own.map_or(sketch::NAME, |one| one.kind.as_str()).to_owned()
         };
+        let states = block_on(states(place))?;
         let rows: Vec<Value> = providers
             .iter()
             .map(|(name, provider)| {
@@ -36,6 +39,7 @@ impl Show {
                     "base_url": provider.address(),
                     "concurrency": provider.traits().concurrency,
                     "models": served(&catalogue, name),
+                    "state": state(&states, name),
                 })
             })
             .collect();
@@ -44,10 +48,37 @@ impl Show {
         }
         let rows: Vec<_> = rows.iter().map(row).collect();
         out::table(
-            &["PROVIDER", "KIND", "BASE URL", ">CALLS AT ONCE", "MODELS"],
+            &[
+                "PROVIDER",
+                "KIND",
+                "BASE URL",
+                ">CALLS AT ONCE",
+                "STATE",
+                "MODELS",
+            ],
             &rows,
         )
     }
+}
+
+/// What a running server says of its providers; nothing if there is none, or if the key may not ask.
+async fn states(place: &Place) -> Outcome<Value> {
+    let Some(server) = working_server(place)? else {
+        return Ok(Value::Null);
+    };
+    let answer = server.get("/admin/v1/providers").await;
+    Ok(answer.map_or(Value::Null, |mut answer| answer["data"].take()))
+}
+
+/// A provider's state in words; `None` if nobody said.
+fn state(states: &Value, name: &str) -> Option<String> {
+    let all = states.as_array()?;
+    let one = all.iter().find(|one| one["name"] == name)?;
+    Some(match (one["breaker"].as_str(), one["pause_s"].as_u64()) {
+        (Some("open"), Some(seconds)) => format!("paused for {seconds} s"),
+        (Some("half_open" | "on_trial"), _) => "on trial".to_owned(),
+        _ => "in use".to_owned(),
+    })
 }
 
 /// The models that have a target at this provider.
@@ -76,6 +107,7 @@ fn row(provider: &Value) -> Vec<String> {
         text("kind"),
         place,
         provider["concurrency"].to_string(),
+        provider["state"].as_str().unwrap_or("-").to_owned(),
         models.join(", "),
     ]
 }

@@ -48,6 +48,8 @@ pub struct Settings {
     pub min_free_bytes: u64,
     /// How many tasks of test keys run at once.
     pub test_concurrency: u32,
+    /// How long a task may take from its acceptance to its end.
+    pub task_deadline: Duration,
     /// A folder of model files that extend and override the built-in ones.
     pub catalogue: Option<PathBuf>,
     /// What is logged: a checked filter such as `info` or `warn,pinhole=debug`.
@@ -220,6 +222,7 @@ impl Settings {
             keep_test_results: Duration::ZERO,
             min_free_bytes: 0,
             test_concurrency: 0,
+            task_deadline: Duration::ZERO,
             catalogue: None,
             log: String::new(),
             log_format: LogFormat::Text,

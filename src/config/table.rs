@@ -122,6 +122,15 @@ pub const TABLE: &[Setting] = &[
         },
     },
     Setting {
+        name: "task_deadline_s",
+        help: "How long a task may take from its acceptance to its end, waiting included, in seconds.",
+        preset: Preset::Text("3600"),
+        example: "3600",
+        set: |to, text, _| {
+            number(text, "seconds", 1, 604_800).map(|s| to.task_deadline = Duration::from_secs(s))
+        },
+    },
+    Setting {
         name: "catalogue",
         help: "A folder of model files that add to the built-in models and override them.",
         preset: Preset::BesideFile,

@@ -86,6 +86,7 @@ fn without_anything_there_are_the_defaults() {
     );
     assert_eq!(loaded.settings.min_free_bytes, 1 << 30);
     assert_eq!(loaded.settings.test_concurrency, 2);
+    assert_eq!(loaded.settings.task_deadline, Duration::from_secs(3600));
     assert_eq!(loaded.settings.log, "info");
     assert_eq!(loaded.settings.log_format, LogFormat::Text);
     assert_eq!(loaded.file, None);
@@ -137,6 +138,7 @@ fn every_setting_is_read_from_every_source() {
         ("keep_test_hours", "1"),
         ("min_free_mib", "5"),
         ("test_concurrency", "9"),
+        ("task_deadline_s", "120"),
         ("catalogue", "/srv/models"),
         ("log", "warn,pinhole=debug"),
         ("log_format", "json"),
@@ -346,7 +348,8 @@ fn an_unknown_key_is_told_what_was_meant() {
    · ───┬──
    ·    ╰── unknown
    ╰────
-  help: there are listen, data, public_url, trusted_proxies, metrics_listen, drain_s, keep_days, keep_test_hours, min_free_mib, test_concurrency, catalogue, log, log_format, provider",
+  help: there are listen, data, public_url, trusted_proxies, metrics_listen, drain_s, keep_days, keep_test_hours, min_free_mib, test_concurrency, task_deadline_s, catalogue, log, log_format,
+        provider",
     );
 }
 
@@ -492,6 +495,8 @@ fn values_are_checked() {
     for value in ["0", "-1", "1.5", "two", "1025", "99999999999999999999"] {
         bad("test_concurrency", value);
     }
+    good("task_deadline_s", "1");
+    bad("task_deadline_s", "0");
     bad("data", "");
     good("metrics_listen", "");
     bad("listen", "");

@@ -18,6 +18,7 @@ use crate::types::{
     Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Owner, Quote, Request,
     SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
 };
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -378,8 +379,12 @@ impl Engine {
             .store
             .find_task(&caller.account.id, &task)
             .await
+            .inspect_err(|_| self.0.watchers.forget_unwatched(&task))
             .map_err(refusal)?;
-        let known = found.ok_or_else(Error::internal)?;
+        let Some(known) = found else {
+            self.0.watchers.forget_unwatched(&task);
+            return Err(Error::internal());
+        };
         let (mode, quote, state) = (known.mode, known.quote, known.state);
         let (request, created_at) = (Arc::clone(&known.request), known.created_at);
         let ahead = self.tasks_ahead(&known).await;
@@ -410,7 +415,8 @@ fn paused(model: &Model, wait: Duration) -> Error {
         "no upstream of `{}` can take calls now; nothing was sent, come back a little later",
         model.id
     );
-    Error::new(Kind::Overloaded, message).retry_after(wait.max(Duration::from_secs(1)))
+    // Rounded up: whoever comes a moment early is refused once more.
+    Error::new(Kind::Overloaded, message).retry_after(Duration::from_secs(wait.as_secs() + 1))
 }
 
 /// Why it was refused; a file that went in the meantime is named where the client named it.
@@ -437,6 +443,7 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         state: TaskState::Processing,
         fence: FIRST_FENCE,
         crashes: 0,
+        lone_crashes: 0,
         created_at: admission.at,
         started_at: Some(admission.at),
         completed_at: None,
@@ -453,11 +460,12 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
     }
 }
 
-/// What a repetition asks for; the schema has checked the call that it repeats.
+/// What a repetition asks for; the schema has checked the call that it repeats. A form says `true` as a text.
 fn streaming_of(draft: &Draft) -> Option<Streaming> {
     let says = |name: &str| draft.field(name).map(|field| &field.value);
-    let include_usage = says("stream_options").is_some_and(|it| it["include_usage"] == true);
-    (says("stream")? == true).then_some(Streaming { include_usage })
+    let is_true = |value: &Value| value == true || value == "true";
+    let include_usage = says("stream_options").is_some_and(|it| is_true(&it["include_usage"]));
+    is_true(says("stream")?).then_some(Streaming { include_usage })
 }
 
 /// The client's idempotency key as the store keeps it.

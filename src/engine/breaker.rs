@@ -69,6 +69,14 @@ impl Standing {
     /// Every name, for metrics.
     pub const NAMES: [&str; 4] = ["closed", "open", "half_open", "on_trial"];
 
+    /// How long it is not called at all, if that is known.
+    pub fn pause(self) -> Option<Duration> {
+        match self {
+            Self::Open(wait) => Some(wait),
+            Self::Closed | Self::HalfOpen | Self::OnTrial => None,
+        }
+    }
+
     /// The name in metrics and on the wire.
     pub fn name(self) -> &'static str {
         let [closed, open, half_open, on_trial] = Self::NAMES;

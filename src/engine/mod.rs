@@ -16,6 +16,7 @@ mod breaker;
 mod budget;
 mod check;
 mod collect;
+mod expire;
 mod files;
 mod inputs;
 mod lane;
@@ -51,9 +52,11 @@ use crate::types::Millis;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use lane::Lanes;
 use passage::Passages;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use unanswered::Calls;
@@ -92,6 +95,8 @@ pub struct Limits {
     pub most_waiting: u32,
     /// How long one upstream call may take before nobody waits for it any more.
     pub attempt: Duration,
+    /// How long a task may take from its acceptance to its end.
+    pub task: Duration,
 }
 
 /// Tells the time.
@@ -122,6 +127,12 @@ struct Inner {
     calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
     worker: String,
+    /// When this process began, by the clock and by what no clock change moves.
+    started: (Millis, Instant),
+    /// Held by a call to each provider, which takes so many at once.
+    at_once: HashMap<String, Arc<Semaphore>>,
+    /// Held by the one task that runs alone.
+    alone: Arc<Semaphore>,
     draining: AtomicBool,
     /// Ends the loops that run beside the tasks.
     stop: CancellationToken,
@@ -132,6 +143,13 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let lanes = Lanes::new(&parts.providers, parts.limits.test_concurrency);
         let passages = Passages::new(&parts.providers);
+        let started = ((parts.clock)(), Instant::now());
+        let providers = parts.providers.iter();
+        let at_once = providers.map(|(name, provider)| {
+            let calls = provider.traits().concurrency.max(1) as usize;
+            (name.to_owned(), Arc::new(Semaphore::new(calls)))
+        });
+        let at_once = at_once.collect();
         Self(Arc::new(Inner {
             store: parts.store,
             blobs: parts.blobs,
@@ -146,6 +164,9 @@ impl Engine {
             passages,
             watchers: Watchers::default(),
             worker: format!("engine_{}", uuid::Uuid::now_v7().simple()),
+            started,
+            at_once,
+            alone: Arc::new(Semaphore::new(1)),
             draining: AtomicBool::new(false),
             stop: CancellationToken::new(),
         }))
@@ -157,6 +178,7 @@ impl Engine {
         self.note_unanswered().await?;
         self.serve_lanes().await?;
         self.collect_in_background();
+        self.expire_in_background();
         Ok(())
     }
 
@@ -206,6 +228,11 @@ impl Engine {
     /// The providers that do paid work, and how each may be called now.
     pub fn standings(&self) -> Vec<(String, Standing)> {
         self.0.passages.standings().collect()
+    }
+
+    /// Everything that is turned on.
+    pub fn providers(&self) -> &Providers {
+        &self.0.providers
     }
 
     /// The rows, for what only reads.

@@ -1,9 +1,10 @@
 //! Taking up what a dead process left.
 
-use super::Engine;
 use super::unanswered::{JOINED_FOR, Sent};
-use crate::store::StoreError;
+use super::{Engine, run};
+use crate::store::{Claimed, StoreError};
 use crate::types::Millis;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl Engine {
@@ -15,8 +16,7 @@ impl Engine {
         let count = interrupted.len();
         for one in interrupted {
             drop(self.0.watchers.open(&one.task.id, 0));
-            let slot = self.0.lanes.slot_of(&one.task);
-            self.spawn_run(one, slot);
+            self.take_up(one);
         }
         if count > 0 {
             tracing::info!(
@@ -26,6 +26,22 @@ impl Engine {
             );
         }
         Ok(())
+    }
+
+    /// Runs an interrupted task: at once if it was interrupted for the first time, alone if it was there whenever
+    /// processes died of late. Waiting for that takes no slot.
+    fn take_up(&self, one: Claimed) {
+        let engine = self.clone();
+        self.0.tracker.spawn(async move {
+            let alone = match one.task.is_suspect() && !one.task.is_poison() {
+                true => Arc::clone(&engine.0.alone).acquire_owned().await.ok(),
+                false => None,
+            };
+            let slot = engine.0.lanes.slot_of(&one.task);
+            let route = engine.route_now(&one.task);
+            run::run(&engine, one, route, slot).await;
+            drop(alone);
+        });
     }
 
     /// The clients of these lost their connections with the process that had accepted their calls.

@@ -94,21 +94,18 @@ impl Route {
     /// The same without the targets whose providers are not to be called now; if that leaves none, how long the shortest
     /// pause is.
     pub(super) fn without_paused(
-        &self,
+        mut self,
         pause: impl Fn(&str) -> Option<Duration>,
     ) -> Result<Self, Duration> {
-        let pause = |hop: &Hop| pause(&hop.provider);
-        let targets: Vec<Hop> = self
-            .targets
-            .iter()
-            .filter(|hop| pause(hop).is_none())
-            .cloned()
-            .collect();
-        let shortest = || self.targets.iter().filter_map(pause).min();
-        match targets.is_empty() {
-            false => Ok(Self { targets }),
-            true => Err(shortest().unwrap_or_default()),
+        let pauses = self.targets.iter().map(|hop| pause(&hop.provider));
+        let pauses: Vec<Option<Duration>> = pauses.collect();
+        if pauses.iter().all(Option::is_some) {
+            return Err(pauses.into_iter().flatten().min().unwrap_or_default());
         }
+        let mut pauses = pauses.into_iter();
+        self.targets
+            .retain(|_| pauses.next().is_some_and(|pause| pause.is_none()));
+        Ok(self)
     }
 }
 

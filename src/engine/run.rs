@@ -13,20 +13,21 @@ use crate::failpoint::failpoint;
 use crate::provider::{Call, Event, EventStream, Image, ProviderError, Verdict};
 use crate::store::{Claimed, TaskHold};
 use crate::types::{
-    Attempt, AttemptEnd, FailKind, Failure, Finish, Modality, Next, Recovery, Task, UpstreamId,
-    Usage, after_crash,
+    Attempt, AttemptEnd, FailKind, Failure, Finish, MOST_LONE_CRASHES, Modality, Next, Recovery,
+    Task, UpstreamId, Usage, after_crash,
 };
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How many calls of one task are under way at once.
 const PARTS_AT_ONCE: usize = 4;
 
 /// How long a task that waited waits on when its upstreams are paused.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// No model writes more bytes than this; a stream that does is out of order.
 const LONGEST_TEXT: usize = 4 * 1024 * 1024;
@@ -42,6 +43,8 @@ pub(super) struct Run<'a> {
     /// `None` if no target that is turned on can do it any more.
     pub(super) route: Option<Route>,
     next_number: AtomicU32,
+    /// From then on nothing more is sent.
+    deadline: Instant,
     /// A part was refused by policy: parts that are not sent yet stay so.
     refused: AtomicBool,
 }
@@ -112,13 +115,17 @@ impl Engine {
     /// Runs a claimed task beside everything else, where the catalogue sends it now.
     pub(super) fn spawn_run(&self, claimed: Claimed, slot: Slot) {
         let engine = self.clone();
-        let task = &claimed.task;
-        let catalogue = self.catalogue();
-        let model = catalogue.find(task.request.model()).map(|model| &**model);
-        let route = Route::of(model, &self.0.providers, &task.request, task.mode);
+        let route = self.route_now(&claimed.task);
         self.0
             .tracker
             .spawn(async move { run(&engine, claimed, route, slot).await });
+    }
+
+    /// Where the catalogue sends a task now.
+    pub(super) fn route_now(&self, task: &Task) -> Option<Route> {
+        let catalogue = self.catalogue();
+        let model = catalogue.find(task.request.model()).map(|model| &**model);
+        Route::of(model, &self.0.providers, &task.request, task.mode)
     }
 }
 
@@ -136,6 +143,7 @@ impl<'a> Run<'a> {
                 fence: task.fence,
             },
             route,
+            deadline: Instant::now() + engine.time_left(&task),
             task,
             next_number: AtomicU32::new(next_number),
             refused: AtomicBool::new(false),
@@ -144,6 +152,16 @@ impl<'a> Run<'a> {
 
     async fn run_to_end(mut self, attempts: Vec<Attempt>) -> Result<(), Lost> {
         let started = Instant::now();
+        if self.task.is_poison() && attempts.is_empty() {
+            let ends = [set_aside(Verdict::Failed).into()];
+            return self
+                .settle(None, &ends, Usage::default(), started.elapsed())
+                .await;
+        }
+        if self.task.is_suspect() && !self.task.is_poison() {
+            self.persist(|| self.engine.0.store.note_alone(&self.hold))
+                .await?;
+        }
         let begin = if self.task.crashes > 0 {
             Begin::AfterCrash
         } else {
@@ -169,7 +187,10 @@ impl<'a> Run<'a> {
         while let Some(done) = calls.next().await {
             let done = done?;
             left -= 1;
-            usage = usage + done.usage;
+            // Failed work is free, also where the upstream counted tokens for it.
+            if let AttemptEnd::Succeeded { .. } = done.end {
+                usage = usage + done.usage;
+            }
             ends.push(done.end.clone());
             // The last call is stored by the settlement; those before it at once, because a crash would lose them.
             if left > 0 {
@@ -186,9 +207,12 @@ impl<'a> Run<'a> {
     /// calls yet, so it can be left to the next start at any moment. After a while it goes on, and is told.
     async fn wait_for_an_upstream(&mut self) -> Result<(), Lost> {
         let engine = self.engine;
-        let until = Instant::now() + LONGEST_PAUSE;
+        let until = Instant::now() + LONGEST_WAIT;
         while let Some(route) = &self.route {
-            match route.without_paused(|provider| engine.0.passages.pause(provider)) {
+            match route
+                .clone()
+                .without_paused(|provider| engine.0.passages.pause(provider))
+            {
                 Ok(route) => {
                     self.route = Some(route);
                     break;
@@ -258,9 +282,7 @@ impl<'a> Run<'a> {
                 .route
                 .as_ref()
                 .and_then(|route| route.after(&attempt, |provider| passages.pause(provider)));
-            let next = done
-                .end
-                .next(after.is_some() && !self.refused.load(Ordering::Relaxed));
+            let next = done.end.next(after.is_some() && self.may_send());
             let (Next::AskNextTarget, Some(hop)) = (next, after) else {
                 return Ok(done);
             };
@@ -289,6 +311,13 @@ impl<'a> Run<'a> {
             .providers
             .find(&attempt.provider)
             .is_some_and(|one| one.traits().repeatable);
+        if self.task.is_poison() {
+            let verdict = match repeatable {
+                true => Verdict::Failed,
+                false => Verdict::Unknown,
+            };
+            return Ok(given_up(attempt, set_aside(verdict)));
+        }
         match after_crash(attempt.upstream_id.as_ref(), repeatable) {
             Recovery::RunAgain => self.call(attempt, None).await,
             Recovery::Resume(id) => self.call(attempt, Some(id)).await,
@@ -296,13 +325,7 @@ impl<'a> Run<'a> {
                 let error = ProviderError::unknown(
                     "the server stopped while the upstream worked; the call is not repeated",
                 );
-                Ok(Done {
-                    lost: attempt.part.count,
-                    attempt,
-                    end: error.into(),
-                    brought: Brought::default(),
-                    usage: Usage::default(),
-                })
+                Ok(given_up(attempt, error))
             }
         }
     }
@@ -316,14 +339,10 @@ impl<'a> Run<'a> {
             brought: Brought::default(),
             usage: Usage::default(),
         };
-        if self.refused.load(Ordering::Relaxed) && resume.is_none() {
-            return Ok(nothing(
-                attempt,
-                not_sent(
-                    FailKind::ContentPolicy,
-                    "another image of this request was refused",
-                ),
-            ));
+        let is_new = resume.is_none();
+        let _turn = self.turn_at(&attempt.provider, is_new).await;
+        if is_new && let Some(why) = self.why_not_send() {
+            return Ok(nothing(attempt, why));
         }
         let Some(provider) = self.engine.0.providers.find(&attempt.provider) else {
             let error = match resume {
@@ -355,13 +374,15 @@ impl<'a> Run<'a> {
             }
         };
         failpoint("intent");
+        // A test makes one model the reason why processes die.
+        failpoint(self.task.request.model());
         let call = self.describe(&attempt);
         let stream = || match resume {
             Some(id) => provider.resume(id, call),
             None => provider.generate(call),
         };
         let (brought, verdict) = self
-            .hear(&attempt, stream, provider.traits().repeatable)
+            .hear(&attempt, stream, provider.traits().repeatable, is_new)
             .await?;
         if let Some(passage) = passage {
             passage.report(&verdict);
@@ -381,6 +402,44 @@ impl<'a> Run<'a> {
             lost,
             usage: verdict.unwrap_or_else(|error| error.usage),
         })
+    }
+
+    /// Waits until the provider takes one more call; a new one, no longer than the task has time.
+    async fn turn_at(&self, provider: &str, is_new: bool) -> Option<OwnedSemaphorePermit> {
+        let at_once = self.engine.0.at_once.get(provider)?;
+        let turn = Arc::clone(at_once).acquire_owned();
+        if is_new {
+            let in_time = tokio::time::timeout_at(self.deadline.into(), turn).await;
+            in_time.ok()?.ok()
+        } else {
+            turn.await.ok()
+        }
+    }
+
+    fn may_send(&self) -> bool {
+        self.why_not_send().is_none()
+    }
+
+    /// Why nothing more is sent for this task, if nothing is.
+    fn why_not_send(&self) -> Option<ProviderError> {
+        if self.refused.load(Ordering::Relaxed) {
+            let message = "another image of this request was refused";
+            return Some(not_sent(FailKind::ContentPolicy, message));
+        }
+        let is_late = self.deadline <= Instant::now();
+        is_late.then(|| {
+            let message = "the task's time was over before an upstream could do it";
+            not_sent(FailKind::DeadlineExceeded, message)
+        })
+    }
+
+    /// How long a call is heard. A job that is asked after was paid for already, so it has the time of a call of its own.
+    fn patience(&self, is_new: bool) -> Duration {
+        let limit = self.engine.0.limits.attempt;
+        match is_new {
+            true => limit.min(self.deadline.saturating_duration_since(Instant::now())),
+            false => limit,
+        }
     }
 
     fn describe(&self, attempt: &Attempt) -> Call {
@@ -406,11 +465,12 @@ impl<'a> Run<'a> {
         attempt: &Attempt,
         stream: impl FnOnce() -> EventStream + Send,
         repeatable: bool,
+        is_new: bool,
     ) -> Result<(Brought, Result<Usage, ProviderError>), Lost> {
         let mut brought = Brought::default();
         let listening = async { self.listen(attempt, stream(), &mut brought).await };
         let listening = AssertUnwindSafe(listening).catch_unwind();
-        let heard = tokio::time::timeout(self.engine.0.limits.attempt, listening).await;
+        let heard = tokio::time::timeout(self.patience(is_new), listening).await;
         // A repeatable call costs nothing, so nothing about it is unknown.
         let verdict = if repeatable {
             Verdict::Failed
@@ -427,20 +487,24 @@ impl<'a> Run<'a> {
                     "something went wrong on our side",
                 ))
             }
-            Err(_elapsed) => {
-                let kind = if repeatable {
-                    FailKind::UpstreamTimeout
-                } else {
-                    FailKind::OutcomeUnknown
-                };
-                Err(ProviderError::new(
-                    verdict,
-                    kind,
-                    "the upstream did not answer in time",
-                ))
-            }
+            Err(_elapsed) => Err(self.unheard(verdict, repeatable, is_new)),
         };
         Ok((brought, outcome))
+    }
+
+    /// The end of a call that took too long.
+    fn unheard(&self, verdict: Verdict, repeatable: bool, is_new: bool) -> ProviderError {
+        let is_late = is_new && self.deadline <= Instant::now();
+        let kind = match (repeatable, is_late) {
+            (false, _) => FailKind::OutcomeUnknown,
+            (true, true) => FailKind::DeadlineExceeded,
+            (true, false) => FailKind::UpstreamTimeout,
+        };
+        let message = match is_late {
+            true => "the task's time was over before the upstream had answered",
+            false => "the upstream did not answer in time",
+        };
+        ProviderError::new(verdict, kind, message)
     }
 
     async fn listen(
@@ -519,6 +583,25 @@ fn shown(image: &Image) -> Shown {
         picture: image.blob.picture().clone(),
         revised_prompt: image.revised_prompt.clone(),
     }
+}
+
+/// The end of a call that nobody asks after any more.
+fn given_up(attempt: Attempt, error: ProviderError) -> Done {
+    Done {
+        lost: lost(&attempt, &Brought::default(), &Err(error.clone())),
+        attempt,
+        end: error.into(),
+        brought: Brought::default(),
+        usage: Usage::default(),
+    }
+}
+
+/// Why a task is not run any more that brought the process down each time it ran alone.
+fn set_aside(verdict: Verdict) -> ProviderError {
+    let message = format!(
+        "the task was set aside: the server stopped {MOST_LONE_CRASHES} times while it ran alone; it is free of charge, and the operator can see why"
+    );
+    ProviderError::new(verdict, FailKind::Internal, message)
 }
 
 fn not_sent(kind: FailKind, message: &str) -> ProviderError {

@@ -107,21 +107,22 @@ impl Run<'_> {
     pub(super) fn ended(&self, done: &Done) -> EndedAttempt {
         let state = done.end.state();
         let images = |count| done.attempt.unit_cost.times(count).unwrap_or(Money::ZERO);
-        // Counted tokens are what the call cost, delivered or not. Of a call that broke off before its tokens were counted
-        // only the most that it may have cost is known, if the target has such a bound.
-        let tokens = self.cost_of_tokens(done);
-        let counted = tokens.filter(|_| done.usage != Usage::default());
+        // Counted tokens are what the call cost, delivered or not. Where none were counted only the most that it may have
+        // cost is known, if the target has such a bound.
+        let counted = self.cost_of_tokens(done);
         EndedAttempt {
             number: done.attempt.number,
             state,
             cost: match state {
                 AttemptState::Succeeded => {
-                    tokens.unwrap_or_else(|| images(done.brought.delivered()))
+                    counted.unwrap_or_else(|| images(done.brought.delivered()))
                 }
                 _ => Money::ZERO,
             },
             loss: match state {
-                AttemptState::Unknown => counted.unwrap_or_else(|| images(done.lost)),
+                AttemptState::Unknown | AttemptState::Failed => {
+                    counted.unwrap_or_else(|| images(done.lost))
+                }
                 _ => images(done.lost),
             },
             failure: done.end.failure().cloned(),
@@ -129,10 +130,20 @@ impl Run<'_> {
         }
     }
 
-    /// What a call cost whose target counts tokens; `None` where images have a price.
+    /// What a call cost whose target counts tokens. `None` where images have a price, and where none were counted.
     fn cost_of_tokens(&self, done: &Done) -> Option<Money> {
         let rates = self.route.as_ref()?.rates_of(&done.attempt)?;
-        rates.of(&done.usage)
+        if done.usage != Usage::default() {
+            return rates.of(&done.usage);
+        }
+        if done.end.state() == AttemptState::Succeeded {
+            tracing::warn!(
+                task.id = %self.task.id,
+                provider = done.attempt.provider,
+                "the upstream delivered and counted no tokens: the client pays nothing, the cost is booked as the most it can be"
+            );
+        }
+        None
     }
 
     /// The text as it is stored.

@@ -125,6 +125,7 @@ impl Calls {
         let mut state = self.lock();
         state.left.push_back((sent.clone(), call.task.clone(), at));
         state.calls.entry(sent).or_default().push(call);
+        state.forget_old((self.clock)());
     }
 
     /// The call that this one repeats: its client left, and its task was accepted. The repetition's client waits for it

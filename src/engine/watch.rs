@@ -186,6 +186,18 @@ impl Watchers {
         }
     }
 
+    /// Forgets a task that somebody joined in vain, unless others watch it.
+    pub(super) fn forget_unwatched(&self, task: &TaskId) {
+        let mut all = self.lock();
+        // The one that is about to be dropped still counts.
+        if all
+            .get(task)
+            .is_some_and(|watched| watched.progress.receiver_count() <= 1)
+        {
+            all.remove(task);
+        }
+    }
+
     /// Forgets a task that was never accepted.
     pub(super) fn forget(&self, task: &TaskId) {
         self.lock().remove(task);

@@ -93,8 +93,13 @@ pub trait Store: Send + Sync {
     /// How many tasks of its key wait in front of this one, in its lane.
     async fn count_ahead(&self, task: &Task) -> Result<u64>;
     /// Gives every task that a dead worker of this store left `processing` to `worker`, with its attempts, and
-    /// counts one crash each. Call it once at start, under the engine lock.
+    /// counts one crash each, and one lone crash each that ran alone. Call it once at start, under the engine lock.
     async fn recover(&self, worker: &str) -> Result<Vec<Claimed>>;
+    /// Notes that the task runs alone from now on. [`StoreError::Fenced`] if it is not ours any more.
+    async fn note_alone(&self, hold: &TaskHold) -> Result<()>;
+    /// Up to `most` tasks of all accounts that were given up because the process died each time they ran alone
+    /// ([`Task::is_poison`]), the latest first.
+    async fn list_poison(&self, most: u32) -> Result<Vec<Task>>;
     /// Writes intents, before any byte of them leaves. [`StoreError::Fenced`] if the task is not ours any more.
     async fn begin_attempts(&self, hold: &TaskHold, attempts: Vec<Attempt>) -> Result<()>;
     /// Ends an attempt that did no paid work and writes the intent of the next one for the same images, together: a crash
@@ -121,6 +126,9 @@ pub trait Store: Send + Sync {
     /// Ends a task that still waits: `failed` with `cancelled`, full release. `Ok(None)` if there is no such task of
     /// this account, `Ok(Some(task))` with the task as it is: cancelled, or unchanged because it had started.
     async fn cancel(&self, account: &AccountId, task: &TaskId, at: Millis) -> Result<Option<Task>>;
+    /// Ends up to `most` tasks that still wait and were accepted at `before` or earlier: `failed` with
+    /// `deadline_exceeded`, full release. Returns them as they now are.
+    async fn expire_waiting(&self, before: Millis, at: Millis, most: u32) -> Result<Vec<Task>>;
     /// A task of this account.
     async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>>;
     /// A page of this account's history, newest first.

@@ -20,6 +20,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Self; 5] = [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Avif];
+
     /// The name used in parameters and as a file's extension.
     pub fn name(self) -> &'static str {
         match self {
@@ -33,9 +36,7 @@ impl Format {
 
     /// Reads a format's name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Avif]
-            .into_iter()
-            .find(|format| format.name() == name)
+        Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
     /// The `Content-Type` it is served with.

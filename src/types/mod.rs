@@ -35,7 +35,7 @@ pub use request::{
     Draft, Envelope, Field, Fingerprint, Modality, Operation, Request, ResponseFormat,
 };
 pub use secret::Secret;
-pub use task::{FailKind, Failure, Quote, Task, TaskEnd, TaskState};
+pub use task::{FailKind, Failure, MOST_LONE_CRASHES, Quote, Task, TaskEnd, TaskState};
 pub use text::{Finish, Text};
 pub use time::Millis;
 pub use tokens::{TokenRates, Usage};

@@ -21,6 +21,22 @@ pub enum TaskState {
     Failed,
 }
 
+/// So often a process may die while a task runs alone.
+pub const MOST_LONE_CRASHES: u32 = 3;
+
+impl Task {
+    /// Whether it may be the reason why processes die: it was there when one did, was taken up, and was there again. One
+    /// death tells nothing, because everything that ran was there.
+    pub fn is_suspect(&self) -> bool {
+        self.crashes > 1
+    }
+
+    /// Whether it is the reason.
+    pub fn is_poison(&self) -> bool {
+        self.lone_crashes >= MOST_LONE_CRASHES
+    }
+}
+
 impl TaskState {
     /// Every state.
     pub const ALL: [Self; 4] = [
@@ -76,6 +92,8 @@ pub enum FailKind {
     OutcomeUnknown,
     /// No target could take the request.
     Unavailable,
+    /// It had not started, or had nothing left to try, when its time was over.
+    DeadlineExceeded,
     /// The client cancelled it while it waited.
     Cancelled,
     /// The result could not be stored: the disk is full.
@@ -86,13 +104,14 @@ pub enum FailKind {
 
 impl FailKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ContentPolicy,
         Self::Rejected,
         Self::Upstream,
         Self::UpstreamTimeout,
         Self::OutcomeUnknown,
         Self::Unavailable,
+        Self::DeadlineExceeded,
         Self::Cancelled,
         Self::StorageFull,
         Self::Internal,
@@ -107,6 +126,7 @@ impl FailKind {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Unavailable => "unavailable",
+            Self::DeadlineExceeded => "deadline_exceeded",
             Self::Cancelled => "cancelled",
             Self::StorageFull => "storage_full",
             Self::Internal => "internal",
@@ -121,7 +141,11 @@ impl FailKind {
     /// Whether the same request once more is safe and may go better: what an SDK does with such an answer by itself.
     pub fn invites_repetition(self) -> bool {
         match self {
-            Self::Upstream | Self::UpstreamTimeout | Self::Unavailable | Self::Internal => true,
+            Self::Upstream
+            | Self::UpstreamTimeout
+            | Self::Unavailable
+            | Self::DeadlineExceeded
+            | Self::Internal => true,
             Self::ContentPolicy
             | Self::Rejected
             | Self::OutcomeUnknown
@@ -245,6 +269,8 @@ pub struct Task {
     pub fence: i64,
     /// How often a process died while it held the task.
     pub crashes: u32,
+    /// How often one died while the task ran with no other beside it that had seen as many deaths.
+    pub lone_crashes: u32,
     /// When it was accepted.
     pub created_at: Millis,
     /// When it left the queue.

@@ -7,8 +7,8 @@ use crate::scripted::{Scripted, Step, gate};
 use futures::future::join_all;
 use pinhole::engine::Standing;
 use pinhole::provider::Verdict;
-use pinhole::types::{FailKind, TaskState};
-use serde_json::json;
+use pinhole::types::{FailKind, Mode, Scope, TaskState};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -131,6 +131,82 @@ async fn a_pause_that_an_upstream_asks_for_is_kept() {
     let wait: u64 = reply.header("retry-after").parse().expect("seconds");
     assert!((1..=7).contains(&wait), "{wait}");
     story.finish("9.840000").await;
+}
+
+#[tokio::test]
+async fn an_operator_sees_who_is_paused() {
+    let story = Story::of(in_turn(vec![later(200)])).await;
+    let admin = story.app.scoped(Mode::Live, &[Scope::Admin]).await;
+    let all = async || {
+        let body = admin.get("/admin/v1/providers").await.ok();
+        let data = body["data"].as_array().expect("a list").clone();
+        let tell = |one: &Value| {
+            let is_paused = one["pause_s"].as_u64().is_some_and(|pause| pause > 0);
+            (one["name"].clone(), one["breaker"].clone(), is_paused)
+        };
+        data.iter().map(tell).collect::<Vec<_>>()
+    };
+    let rows = |alpha: &str, paused| {
+        [
+            (json!("alpha"), json!(alpha), paused),
+            (json!("beta"), json!("closed"), false),
+            (json!("sketch"), Value::Null, false),
+        ]
+    };
+    let nobody = story.app.nobody();
+    assert_eq!(all().await, rows("closed", false));
+    assert_eq!(nobody.get("/readyz").await.ok(), json!({"ready": true}));
+    story.ask("paid", 1).await.ok();
+    assert_eq!(all().await, rows("open", true));
+    assert_eq!(
+        nobody.get("/readyz").await.ok(),
+        json!({"ready": true, "paused_providers": 1})
+    );
+    let path = "/admin/v1/providers";
+    nobody.get(path).await.refused(401, "invalid_api_key");
+    story.customer.get(path).await.refused(403, "forbidden");
+    story.finish("9.960000").await;
+}
+
+#[tokio::test]
+async fn the_command_asks_a_running_server_who_is_paused() {
+    let story = Story::of(in_turn(vec![later(200)])).await;
+    story.ask("paid", 1).await.ok();
+    let config = story.app.setup().file("pinhole.toml");
+    let section = "[provider.alpha]\nkind = \"openai\"\napi_key = \"k\"\n";
+    std::fs::write(&config, section).expect("room for a file");
+    let states = async |key: Option<&Holder>| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pinhole"));
+        command
+            .args(["providers", "--json", "--config"])
+            .arg(&config);
+        command
+            .arg("--data")
+            .arg(story.app.setup().file("elsewhere"));
+        command.env_clear().env("PINHOLE_URL", &story.app.url);
+        if let Some(key) = key {
+            command.env("PINHOLE_API_KEY", key.secret.reveal());
+        }
+        let ran = command.output().await.expect("it runs");
+        let words = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success(), "{words}");
+        let rows: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+        [rows[0]["state"].clone(), rows[1]["state"].clone()]
+    };
+    let admin = story.app.scoped(Mode::Live, &[Scope::Admin]).await;
+    let [alpha, sketch] = states(Some(&admin)).await;
+    assert!(
+        alpha.as_str().expect("a state").starts_with("paused for "),
+        "{alpha}"
+    );
+    assert_eq!(sketch, "in use");
+    // Who may not ask gets the rest all the same.
+    assert_eq!(
+        states(Some(&story.customer)).await,
+        [Value::Null, Value::Null]
+    );
+    assert_eq!(states(None).await, [Value::Null, Value::Null]);
+    story.finish("9.960000").await;
 }
 
 #[tokio::test]

@@ -258,7 +258,7 @@ async fn an_unknown_model_is_answered_with_those_that_exist() {
             .is_some_and(|all| all.iter().any(|one| one["id"] == "sketch"))
     );
     let wrong = client.get("/v1/models?all=perhaps").await;
-    assert_eq!(wrong.refused(400, "invalid_type")["param"], "all");
+    assert_eq!(wrong.refused(400, "invalid_value")["param"], "all");
     let all = client.get("/v1/models?all=true").await.ok();
     assert!(all["data"].as_array().map(Vec::len) >= models["data"].as_array().map(Vec::len));
     // A dated name of OpenAI's means the same model.

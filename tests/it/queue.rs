@@ -1,13 +1,15 @@
 //! Stories of the queue: whose turn it is, who may run how many at once, and what becomes of tasks that wait too long or
 //! bring the process down.
 
-use crate::app::{Customer, Setup, TestApp, model, until};
-use crate::client::{Client, Holder};
+use crate::app::{Customer, Setup, TestApp, check_books, model, until};
+use crate::client::{Client, Holder, try_send};
 use crate::images::small_with;
 use crate::scripted::{Scripted, Step, gate};
-use pinhole::types::{Mode, Scope, TaskId};
+use crate::server::{Server, Site};
+use pinhole::types::{AttemptState, FailKind, Mode, Money, Scope, Task, TaskId};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// `paid` at the provider `alpha`, which runs so many tasks at once and delivers each time its gate opens.
@@ -225,5 +227,144 @@ async fn who_runs_as_many_as_they_may_waits_while_slots_are_free() {
     assert_eq!(by_key.task(&first[1]).await["state"], "processing");
     assert_eq!(by_key.task(&first[2]).await["state"], "pending");
     assert_eq!(by_account.task(&second[1]).await["state"], "processing");
+    queue.finish().await;
+}
+
+/// So many deaths tell which task it is: two that say little, three while it runs alone.
+const DEATHS: usize = 2 + 3;
+
+#[tokio::test]
+async fn a_task_that_kills_the_process_is_set_aside_and_the_others_complete() {
+    let site = Site::new(Duration::from_millis(20));
+    let poison = model("poison", "0.03", &[("sketch", 2, "0")]);
+    std::fs::write(site.file("catalogue/poison.toml"), poison).expect("room for a file");
+    let holder = site.customer("1.00").await;
+    let ask = async |server: &Server, models: &[&str]| {
+        let client = server.client(&holder);
+        let bodies = models
+            .iter()
+            .map(|model| small_with("a boat", json!({"model": model})));
+        let sent = bodies.map(|body| {
+            let request = client.generation(&body).header("prefer", "respond-async");
+            try_send(request)
+        });
+        futures::future::join_all(sent).await;
+    };
+    let mut server = site.start("poison=return").await;
+    let mut first = vec!["drawn"; 9];
+    first.insert(4, "poison");
+    ask(&server, &first).await;
+    let mut deaths = 0;
+    loop {
+        let left = "SELECT count(*) FROM tasks WHERE state IN ('pending', 'processing')";
+        let count =
+            |sql: &str| -> i64 { site.rows().query_row(sql, [], |row| row.get(0)).expect(sql) };
+        let over = until("it dies or all is over", async || {
+            let died = server.death(Duration::from_millis(50)).await.is_some();
+            (died || count(left) == 0).then_some(!died)
+        });
+        if over.await {
+            break;
+        }
+        deaths += 1;
+        assert!(deaths <= DEATHS, "{}", site.log_text());
+        server = site.spawn("poison=return", &[]);
+    }
+    assert_eq!(deaths, DEATHS);
+    server.kill();
+    let server = site.start("").await;
+    let others = site.rows();
+    let count = |sql: &str| -> i64 { others.query_row(sql, [], |row| row.get(0)).expect(sql) };
+    let good = count("SELECT count(*) FROM tasks WHERE model = 'drawn'");
+    ask(
+        &server,
+        &vec!["drawn"; usize::try_from(20 - good).expect("no more than were sent")],
+    )
+    .await;
+    until("all is over", async || {
+        let completed = "SELECT count(*) FROM tasks WHERE model = 'drawn' AND state = 'completed'";
+        (count(completed) == 20).then_some(())
+    })
+    .await;
+    let store = pinhole::app::open_store(&site.data()).expect("the store opens");
+    let set_aside = store.list_poison(9).await.expect("rows");
+    let [task] = set_aside.as_slice() else {
+        panic!("{set_aside:?}")
+    };
+    let failure = task.failure.as_ref().expect("it failed");
+    assert_eq!(failure.kind, FailKind::Internal);
+    assert!(failure.message.contains("set aside"), "{}", failure.message);
+    assert_eq!((task.lone_crashes, task.captured), (3, Money::ZERO));
+    server.client(&holder).has("0.600000").await;
+    check_books(&*store).await;
+    server.kill();
+}
+
+#[tokio::test]
+async fn a_task_whose_time_is_over_ends_whether_it_waits_or_runs() {
+    let shut = gate();
+    let waits = Arc::clone(&shut);
+    let alpha = Scripted::bounded(1, move |_| {
+        vec![Step::Wait(Arc::clone(&waits)), Step::Deliver]
+    });
+    let beta = Scripted::obliging();
+    let targets = [("alpha", 1, "0.01"), ("beta", 1, "0.01")];
+    let app = Setup::new()
+        .set(|settings| settings.task_deadline = Duration::from_millis(700))
+        .provider("alpha", alpha.clone())
+        .provider("beta", beta.clone())
+        .model(&model("paid", "0.04", &targets))
+        .start()
+        .await;
+    let customer = app.customer("1.00").await;
+    // Two images: one call is under way and one waits for its turn at the provider; then a whole task waits.
+    let body = small_with("a cat", json!({"model": "paid", "n": 2}));
+    let runs = customer.leave(&body).await.task_id();
+    let waits = leave(&customer, 1).await.remove(0);
+    let (ran, waited) = (
+        app.end_of(&customer, &runs).await,
+        app.end_of(&customer, &waits).await,
+    );
+    let kind = |task: &Task| task.failure.as_ref().map(|failure| failure.kind);
+    assert_eq!(kind(&ran), Some(FailKind::OutcomeUnknown), "it may be paid");
+    assert_eq!(kind(&waited), Some(FailKind::DeadlineExceeded));
+    assert_eq!((alpha.asked().len(), beta.asked().len()), (1, 0));
+    let told = customer
+        .get(&format!("/v1/images/generations/{waits}"))
+        .await;
+    told.refused(504, "deadline_exceeded");
+    let attempts = app.store().list_attempts(&runs).await.expect("rows");
+    let states: Vec<_> = attempts.iter().map(|attempt| attempt.state).collect();
+    assert_eq!(states, [AttemptState::Unknown, AttemptState::NotSent]);
+    let audit = app.store().audit().await.expect("rows");
+    assert_eq!(audit.operator_loss.to_string(), "0.010000");
+    customer.has("1.000000").await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_provider_is_asked_no_more_at_once_than_it_takes() {
+    let queue = queue(2).await;
+    let customer = queue.app.customer("1").await;
+    let body = small_with("a cat", json!({"model": "paid", "n": 4}));
+    let ids = [
+        customer.leave(&body).await.task_id(),
+        customer.leave(&body).await.task_id(),
+    ];
+    queue.until_started(2).await;
+    for answered in 1..=6 {
+        queue.gate.add_permits(1);
+        queue.until_started(2 + answered).await;
+        let asked = queue.started().len();
+        assert_eq!(
+            asked,
+            2 + answered,
+            "two tasks of four calls, two calls at once"
+        );
+    }
+    queue.gate.add_permits(2);
+    for id in &ids {
+        assert_eq!(queue.app.end_of(&customer, id).await.assets.len(), 4);
+    }
     queue.finish().await;
 }

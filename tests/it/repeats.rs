@@ -5,6 +5,7 @@ use crate::client::{Client, GENERATIONS, Reply, send};
 use crate::images::{small, small_with};
 use crate::scripted::{Scripted, Step};
 use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -167,5 +168,33 @@ async fn a_quote_is_what_is_charged_and_costs_nothing() {
     )
     .await;
     assert_eq!(wrong.status, 400);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_repeated_form_that_wants_a_stream_gets_one() {
+    let app = TestApp::start().await;
+    let client = app.test_key();
+    let stream = async || {
+        let picture = Part::bytes(crate::app::small_png()).file_name("a.png");
+        let form = Form::new()
+            .text("model", "sketch")
+            .text("prompt", "a lake")
+            .text("size", "64x64")
+            .text("stream", "true")
+            .part("image", picture);
+        let request = client.request(Method::POST, "/v1/images/edits");
+        send(request.header("idempotency-key", "edit 1").multipart(form)).await
+    };
+    let (first, again) = (stream().await, stream().await);
+    assert_eq!(first.task_id(), again.task_id());
+    for reply in [first, again] {
+        assert_eq!(reply.header("content-type"), "text/event-stream");
+        assert!(
+            reply.text().contains("image_edit.completed"),
+            "{}",
+            reply.text()
+        );
+    }
     app.finish().await;
 }

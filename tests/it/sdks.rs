@@ -9,19 +9,19 @@ use std::process::Command;
 /// Where `scripts/test` has put the SDKs.
 const INSTALLED: &str = "TEST_CLIENTS";
 
-/// The folder of the SDKs, if there is one; `what` is not run without.
+/// The folder of the SDKs, if there is one; `what` is not run where there is none.
 #[expect(
     clippy::disallowed_methods,
     reason = "what scripts/test has set up is told by the environment"
 )]
 pub fn installed(what: &str) -> Option<PathBuf> {
-    let installed = std::env::var_os(INSTALLED);
+    let installed = std::env::var_os(INSTALLED).map(PathBuf::from);
     if installed.is_none() {
         not_run(&format!(
-            "{what} needs the SDKs: scripts/test installs them and sets {INSTALLED}"
+            "{what} needs what scripts/test installs; it sets {INSTALLED}"
         ));
     }
-    installed.map(PathBuf::from)
+    installed
 }
 
 async fn run(interpreter: &str, script: &str) {

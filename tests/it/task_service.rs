@@ -879,3 +879,14 @@ async fn the_history_tells_all_of_a_task_and_nothing_of_the_operators_affairs() 
     );
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_create_that_was_answered_is_not_joined_by_the_same_body() {
+    let app = TestApp::start().await;
+    let client = app.test_key();
+    let body = small("a cat");
+    let first = created(&create(&client, &body).await);
+    let again = create_with(&client, ("x-stainless-retry-count", "1"), &body).await;
+    assert_ne!(created(&again), first);
+    app.finish().await;
+}

@@ -435,11 +435,11 @@ async fn a_text_that_is_not_whole_is_free_and_never_asked_for_again() {
             .refused(status, code);
         live.finish("1.000000", "0.000000", lost).await;
     }
-    // An end without a reason is none.
+    // An end without a reason is none; what was counted for it is the operator's loss.
     let live = live(&[Step::Text("because"), Step::Counted(1, 0, 1)]).await;
     let reply = live.customer.generate(question()).await;
     reply.refused(502, "upstream_failed");
-    live.finish("1.000000", "0.000000", "0.000000").await;
+    live.finish("1.000000", "0.000000", "0.000006").await;
 }
 
 #[tokio::test]

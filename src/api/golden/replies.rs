@@ -73,6 +73,7 @@ fn task(body: Value, pictures: Vec<Picture>) -> Task {
         state: TaskState::Completed,
         fence: 1,
         crashes: 0,
+        lone_crashes: 0,
         created_at: START,
         started_at: Some(START),
         completed_at: Some(Millis(START.0 + 1000)),

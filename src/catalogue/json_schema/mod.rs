@@ -51,6 +51,14 @@ pub fn json_schema(model: &Model) -> Value {
     schema
 }
 
+/// What a flat body must have besides to be an edit: a picture to work from. `None` if the model only edits; then its
+/// schema says so already.
+pub fn edit_condition(model: &Model) -> Option<Value> {
+    model
+        .supports(Operation::Generate)
+        .then(|| rules::is_edit(model))
+}
+
 fn properties(model: &Model) -> Map<String, Value> {
     let mut properties = Map::new();
     let ids: Vec<&String> = [&model.id].into_iter().chain(&model.aliases).collect();
@@ -109,8 +117,8 @@ fn rules(model: &Model) -> Map<String, Value> {
     let generate_only = generate.into_iter().filter(|rule| !common.contains(rule));
     let by_operation = [
         ("if", rules::is_edit(model)),
-        ("then", Value::Object(all_of(edit_only))),
-        ("else", Value::Object(all_of(generate_only.collect()))),
+        ("then", all_in_one(edit_only)),
+        ("else", all_in_one(generate_only.collect())),
     ];
     let mut rules = all_of(common);
     rules.extend(by_operation.map(|(key, schema)| (key.to_owned(), schema)));
@@ -124,6 +132,14 @@ fn all_of(rules: Vec<Value>) -> Map<String, Value> {
         .map(|rules| ("allOf".to_owned(), rules.into()))
         .into_iter()
         .collect()
+}
+
+/// The same as a schema of its own.
+fn all_in_one(mut rules: Vec<Value>) -> Value {
+    match rules.len() {
+        1 => rules.remove(0),
+        _ => Value::Object(all_of(rules)),
+    }
 }
 
 /// A name as a step of a JSON pointer in the fragment of a URL.

@@ -6,6 +6,7 @@
 mod cancel;
 mod follow;
 mod list;
+mod poison;
 mod source;
 mod submit;
 mod unknown;
@@ -17,6 +18,7 @@ use crate::types::{Millis, TaskId};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use source::Source;
+pub(super) use source::working_server;
 
 #[derive(Args)]
 pub(super) struct Task {
@@ -43,6 +45,8 @@ enum Command {
     Cancel(One),
     /// List the upstream calls that may have been paid for nothing, and what was booked for them (for operators)
     Unknown(unknown::Unknown),
+    /// List the tasks that were set aside because the server stopped each time they ran alone (for operators)
+    Poison(poison::Poison),
 }
 
 #[derive(Args)]
@@ -65,6 +69,7 @@ impl Task {
             Command::Ls(list) => block_on(list.run(place)),
             Command::Cancel(one) => block_on(cancel::run(place, &read_id(&one.id)?, one.json)),
             Command::Unknown(unknown) => block_on(unknown.run(place)),
+            Command::Poison(poison) => block_on(poison.run(place)),
         }
     }
 }

@@ -143,7 +143,7 @@ impl Rows {
 }
 
 /// A server that takes work: the one that `PINHOLE_URL` names, else the one that holds the data folder.
-pub(super) fn working_server(place: &Place) -> Outcome<Option<Server>> {
+pub(in crate::cli) fn working_server(place: &Place) -> Outcome<Option<Server>> {
     let data = place.load()?.settings.data;
     let url = match place::server() {
         Some(url) => url,

@@ -28,6 +28,7 @@ pub async fn a_task_reads_back_as_it_was_admitted(store: Arc<dyn Store>) {
         state: TaskState::Pending,
         fence: 0,
         crashes: 0,
+        lone_crashes: 0,
         created_at: NOW,
         started_at: None,
         completed_at: None,

@@ -62,6 +62,7 @@ const CASES: &[Case] = cases! {
         the_oldest_of_a_key_are_claimed_first
         a_waiting_task_is_claimed_once
         a_dead_workers_tasks_are_taken_over
+        deaths_alone_are_counted_apart
         attempts_are_written_as_intents
         every_write_checks_the_fence
         what_is_owed_an_answer_is_known_while_it_is_unfinished
@@ -75,6 +76,7 @@ const CASES: &[Case] = cases! {
         parts_end_one_by_one
         an_unknown_outcome_is_the_operators_loss
         a_waiting_task_is_cancelled
+        tasks_that_wait_too_long_end_at_no_cost
         a_running_task_is_not_cancelled
         cancel_and_claim_never_both_win;
     history:

@@ -273,6 +273,40 @@ pub async fn a_waiting_task_is_cancelled(store: Arc<dyn Store>) {
     assert_eq!(customer.balance().await, balance(cents(100), Money::ZERO));
 }
 
+pub async fn tasks_that_wait_too_long_end_at_no_cost(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let since = |age: i64| Admission {
+        at: Millis(NOW.0 - age),
+        ..customer.waiting(cents(12))
+    };
+    let runs = Admission {
+        at: Millis(NOW.0 - 90),
+        ..customer.starting(cents(12))
+    };
+    let waiting = [since(30), since(20), since(10)];
+    let ids: Vec<_> = waiting.iter().map(|one| one.task.clone()).collect();
+    for admission in waiting.into_iter().chain([runs]) {
+        store.admit(admission).await.unwrap();
+    }
+    let expire = async |age, most| {
+        let before = Millis(NOW.0 - age);
+        let ended = store.expire_waiting(before, NOW, most).await.unwrap();
+        for task in &ended {
+            let kind = task.failure.as_ref().unwrap().kind;
+            assert_eq!(kind, FailKind::DeadlineExceeded);
+            assert_eq!(task.completed_at, Some(NOW));
+            assert_eq!(*task, customer.task(&task.id).await);
+        }
+        ended.into_iter().map(|task| task.id).collect::<Vec<_>>()
+    };
+    assert_eq!(expire(31, 9).await, []);
+    assert_eq!(expire(20, 1).await, ids[..1]);
+    assert_eq!(expire(20, 9).await, ids[1..2]);
+    assert_eq!(expire(20, 9).await, []);
+    assert_eq!(customer.balance().await, balance(cents(76), cents(24)));
+    assert!(store.audit().await.unwrap().is_clean());
+}
+
 pub async fn a_running_task_is_not_cancelled(store: Arc<dyn Store>) {
     let customer = Customer::prepaid(&store, cents(100)).await;
     let hold = customer.start(cents(12)).await;

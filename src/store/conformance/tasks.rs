@@ -159,6 +159,35 @@ pub async fn a_dead_workers_tasks_are_taken_over(store: Arc<dyn Store>) {
     assert_eq!(customer.balance().await, balance(cents(90), cents(5)));
 }
 
+pub async fn deaths_alone_are_counted_apart(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let first = customer.start(cents(5)).await;
+    let beside = customer.start(cents(5)).await;
+    let count = async |worker: &str| -> Vec<(u32, u32)> {
+        store.recover(worker).await.unwrap();
+        let tasks = [
+            customer.task(&first.task).await,
+            customer.task(&beside.task).await,
+        ];
+        tasks.map(|task| (task.crashes, task.lone_crashes)).into()
+    };
+    assert_eq!(count("w1").await, [(1, 0), (1, 0)]);
+    let refused = store.note_alone(&first).await;
+    assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+    for (death, worker) in (1..).zip(["w2", "w3", "w4"]) {
+        let hold = customer.hold_of(&first.task).await;
+        store.note_alone(&hold).await.unwrap();
+        assert_eq!(store.list_poison(9).await.unwrap(), []);
+        assert_eq!(count(worker).await, [(1 + death, death), (1 + death, 0)]);
+    }
+    // A death while it does not run alone counts as any other.
+    assert_eq!(count("w5").await, [(5, 3), (5, 0)]);
+    let hold = customer.hold_of(&first.task).await;
+    let ended = store.settle(&hold, failed(FailKind::Internal)).await;
+    assert_eq!(store.list_poison(9).await.unwrap(), [ended.unwrap()]);
+    assert_eq!(store.list_poison(0).await.unwrap(), []);
+}
+
 pub async fn attempts_are_written_as_intents(store: Arc<dyn Store>) {
     let customer = Customer::prepaid(&store, cents(100)).await;
     let admission = Admission {

@@ -197,6 +197,19 @@ impl Store for SqliteStore {
         self.writer.run(move |tx| tasks::recover(tx, &worker)).await
     }
 
+    async fn note_alone(&self, hold: &TaskHold) -> Result<()> {
+        let hold = hold.clone();
+        self.writer
+            .run(move |tx| tasks::note_alone(tx, &hold))
+            .await
+    }
+
+    async fn list_poison(&self, most: u32) -> Result<Vec<Task>> {
+        self.readers
+            .run(move |tx| tasks::list_poison(tx, most))
+            .await
+    }
+
     async fn begin_attempts(&self, hold: &TaskHold, attempts: Vec<Attempt>) -> Result<()> {
         let hold = hold.clone();
         self.writer
@@ -246,6 +259,12 @@ impl Store for SqliteStore {
         let (account, task) = (account.clone(), task.clone());
         self.writer
             .run(move |tx| settle::cancel(tx, &account, &task, at))
+            .await
+    }
+
+    async fn expire_waiting(&self, before: Millis, at: Millis, most: u32) -> Result<Vec<Task>> {
+        self.writer
+            .run(move |tx| settle::expire_waiting(tx, before, at, most))
             .await
     }
 

@@ -23,7 +23,7 @@ macro_rules! columns {
     };
     (task) => {
         "id, account, key, mode, request, quote_unit, quote_total, quote_rates, lane, public_url, state, fence, crashes, \
-         created_at, started_at, completed_at, fail_kind, fail_message, captured, \
+         lone_crashes, created_at, started_at, completed_at, fail_kind, fail_message, captured, \
          input_text_tokens, input_image_tokens, output_tokens, upstream_ms"
     };
     (attempt) => {
@@ -263,6 +263,7 @@ impl Cells<'_> {
             state: self.state()?,
             fence: self.get()?,
             crashes: self.get()?,
+            lone_crashes: self.get()?,
             created_at: self.millis()?,
             started_at: self.optional_millis()?,
             completed_at: self.optional_millis()?,

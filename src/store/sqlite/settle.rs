@@ -1,7 +1,7 @@
 //! The end of a task: its state and its money in one transaction.
 
 use super::money::{Transfer, transfer, uncount_spend};
-use super::rows::execute;
+use super::rows::{all, execute};
 use super::tasks::{self, Bill, check_hold, find_bill};
 use super::{assets, attempts, texts};
 use crate::store::ledger::Kind;
@@ -51,20 +51,59 @@ pub(super) fn cancel(
             FailKind::Cancelled,
             "the task was cancelled before it started",
         );
-        finish(
-            tx,
-            task,
-            &bill,
-            &Ending {
-                end: &TaskEnd::Failed(cancelled),
-                captured: Money::ZERO,
-                usage: Usage::default(),
-                upstream_ms: 0,
-                at,
-            },
-        )?;
+        end_unstarted(tx, task, &bill, cancelled, at)?;
     }
     tasks::get(tx, task).map(Some)
+}
+
+/// Ends the longest waiting tasks whose time is over.
+pub(super) fn expire_waiting(
+    tx: &Connection,
+    before: Millis,
+    at: Millis,
+    most: u32,
+) -> Result<Vec<Task>> {
+    let late = all(
+        tx,
+        "SELECT id FROM tasks WHERE state = 'pending' AND created_at <= ?1 ORDER BY created_at LIMIT ?2",
+        params![before.0, most],
+        |row| row.task_id(),
+    )?;
+    let mut ended = Vec::new();
+    for task in &late {
+        let Some(bill) = find_bill(tx, task)? else {
+            continue;
+        };
+        let failure = Failure::new(
+            FailKind::DeadlineExceeded,
+            "the task waited for its turn until its time was over",
+        );
+        end_unstarted(tx, task, &bill, failure, at)?;
+        ended.push(tasks::get(tx, task)?);
+    }
+    Ok(ended)
+}
+
+/// Ends a task that waits: nothing was done for it.
+fn end_unstarted(
+    tx: &Connection,
+    task: &TaskId,
+    bill: &Bill,
+    failure: Failure,
+    at: Millis,
+) -> Result<()> {
+    finish(
+        tx,
+        task,
+        bill,
+        &Ending {
+            end: &TaskEnd::Failed(failure),
+            captured: Money::ZERO,
+            usage: Usage::default(),
+            upstream_ms: 0,
+            at,
+        },
+    )
 }
 
 /// What the row of a finished task says.

@@ -9,7 +9,8 @@ use crate::store::{
     UnansweredTask, Waiting,
 };
 use crate::types::{
-    AccountId, KeyId, KeyLimits, Millis, Modality, Money, Owner, Task, TaskId, TaskState,
+    AccountId, KeyId, KeyLimits, MOST_LONE_CRASHES, Millis, Modality, Money, Owner, Task, TaskId,
+    TaskState,
 };
 use rusqlite::{Connection, params};
 
@@ -215,12 +216,43 @@ pub(super) fn recover(tx: &Connection, worker: &str) -> Result<Vec<Claimed>> {
     for task in &left {
         execute(
             tx,
-            "UPDATE tasks SET worker = ?2, fence = fence + 1, crashes = crashes + 1 \
-             WHERE id = ?1 AND state = 'processing'",
+            "UPDATE tasks SET worker = ?2, fence = fence + 1, crashes = crashes + 1, \
+             lone_crashes = lone_crashes + alone, alone = 0 WHERE id = ?1 AND state = 'processing'",
             [task.as_str(), worker],
         )?;
     }
     left.iter().map(|task| claimed(tx, task)).collect()
+}
+
+pub(super) fn note_alone(tx: &Connection, hold: &TaskHold) -> Result<()> {
+    check_hold(tx, hold)?;
+    execute(
+        tx,
+        "UPDATE tasks SET alone = 1 WHERE id = ?1",
+        [hold.task.as_str()],
+    )?;
+    Ok(())
+}
+
+/// The bound stands in the statement as in the index: SQLite compares them by their words.
+pub(super) fn list_poison(tx: &Connection, most: u32) -> Result<Vec<Task>> {
+    const {
+        assert!(
+            MOST_LONE_CRASHES == 3,
+            "the index `tasks_poison` and the statement below say so"
+        )
+    };
+    all(
+        tx,
+        concat!(
+            "SELECT ",
+            columns!(task),
+            " FROM tasks WHERE lone_crashes >= 3 AND completed_at IS NOT NULL \
+             ORDER BY completed_at DESC, id DESC LIMIT ?1"
+        ),
+        [most],
+        |row| row.task(),
+    )
 }
 
 fn claimed(tx: &Connection, task: &TaskId) -> Result<Claimed> {
