@@ -80,6 +80,7 @@ pub(super) async fn poll(State(api): State<Api>, caller: Caller, mut params: Par
         let seconds = params.read("wait", "a whole number of seconds", |text| {
             text.parse().ok()
         })?;
+        params.nothing_else(&["task_id", "wait"])?;
         let patience = Duration::from_secs(seconds.unwrap_or(0)).min(LONGEST_POLL);
         let found = api.0.engine.look(&caller, &id, patience).await?;
         found.ok_or_else(unknown_task)
@@ -98,6 +99,7 @@ pub(super) async fn poll(State(api): State<Api>, caller: Caller, mut params: Par
 pub(super) async fn cancel(State(api): State<Api>, caller: Caller, mut params: Params) -> Response {
     let cancelled = async {
         let id = task_id(&mut params)?;
+        params.nothing_else(&["task_id"])?;
         let cancelled = api.0.engine.cancel(&caller, &id).await?;
         cancelled.ok_or_else(unknown_task)
     };

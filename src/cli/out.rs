@@ -34,7 +34,26 @@ pub(super) fn bytes(bytes: &[u8]) -> Outcome {
 
 /// Prints JSON as people can read it too.
 pub(super) fn json(value: &Value) -> Outcome {
-    print(&format!("{value:#}"))
+    print(&escaped(&format!("{value:#}")))
+}
+
+/// Prints JSON in one line.
+pub(super) fn json_line(value: &Value) -> Outcome {
+    print(&escaped(&value.to_string()))
+}
+
+/// JSON without the control characters that it may hold as they are, which a terminal obeys. They stand in texts only, so
+/// the escapes mean the same.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if ('\u{7f}'..='\u{9f}').contains(&letter) {
+            let _ = write!(out, "\\u{:04x}", u32::from(letter));
+        } else {
+            out.push(letter);
+        }
+    }
+    out
 }
 
 /// Prints words, to stderr. There is nobody left to tell if that fails.
@@ -154,5 +173,14 @@ mod tests {
     #[test]
     fn a_name_cannot_steer_the_terminal() {
         assert_eq!(plain("a\x1b[31mb"), "a\u{fffd}[31mb");
+    }
+
+    #[test]
+    fn json_cannot_steer_the_terminal_and_means_the_same() {
+        let value = serde_json::json!({"a\u{9b}": "\x1b[2J\u{9b}2J\x7f\u{80}é\u{a0}"});
+        let text = escaped(&value.to_string());
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+        assert!(text.contains("é\u{a0}"), "{text:?}");
+        assert_eq!(serde_json::from_str::<Value>(&text).ok(), Some(value));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Outcome};
 use super::remote::url_of;
-use crate::app::{self, DEFAULT_ACCOUNT};
+use crate::app::{self, DEFAULT_ACCOUNT, EngineLock};
 use crate::config::{Flags, Loaded, Settings, Surroundings};
 use crate::store::{self, Store, StoreError};
 use crate::types::words::nearest;
@@ -67,15 +67,17 @@ pub(super) fn server() -> Option<String> {
     Some(url.strip_suffix("/v1").unwrap_or(url).to_owned())
 }
 
-/// Where the server is reached that a call goes to: the one that is named, else the one that these settings start.
+/// Where the server is reached that a call goes to: the one that is named, else the one that runs on the data folder, else
+/// the one that these settings start.
 pub(super) fn base_url(place: &Place) -> Outcome<String> {
     if let Some(url) = server() {
         return Ok(url);
     }
     let settings = place.load()?.settings;
+    let listening = || EngineLock::holder(&settings.data).and_then(|holder| holder.address);
     Ok(settings
         .public_url
-        .unwrap_or_else(|| url_of(settings.listen)))
+        .unwrap_or_else(|| url_of(listening().unwrap_or(settings.listen))))
 }
 
 /// A key, and where it came from.

@@ -60,7 +60,7 @@ impl Snippet {
                 "snippet": code,
             }));
         }
-        out::print(&code)
+        out::text(&code)
     }
 
     /// A call that the model refuses is no example; one that only nobody serves at the moment is.

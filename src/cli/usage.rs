@@ -14,7 +14,7 @@ use serde_json::Value;
 
 #[derive(Args)]
 pub(super) struct ShowUsage {
-    /// The account's name or id [default: that of PINHOLE_API_KEY, else `default`]
+    /// The account's name or id on the data folder [default: that of PINHOLE_API_KEY, else `default`]
     account: Option<String>,
     /// Tell it apart by `model`, `key`, `day` or `mode`
     #[arg(long, value_name = "WHAT", value_parser = by)]
@@ -48,7 +48,12 @@ impl ShowUsage {
 
     /// What `GET /v1/usage` says, from there or from the rows.
     async fn value(&self, place: &Place, period: Period) -> Outcome<Value> {
-        if let (Some(url), None) = (place::server(), &self.account) {
+        if let Some(url) = place::server() {
+            if self.account.is_some() {
+                return Err(Failure::usage("an account has no meaning here")
+                    .why("a server tells the usage of the account that the key belongs to")
+                    .fix("set PINHOLE_API_KEY to a key of that account"));
+            }
             let server = Server::new(&url, place::key(&place.load()?.settings.data))?;
             let (start, end) = (period.start.seconds(), period.end.seconds());
             let by = self.by.map(|by| format!("&group_by={}", by.name()));

@@ -517,6 +517,12 @@ fn with_a_server_on_the_folder_pictures_come_through_it() {
     assert!(through(&["balance"]).exits(0).out().contains("unlimited"));
     let usage = through(&["usage", "--by", "mode"]).exits(0).out();
     assert!(usage.contains("test") && usage.contains("total"), "{usage}");
+    through(&["usage", "default"])
+        .exits(2)
+        .says(&["an account has no meaning here", "PINHOLE_API_KEY"]);
+    // Beside the server's folder a snippet names where it listens.
+    let beside = place.run(&["snippet", "sketch"]).exits(0).out();
+    assert!(beside.contains(&server.url()), "{beside}");
     let task = made["task"].as_str().expect("an id");
     assert!(
         through(&["task", "get", task])

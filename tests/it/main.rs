@@ -15,6 +15,7 @@ mod engine;
 mod fault_proxy;
 mod faults;
 mod files;
+mod guard;
 mod hostile;
 mod http2;
 mod images;

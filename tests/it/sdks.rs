@@ -2,13 +2,14 @@
 //! installs them and says where.
 
 use crate::app::Setup;
+use crate::guard::not_run;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where `scripts/test` has put the SDKs.
 const INSTALLED: &str = "TEST_CLIENTS";
 
-/// The folder; `None`, with a word on it, where they are not installed.
+/// The folder of the SDKs, if there is one; `what` is not run where there is none.
 #[expect(
     clippy::disallowed_methods,
     reason = "what scripts/test has set up is told by the environment"
@@ -16,11 +17,9 @@ const INSTALLED: &str = "TEST_CLIENTS";
 pub fn installed(what: &str) -> Option<PathBuf> {
     let installed = std::env::var_os(INSTALLED).map(PathBuf::from);
     if installed.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{INSTALLED} is not set: scripts/test installs what the tests run"
-        );
-        eprintln!("{what} was not run: scripts/test installs it and sets {INSTALLED}");
+        not_run(&format!(
+            "{what} needs what scripts/test installs; it sets {INSTALLED}"
+        ));
     }
     installed
 }

@@ -4,8 +4,9 @@ use crate::cli::{Place, Ran, Server, wait_for};
 use crate::images::small_with;
 use crate::server::Site;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -123,6 +124,18 @@ fn a_task_is_submitted_waited_for_and_its_end_is_the_exit_code() {
     drop(server);
 }
 
+fn watch(place: &Place, task: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_pinhole"))
+        .args(["task", "watch", task, "--json"])
+        .env_clear()
+        .env("HOME", place.root.path())
+        .env("PINHOLE_DATA", place.data())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
 #[test]
 fn a_waiting_task_is_cancelled_and_a_running_one_is_not() {
     let place = Place::new();
@@ -139,16 +152,7 @@ fn a_waiting_task_is_cancelled_and_a_running_one_is_not() {
     assert_eq!(state(&place, &runs), "processing");
 
     // Somebody watches it; the first state is printed before anything happens.
-    let mut watching = Command::new(env!("CARGO_BIN_EXE_pinhole"));
-    let mut watching = watching
-        .args(["task", "watch", &waits, "--json"])
-        .env_clear()
-        .env("HOME", place.root.path())
-        .env("PINHOLE_DATA", place.data())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    let mut watching = watch(&place, &waits);
     let mut lines = BufReader::new(watching.stdout.take().expect("its words")).lines();
     let mut next = || -> Value {
         let line = lines.next().expect("a line").expect("text");
@@ -315,8 +319,17 @@ fn a_folder_that_nobody_serves_is_read_and_its_waiting_tasks_are_cancelled() {
     let done = submit(&place, "a lake");
     wait(&place, &done, 0);
     let [runs, _, waits] = two_run_and_one_waits(&place);
+    let mut watching = watch(&place, &waits);
+    let mut seen = BufReader::new(watching.stdout.take().expect("its words"));
+    seen.read_line(&mut String::new()).expect("its first state");
     // It is killed in the middle of everything.
     drop(server);
+    let code = wait_for(PATIENCE, || watching.try_wait().expect("a child")).code();
+    let mut words = String::new();
+    let mut errors = watching.stderr.take().expect("its words");
+    errors.read_to_string(&mut words).expect("text");
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("nothing runs the tasks"), "{words}");
     place.run(&["task", "submit", "x"]).exits(1).says(&[
         "no server is there",
         "pinhole serve",
@@ -337,6 +350,66 @@ fn a_folder_that_nobody_serves_is_read_and_its_waiting_tasks_are_cancelled() {
     assert_eq!(rows["tasks"].as_array().map(Vec::len), Some(4));
     assert_eq!(place.json(&["ledger", "check", "--json"])["clean"], true);
     place.run(&["task", "unknown"]).exits(0).says(&["None"]);
+}
+
+/// Answers requests with these tasks, the last one ever again. Where it listens.
+fn stand_in(tasks: Vec<Value>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let last = tasks.len() - 1;
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.expect("a client");
+            let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+            while lines
+                .next()
+                .is_some_and(|line| !line.expect("a head").is_empty())
+            {}
+            let body = json!({"data": tasks[number.min(last)]}).to_string();
+            let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json";
+            let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            // A client that has gone asks no more.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn what_a_server_says_of_a_task_is_shown_and_steers_no_terminal() {
+    let id = "task_00000000000000000000000000000000";
+    let place = Place::new();
+    let follow = |arguments: &[&str], tasks: Vec<Value>| {
+        let mut command = place.command(&[&["task"], arguments, &[id]].concat());
+        let command = command
+            .env("PINHOLE_URL", stand_in(tasks))
+            .env("PINHOLE_API_KEY", "sk-test-1");
+        let shown = Ran::of(command.output().expect("it starts")).exits(0).out();
+        let is_plain = |letter: char| letter == '\n' || !letter.is_control();
+        assert!(shown.chars().all(is_plain), "{shown:?}");
+        shown
+    };
+    let text = json!({"taskId": id, "state": "completed", "resultText": "Two\nlines."});
+    assert_eq!(follow(&["wait"], vec![text.clone()]), "Two\nlines.");
+    assert_eq!(
+        follow(&["watch"], vec![text.clone()]),
+        "completed\nTwo\nlines."
+    );
+    let json = follow(&["wait", "--json"], vec![text.clone()]);
+    assert_eq!(serde_json::from_str::<Value>(&json).ok(), Some(text));
+
+    let steering = "\u{1b}[2J\u{9b}2J";
+    let strange = json!({"taskId": id, "state": steering});
+    let links =
+        json!({"taskId": id, "state": "completed", "resultUrls": [format!("http://x/{steering}")]});
+    let tasks = vec![strange.clone(), links.clone(), links.clone()];
+    let shown = follow(&["watch"], tasks.clone());
+    assert!(shown.ends_with("http://x/\u{fffd}[2J\u{fffd}2J"), "{shown}");
+    let lines = follow(&["watch", "--json"], tasks);
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object a line"));
+    assert_eq!(lines.collect::<Vec<Value>>(), [strange, links]);
 }
 
 #[tokio::test]

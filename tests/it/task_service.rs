@@ -356,9 +356,16 @@ async fn refusals_have_this_shape_and_name_the_field() {
             "?task_id=task_00000000000000000000000000000000&wait=-1",
             &["`wait`"],
         ),
+        (
+            "?task_id=task_00000000000000000000000000000000&wiat=3",
+            &["`wiat`", "did you mean `wait`?"],
+        ),
     ] {
         refused(&client.get(&format!("{TASKS}{query}")).await, 400, words);
     }
+    let path = format!("{TASKS}?task_id=task_00000000000000000000000000000000&force=1");
+    let refusal = send(client.request(Method::DELETE, &path)).await;
+    refused(&refusal, 400, &["`force`", "task_id"]);
     let strange = TaskId::new();
     refused(&poll(&client, &strange, "").await, 404, &["no such task"]);
     refused(

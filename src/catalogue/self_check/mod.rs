@@ -124,6 +124,12 @@ fn identity(model: &Model, found: &mut Findings) {
 /// What a body or a `when` says by these names is no parameter.
 const TAKEN_NAMES: [&str; 5] = ["", "operation", "model", "input", "messages"];
 
+/// Names go into forms, links and code; these characters mean only themselves there.
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);
+    name.bytes().all(is_plain)
+}
+
 /// No name or alias stands for two parameters or for something else.
 fn names(model: &Model, found: &mut Findings) {
     let mut seen = BTreeSet::new();
@@ -131,6 +137,12 @@ fn names(model: &Model, found: &mut Findings) {
         for name in parameter.aliases.iter().chain([&parameter.name]) {
             if TAKEN_NAMES.contains(&name.as_str()) {
                 let reason = format!("a parameter cannot be called {name:?}");
+                found.push(Part::Parameter(index), reason);
+            }
+            if !is_name(name) {
+                let reason = format!(
+                    "the name {name:?} has other characters than letters, digits and _-.[]"
+                );
                 found.push(Part::Parameter(index), reason);
             }
             if !seen.insert(name.as_str()) {

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 const JSON_BODY: &str = "-H \"Content-Type: application/json\"";
 
 /// Behind a call whose links are taken.
-const LINKS: &str = "| tee /dev/stderr | grep -o '\"url\":\"[^\"]*\"'";
+///
+/// `tee` appends: opened anew, a log that stderr leads to would be cut off.
+const LINKS: &str = "| tee -a /dev/stderr | grep -o '\"url\":\"[^\"]*\"'";
 
 pub(super) fn pictures(example: &Example, base_url: &str) -> String {
     let call = match example.operation {
@@ -77,7 +79,7 @@ fn json_call(example: &Example, base_url: &str) -> String {
     let fields: Vec<String> = example
         .fields()
         .chain(answer)
-        .map(|(name, value)| format!("  \"{name}\": {}", literal(&value, &JSON)))
+        .map(|(name, value)| format!("  {}: {}", quoted(name), literal(&value, &JSON)))
         .collect();
     let body = shell(&format!("{{\n{}\n}}", fields.join(",\n")));
     let head = head("curl -sS", base_url, "/v1/images/generations");
@@ -128,8 +130,12 @@ fn parts(name: &str, value: &Value) -> Vec<(String, String)> {
     }
 }
 
-/// A file as `-F` wants it named: a comma or a semicolon would end the name, unless it stands in quotes.
+/// A file as `-F` wants it named: `-` would be the standard input, and a comma or a semicolon would end the name, unless it
+/// stands in quotes.
 fn file_name(file: &str) -> String {
+    if file.starts_with('-') {
+        return file_name(&format!("./{file}"));
+    }
     if file.contains(|letter| ",;\"\\".contains(letter)) {
         format!("\"{}\"", file.replace('\\', "\\\\").replace('"', "\\\""))
     } else {

@@ -86,13 +86,16 @@ fn files(example: &Example) -> String {
     fields
 }
 
-/// A name is bare where the language takes it.
+/// A name is bare where the language takes it. `__proto__` is a field only between brackets; elsewhere it is what the
+/// object inherits from.
 fn key(name: &str) -> String {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     let mut bytes = name.bytes();
     let is_bare = bytes.next().is_some_and(is_letter)
         && bytes.all(|byte| is_letter(byte) || byte.is_ascii_digit());
-    if is_bare {
+    if name == "__proto__" {
+        format!("[{}]", quoted(name))
+    } else if is_bare {
         name.to_owned()
     } else {
         quoted(name)

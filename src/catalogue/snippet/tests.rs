@@ -2,7 +2,7 @@
 
 use super::cli::argument;
 use super::text::{JSON, PYTHON, literal, quoted, shell};
-use super::{Example, read_argument};
+use super::{Example, Language, read_argument, snippet};
 use crate::catalogue::form::form;
 use crate::catalogue::tests::model;
 use crate::types::{Modality, Operation};
@@ -68,6 +68,65 @@ fn given_values_take_their_places_and_bring_what_has_a_meaning_beside_them() {
     // What was asked for is shown, even where the server will say that it means nothing.
     let png = of(&[("output_compression", json!(50))]);
     assert!(png.contains(&("output_compression".to_owned(), json!(50))));
+}
+
+#[test]
+fn a_name_never_becomes_code() {
+    const ODD: &str = "x\": __import__(\"os\").abort(), 'y";
+    let example = |operation, modality| Example {
+        model: "m".to_owned(),
+        modality,
+        operation,
+        values: vec![
+            (ODD.to_owned(), json!(1)),
+            ("__proto__".to_owned(), json!(2)),
+        ],
+        images: Vec::new(),
+        mask: None,
+    };
+    for modality in [Modality::Image, Modality::Text] {
+        let generate = example(Operation::Generate, modality);
+        let show = |language| snippet(&generate, language, "http://127.0.0.1:7070");
+        let in_shell = shell(&quoted(ODD));
+        let in_shell = in_shell.trim_matches('\'');
+        for (language, expected) in [
+            (Language::Curl, format!("{in_shell}: 1")),
+            (
+                Language::Python,
+                format!("extra_body={{{}: 1, \"__proto__\": 2}}", quoted(ODD)),
+            ),
+            (
+                Language::JavaScript,
+                format!("  {}: 1,\n  [\"__proto__\"]: 2,\n", quoted(ODD)),
+            ),
+            (Language::Cli, format!("-p {}", shell(&format!("{ODD}=1")))),
+        ] {
+            let code = show(language);
+            assert!(code.contains(&expected), "{expected} is not in {code}");
+        }
+    }
+    let edit = snippet(
+        &example(Operation::Edit, Modality::Image),
+        Language::Curl,
+        "http://x",
+    );
+    let field = shell(&format!("{ODD}=1"));
+    assert!(edit.contains(&format!("--form-string {field}")), "{edit}");
+}
+
+#[test]
+fn a_file_named_like_the_standard_input_is_a_file() {
+    let example = Example {
+        model: "m".to_owned(),
+        modality: Modality::Image,
+        operation: Operation::Edit,
+        values: Vec::new(),
+        images: vec!["-".to_owned()],
+        mask: Some("-a,b".to_owned()),
+    };
+    let code = snippet(&example, Language::Curl, "http://x");
+    assert!(code.contains("-F image=@./- "), "{code}");
+    assert!(code.contains("-F 'mask=@\"./-a,b\"'"), "{code}");
 }
 
 proptest! {

@@ -334,6 +334,10 @@ fn the_self_check_finds_what_is_not_sound() {
         );
     }
     check(
+        &parameter("two words", "type = \"boolean\""),
+        "the name \"two words\" has other characters than letters, digits and _-.[]",
+    );
+    check(
         &parameter("messages", "type = \"boolean\""),
         "a parameter cannot be called \"messages\"",
     );

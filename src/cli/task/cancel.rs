@@ -26,7 +26,7 @@ pub(super) async fn run(place: &Place, id: &TaskId, json: bool) -> Outcome {
         out::print("cancelled")?;
         out::note("  Nothing was charged.");
     } else {
-        out::print(data["state"].as_str().unwrap_or_default())?;
+        out::print(&out::plain(data["state"].as_str().unwrap_or_default()))?;
         out::note("  It had ended before and stays as it is.");
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! `pinhole task wait` and `watch`: the end of a task, and the states before it.
 
-use super::source::{Rows, Source};
+use super::source::Source;
 use super::{links, read_id};
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::place::Place;
@@ -19,6 +19,9 @@ const SHORT_LOOK: Duration = Duration::from_secs(1);
 
 /// How often the rows of a folder are read.
 const ROWS_EVERY: Duration = Duration::from_millis(100);
+
+/// How often it is made sure that somebody runs the tasks of the folder. A server that starts anew takes less.
+const SERVED_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 pub(super) struct Wait {
@@ -62,9 +65,9 @@ impl Watch {
     pub(super) async fn run(&self, place: &Place) -> Outcome {
         let tell = |data: &Value| {
             if self.followed.json {
-                out::print(&data.to_string())
+                out::json_line(data)
             } else {
-                out::print(data["state"].as_str().unwrap_or_default())
+                out::print(&state(data))
             }
         };
         let end = self.followed.to_the_end(place, SHORT_LOOK, tell).await?;
@@ -84,7 +87,14 @@ impl Followed {
         let source = Source::of(place)?;
         let following = async {
             let mut before = Value::Null;
+            let mut checked: Option<Instant> = None;
             loop {
+                let is_due = checked.is_none_or(|at| at.elapsed() >= SERVED_EVERY);
+                // Asked before the task is read: who has left by now has written the end of what it ended.
+                let is_left = is_due && !source.is_served();
+                if is_due {
+                    checked = Some(Instant::now());
+                }
                 let data = source.task(&id).await?;
                 if data["state"] != before {
                     changed(&data)?;
@@ -92,8 +102,8 @@ impl Followed {
                 if is_over(&data) {
                     return Ok(data);
                 }
-                if let (Value::Null, Source::Rows(rows)) = (&before, &source) {
-                    check_served(rows, &data)?;
+                if is_left {
+                    return Err(not_served(&data));
                 }
                 before = data["state"].clone();
                 pause(&source, &id, look).await?;
@@ -112,17 +122,25 @@ impl Followed {
     /// The results on stdout; a failure with the exit code of its kind.
     fn show(&self, end: &Value) -> Outcome {
         if end["state"] == "completed" {
-            let urls: Vec<&str> = links(end).collect();
-            return if self.json || urls.is_empty() {
-                Ok(())
-            } else {
-                out::print(&urls.join("\n"))
-            };
+            return if self.json { Ok(()) } else { results(end) };
         }
         let kind = remote::kind_named(end["failCode"].as_str().unwrap_or_default());
         let message = end["failMsg"].as_str().unwrap_or("the task failed");
         Err(Failure::from(Error::new(kind, message)).why(format!("task {}", self.id)))
     }
+}
+
+/// What a task made: its links, a line each, and its text.
+fn results(end: &Value) -> Outcome {
+    let urls: Vec<String> = links(end).map(out::plain).collect();
+    if !urls.is_empty() {
+        out::print(&urls.join("\n"))?;
+    }
+    end["resultText"].as_str().map_or(Ok(()), out::text)
+}
+
+fn state(data: &Value) -> String {
+    out::plain(data["state"].as_str().unwrap_or_default())
 }
 
 fn is_over(data: &Value) -> bool {
@@ -152,14 +170,8 @@ async fn pause(source: &Source, id: &TaskId, look: Duration) -> Outcome {
 }
 
 /// A task that nobody runs would be waited for in vain.
-fn check_served(rows: &Rows, data: &Value) -> Outcome {
-    if rows.is_served() {
-        return Ok(());
-    }
-    let state = data["state"].as_str().unwrap_or_default();
-    Err(
-        Failure::failed("nothing runs the tasks of this data folder")
-            .why(format!("the task is {state}, and stays so"))
-            .fix("`pinhole serve` takes it up"),
-    )
+fn not_served(data: &Value) -> Failure {
+    Failure::failed("nothing runs the tasks of this data folder")
+        .why(format!("the task is {}, and stays so", state(data)))
+        .fix("`pinhole serve` takes it up")
 }

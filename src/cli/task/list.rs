@@ -84,7 +84,8 @@ impl List {
         )?;
         if let Some(cursor) = next {
             out::note(&format!(
-                "More:  pinhole task ls --cursor {cursor}   (with the same filters)"
+                "More:  pinhole task ls --cursor {}   (with the same filters)",
+                out::plain(&cursor)
             ));
         }
         Ok(())

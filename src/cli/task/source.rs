@@ -42,6 +42,14 @@ impl Source {
         }))
     }
 
+    /// Whether some process runs the tasks; a server does.
+    pub(super) fn is_served(&self) -> bool {
+        match self {
+            Self::Server(_) => true,
+            Self::Rows(rows) => EngineLock::holder(&rows.data).is_some(),
+        }
+    }
+
     /// A task as the API tells of it.
     pub(super) async fn task(&self, id: &TaskId) -> Outcome<Value> {
         match self {
@@ -102,11 +110,6 @@ impl Rows {
         Err(Failure::failed("there is no such task")
             .why(format!("no account of this data folder has {id}"))
             .fix("name the server's folder with --data, or the server with PINHOLE_URL"))
-    }
-
-    /// Whether some process runs the tasks of this folder.
-    pub(super) fn is_served(&self) -> bool {
-        EngineLock::holder(&self.data).is_some()
     }
 
     /// The account that was named, else that of the key at hand.

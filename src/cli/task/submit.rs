@@ -67,7 +67,7 @@ impl Submit {
         out::note(&format!(
             "  {} · {} · {price}",
             self.wanted.model,
-            state(answer)
+            out::plain(state(answer))
         ));
         if let Some(adapted) = answer.mark("adapted") {
             out::note(&format!("  Adapted  {adapted}"));
