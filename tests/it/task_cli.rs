@@ -61,6 +61,10 @@ fn a_task_is_submitted_waited_for_and_its_end_is_the_exit_code() {
     for word in ["completed", &url, "succeeded", "$0.0000"] {
         assert!(told.contains(word), "{word} is not in {told}");
     }
+    let arguments = ["task", "submit", "a lake", "-m", "gemini-3.5-flash"];
+    let text = place.run(&arguments).exits(0).out();
+    let said = wait(&place, &text, 0).out();
+    assert!(said.contains("canned"), "{said}");
     let json = place.json(&["task", "wait", &task, "--json"]);
     assert_eq!(
         (&json["taskId"], &json["resultUrls"][0]),

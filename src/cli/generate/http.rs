@@ -97,7 +97,11 @@ fn read(answer: &Answer) -> Made {
 
 /// Whether the model answers in a format of its own; every other is asked for links. A model that this machine does not
 /// know is looked up at the server.
-async fn has_own_format(server: &Server, catalogue: &Catalogue, body: &Value) -> bool {
+pub(in crate::cli) async fn has_own_format(
+    server: &Server,
+    catalogue: &Catalogue,
+    body: &Value,
+) -> bool {
     const NAME: &str = "response_format";
     let id = body["model"].as_str().unwrap_or_default();
     if let Some(model) = catalogue.find(id) {

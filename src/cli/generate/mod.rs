@@ -3,7 +3,7 @@
 mod alone;
 pub(super) mod body;
 mod dry_run;
-mod http;
+pub(super) mod http;
 mod save;
 
 use super::failure::{Exit, Failure, Outcome};

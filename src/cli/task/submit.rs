@@ -1,8 +1,10 @@
 //! `pinhole task submit`.
 
 use super::source::working_server;
+use crate::catalogue::Catalogue;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::generate::body::{self, Wanted};
+use crate::cli::generate::http::has_own_format;
 use crate::cli::place::Place;
 use crate::cli::remote::Answer;
 use crate::cli::{models, out};
@@ -24,8 +26,6 @@ pub(super) struct Submit {
 impl Submit {
     pub(super) async fn run(&self, place: &Place) -> Outcome {
         let mut request = body::attach(&self.wanted, body::of(&self.wanted)?)?;
-        // A task that has ended by now is answered with its result: links, not pictures.
-        request["response_format"] = "url".into();
         let server = working_server(place)?.ok_or_else(|| {
             Failure::failed("no server is there to run the task")
                 .why("PINHOLE_URL is not set, and no server runs on this data folder")
@@ -33,6 +33,12 @@ impl Submit {
                     "`pinhole serve` starts one; `pinhole generate` makes the picture here and now",
                 )
         })?;
+        let catalogue = place.load()?.settings.catalogue;
+        let catalogue = Catalogue::load(catalogue.as_deref()).unwrap_or_default();
+        if !has_own_format(&server, &catalogue, &request).await {
+            // A task that has ended by now is answered with its result: links, not pictures.
+            request["response_format"] = "url".into();
+        }
         let key = self.idempotency_key.as_deref();
         let answer = match server.start(&request, key).await {
             Err(failure) if failure.is_unknown_model() => {
