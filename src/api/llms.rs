@@ -6,7 +6,7 @@
 use super::Api;
 use super::body::public_url;
 use super::document::Document;
-use crate::catalogue::{Catalogue, Model, Status, example_of};
+use crate::catalogue::{Catalogue, Model, example_of};
 use crate::error;
 use crate::types::{Modality, Operation};
 use axum::extract::State;
@@ -21,12 +21,7 @@ pub(super) async fn show(State(api): State<Api>, headers: HeaderMap) -> Response
 }
 
 fn page(catalogue: &Catalogue, url: &str) -> String {
-    let models: Vec<&Model> = catalogue
-        .models()
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|model| model.status != Status::Retired)
-        .collect();
+    let models: Vec<&Model> = catalogue.current().map(AsRef::as_ref).collect();
     [
         introduction(url),
         calls(&models, url),

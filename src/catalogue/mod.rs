@@ -117,6 +117,12 @@ impl Catalogue {
         &self.models
     }
 
+    /// The models that their makers have not retired: what there is to be called.
+    pub fn current(&self) -> impl Iterator<Item = &Arc<Model>> {
+        let models = self.models.iter();
+        models.filter(|model| model.status != Status::Retired)
+    }
+
     /// Puts models together, in the order they were read, and checks what only shows between them.
     fn of(mut models: Vec<(Place, Model)>, mut problems: Vec<Problem>) -> Result<Self, Problems> {
         problems.extend(between(&models));

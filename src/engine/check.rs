@@ -111,11 +111,7 @@ impl Engine {
     pub fn unknown_model(&self, id: &str) -> Error {
         let shown: String = id.chars().take(60).collect();
         let catalogue = self.catalogue();
-        let ids: Vec<_> = catalogue
-            .models()
-            .iter()
-            .map(|model| model.id.as_str())
-            .collect();
+        let ids: Vec<_> = catalogue.current().map(|model| model.id.as_str()).collect();
         Error::new(
             Kind::ModelNotFound,
             format!("there is no model `{shown}`; there are {}", ids.join(", ")),

@@ -10,11 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// By name.
 pub(super) fn schemas(catalogue: &Catalogue) -> Vec<(String, Value)> {
-    let models = catalogue.models();
-    let names = legal_names(models.iter().map(|model| model.id.as_str()));
+    let names = legal_names(catalogue.current().map(|model| model.id.as_str()));
     let all: Vec<Named<'_>> = names
         .into_iter()
-        .zip(models.iter().map(AsRef::as_ref))
+        .zip(catalogue.current().map(AsRef::as_ref))
         .map(|(name, model)| Named { name, model })
         .collect();
     let editors = all

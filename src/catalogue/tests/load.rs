@@ -52,10 +52,20 @@ fn every_embedded_file_passes_its_checks() {
     let ids: Vec<&str> = catalogue.models().iter().map(|model| &*model.id).collect();
     let expected = [
         "NBP",
+        "chatgpt-image-latest",
+        "dall-e-2",
+        "dall-e-3",
         "gemini-3.5-flash",
+        "gpt-image-1",
+        "gpt-image-1-mini",
+        "gpt-image-1.5",
         "gpt-image-2",
         "gpt-image-2-beta",
         "gpt-image-2-lite",
+        "gpt-image-2.5-flare",
+        "gpt-image-2.5-sunburst",
+        "gpt-image-2.6-flare",
+        "gpt-image-2.6-sunburst",
         "qwen-image-plus",
         "sketch",
         "sparkpix-image-edit",
@@ -65,7 +75,10 @@ fn every_embedded_file_passes_its_checks() {
         catalogue.find("gpt-image-2-2026-04-21").unwrap().id,
         "gpt-image-2"
     );
-    assert!(catalogue.find("dall-e-3").is_none());
+    assert_eq!(
+        catalogue.find("dall-e-3").unwrap().replacement.as_deref(),
+        Some("gpt-image-2")
+    );
 }
 
 #[test]
