@@ -7,6 +7,7 @@ use crate::blob::Blobs;
 use crate::catalogue::{Catalogue, Stamp};
 use crate::config::Settings;
 use crate::engine::{self, Engine, Limits, Parts};
+use crate::fetch::Outbound;
 use crate::provider::Providers;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{self, Store, StoreError};
@@ -92,6 +93,7 @@ impl App {
             blobs,
             catalogue: Arc::new(catalogue),
             providers,
+            outbound: Outbound::new(settings.allow_private_networks.clone()),
             tracker: tracker.clone(),
             limits: limits(&settings),
             clock: engine::system_clock(),
@@ -127,7 +129,11 @@ impl App {
     /// Serves until [`App::stop_token`] is cancelled; then drains: nothing new is admitted, `/readyz` says so, what runs
     /// ends within the configured time, and only then the listener closes.
     pub async fn serve(mut self, listening: Listening) -> Result<(), StartError> {
-        self.lock.publish(listening.address()?)?;
+        let address = listening.address()?;
+        self.lock.publish(address)?;
+        let own = [Some(address), listening.metrics_address()];
+        let outbound = self.engine.outbound();
+        outbound.listens_on(own.into_iter().flatten().collect());
         let closing = CancellationToken::new();
         let serving = api::serve(self.api.clone(), listening, closing.clone());
         let draining = async {

@@ -36,6 +36,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Proxies whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks that are not public and that links of clients may lead to all the same.
+    pub allow_private_networks: Vec<IpNet>,
     /// A second address that serves `/metrics` without a key.
     pub metrics_listen: Option<SocketAddr>,
     /// How long synchronous calls may finish after SIGTERM.
@@ -216,6 +218,7 @@ impl Settings {
             data: PathBuf::new(),
             public_url: None,
             trusted_proxies: Vec::new(),
+            allow_private_networks: Vec::new(),
             metrics_listen: None,
             drain: Duration::ZERO,
             keep_results: Duration::ZERO,
@@ -388,7 +391,6 @@ const OTHER_VARIABLES: &[&str] = &[
     "PINHOLE_URL",
     "PINHOLE_DATABASE_URL",
     "PINHOLE_STORAGE_URL",
-    "PINHOLE_ALLOW_PRIVATE_NETWORKS",
 ];
 
 /// A typo in a variable is silent otherwise: the setting just keeps its default.

@@ -46,6 +46,7 @@ pub use watch::{Progress, Shown};
 use crate::blob::Blobs;
 use crate::catalogue::{Catalogue, Problems};
 use crate::error::{Error, Kind};
+use crate::fetch::Outbound;
 use crate::provider::Providers;
 use crate::store::{Store, StoreError};
 use crate::types::Millis;
@@ -72,6 +73,8 @@ pub struct Parts {
     pub catalogue: Arc<Catalogue>,
     /// The upstreams.
     pub providers: Providers,
+    /// The way to what clients link to.
+    pub outbound: Outbound,
     /// The tracker that every task runs on; `app` waits for it.
     pub tracker: TaskTracker,
     /// Its limits.
@@ -118,6 +121,7 @@ struct Inner {
     /// Why the operator's files as they are now are not in use.
     refused_catalogue: ArcSwapOption<Problems>,
     providers: Providers,
+    outbound: Outbound,
     tracker: TaskTracker,
     limits: Limits,
     clock: Clock,
@@ -156,6 +160,7 @@ impl Engine {
             catalogue: ArcSwap::new(parts.catalogue),
             refused_catalogue: ArcSwapOption::empty(),
             providers: parts.providers,
+            outbound: parts.outbound,
             tracker: parts.tracker,
             limits: parts.limits,
             calls: Calls::new(Arc::clone(&parts.clock)),
@@ -233,6 +238,11 @@ impl Engine {
     /// Everything that is turned on.
     pub fn providers(&self) -> &Providers {
         &self.0.providers
+    }
+
+    /// The guarded way out, for whatever else is sent on a client's behalf.
+    pub fn outbound(&self) -> &Outbound {
+        &self.0.outbound
     }
 
     /// The rows, for what only reads.
