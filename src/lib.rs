@@ -21,6 +21,7 @@
 //! - [`provider`] — the upstreams, and `sketch`, which draws.
 //! - [`store`] — what must survive a crash, as business transactions; the ledger.
 //! - [`engine`] — admit, run, settle, recover.
+//! - [`webhook`] — tells receivers that a task has ended.
 //! - [`api`] — HTTP.
 //! - [`app`] — builds the handles, starts the workers, drains, stops.
 //! - [`cli`] — the command line.
@@ -43,3 +44,4 @@ pub mod intake;
 pub mod provider;
 pub mod store;
 pub mod types;
+pub mod webhook;

@@ -76,6 +76,10 @@ pub struct Timeouts {
     /// For a single upstream call, from its first byte to its last. Longer than the synchronous wait, shorter than anybody's
     /// patience.
     pub attempt: Duration,
+    /// For a callback, from the look-up of its name to its answer.
+    pub callback: Duration,
+    /// How long a second is between the attempts to deliver a callback.
+    pub callback_second: Duration,
 }
 
 impl Default for Timeouts {
@@ -85,6 +89,8 @@ impl Default for Timeouts {
             body_idle: Duration::from_secs(30),
             after_refusal: Duration::from_secs(5),
             attempt: Duration::from_secs(900),
+            callback: Duration::from_secs(10),
+            callback_second: Duration::from_secs(1),
         }
     }
 }

@@ -14,6 +14,7 @@ mod accepted;
 mod admit;
 mod breaker;
 mod budget;
+mod callback;
 mod check;
 mod collect;
 mod expire;
@@ -57,7 +58,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use unanswered::Calls;
@@ -81,6 +82,8 @@ pub struct Parts {
     pub limits: Limits,
     /// The clock, so that tests can set it.
     pub clock: Clock,
+    /// Is told the destination of each callback that a task has just left behind.
+    pub ended: mpsc::UnboundedSender<String>,
 }
 
 /// The bounds the engine keeps.
@@ -125,6 +128,7 @@ struct Inner {
     tracker: TaskTracker,
     limits: Limits,
     clock: Clock,
+    ended: mpsc::UnboundedSender<String>,
     lanes: Arc<Lanes>,
     passages: Passages,
     watchers: Watchers,
@@ -165,6 +169,7 @@ impl Engine {
             limits: parts.limits,
             calls: Calls::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
+            ended: parts.ended,
             lanes,
             passages,
             watchers: Watchers::default(),
