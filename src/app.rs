@@ -7,16 +7,20 @@ use crate::blob::Blobs;
 use crate::catalogue::{Catalogue, Stamp};
 use crate::config::Settings;
 use crate::engine::{self, Engine, Limits, Parts};
+use crate::fetch::Outbound;
 use crate::provider::Providers;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{self, Store, StoreError};
 use crate::types::{Account, CreditLine, KeyLimits, Millis, Mode, Secret};
+use crate::webhook::{self, Webhooks};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +29,9 @@ pub const DEFAULT_ACCOUNT: &str = "default";
 
 /// Tasks of one key that may wait.
 const MOST_WAITING: u32 = 1_000;
+
+/// How long a drain waits for callbacks under way: a little longer than one takes.
+const LAST_CALLS: Duration = Duration::from_secs(12);
 
 /// Why the application did not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +68,7 @@ pub struct App {
     keys: Keys,
     settings: Settings,
     tracker: TaskTracker,
+    webhooks: Webhooks,
     stop: CancellationToken,
     lock: EngineLock,
     test_key: Secret,
@@ -87,18 +95,32 @@ impl App {
         let catalogue = Catalogue::load(settings.catalogue.as_deref())
             .map_err(|error| StartError::Catalogue(error.to_string()))?;
         let tracker = TaskTracker::new();
+        let (tell, ended) = mpsc::unbounded_channel();
         let engine = Engine::new(Parts {
             store: Arc::clone(&store),
             blobs,
             catalogue: Arc::new(catalogue),
             providers,
+            outbound: Outbound::new(settings.allow_private_networks.clone()),
             tracker: tracker.clone(),
             limits: limits(&settings),
             clock: engine::system_clock(),
+            ended: tell,
         });
         let test_key = first_test_key(&data, &*store, engine.now()).await?;
         let keys = Keys::open(store).await?;
         engine.start().await?;
+        let webhooks = Webhooks::start(webhook::Parts {
+            store: Arc::clone(engine.store()),
+            outbound: engine.outbound().clone(),
+            clock: engine::system_clock(),
+            // Its own, because what ends during a drain is still told.
+            tracker: TaskTracker::new(),
+            ended,
+            attempt: settings.timeouts.callback,
+            second: settings.timeouts.callback_second,
+        })
+        .await?;
         let api = Api::new(
             engine.clone(),
             keys.clone(),
@@ -111,6 +133,7 @@ impl App {
             keys,
             settings,
             tracker,
+            webhooks,
             stop: CancellationToken::new(),
             lock,
             test_key,
@@ -127,7 +150,11 @@ impl App {
     /// Serves until [`App::stop_token`] is cancelled; then drains: nothing new is admitted, `/readyz` says so, what runs
     /// ends within the configured time, and only then the listener closes.
     pub async fn serve(mut self, listening: Listening) -> Result<(), StartError> {
-        self.lock.publish(listening.address()?)?;
+        let address = listening.address()?;
+        self.lock.publish(address)?;
+        let own = [Some(address), listening.metrics_address()];
+        let outbound = self.engine.outbound();
+        outbound.listens_on(own.into_iter().flatten().collect());
         let closing = CancellationToken::new();
         let serving = api::serve(self.api.clone(), listening, closing.clone());
         let draining = async {
@@ -172,6 +199,10 @@ impl App {
             tracing::warn!("some tasks did not end in time; the next start takes them up");
         }
         self.engine.dismiss_watchers();
+        // Last, so that whoever is to be told of the end of these tasks hears of it now and not after the next start.
+        self.webhooks
+            .drain(self.settings.drain.min(LAST_CALLS))
+            .await;
     }
 
     /// Notices keys and accounts that another process changed.

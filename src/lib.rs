@@ -12,6 +12,7 @@
 //! - [`types`] — the words that all others speak. Plain data and pure rules.
 //! - [`error`] — what can go wrong for a caller, and the one table of answers.
 //! - [`config`] — settings from flags, environment and file.
+//! - [`fetch`] — whatever leaves on a client's behalf, past a guard that knows where it may go.
 //! - [`failpoint`] — named places where a test lets the process die.
 //! - [`blob`] — where pictures lie, with their hash and what their header says.
 //! - [`intake`] — a body becomes a skeleton and staged blobs.
@@ -20,6 +21,7 @@
 //! - [`provider`] — the upstreams, and `sketch`, which draws.
 //! - [`store`] — what must survive a crash, as business transactions; the ledger.
 //! - [`engine`] — admit, run, settle, recover.
+//! - [`webhook`] — tells receivers that a task has ended.
 //! - [`api`] — HTTP.
 //! - [`app`] — builds the handles, starts the workers, drains, stops.
 //! - [`cli`] — the command line.
@@ -35,9 +37,11 @@ pub mod dialect;
 pub mod engine;
 pub mod error;
 pub mod failpoint;
+pub mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod intake;
 pub mod provider;
 pub mod store;
 pub mod types;
+pub mod webhook;

@@ -43,12 +43,20 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, params: Params)
 pub(super) async fn show(State(api): State<Api>, caller: Caller, Name(id): Name) -> Response {
     let found = async {
         let task = find_task(&api, &caller, &id).await?;
-        let attempts = api.0.engine.store().list_attempts(&task.id).await;
-        Ok((task, attempts.map_err(|error| unreadable(&error))?))
+        let store = api.0.engine.store();
+        let read = async {
+            let attempts = store.list_attempts(&task.id).await?;
+            let delivery = match &task.callback {
+                Some(_) => store.find_delivery(&task.id).await?,
+                None => None,
+            };
+            Ok(task::detail(&task, &attempts, delivery.as_ref()))
+        };
+        read.await.map_err(|error| unreadable(&error))
     };
     match found.await {
         Err(error) => Refusal::new(&TaskShape, error).into_response(),
-        Ok((task, attempts)) => fresh(task::detail(&task, &attempts)),
+        Ok(told) => fresh(told),
     }
 }
 

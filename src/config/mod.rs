@@ -36,6 +36,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Proxies whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks that are not public and that links of clients may lead to all the same.
+    pub allow_private_networks: Vec<IpNet>,
     /// A second address that serves `/metrics` without a key.
     pub metrics_listen: Option<SocketAddr>,
     /// How long synchronous calls may finish after SIGTERM.
@@ -74,6 +76,10 @@ pub struct Timeouts {
     /// For a single upstream call, from its first byte to its last. Longer than the synchronous wait, shorter than anybody's
     /// patience.
     pub attempt: Duration,
+    /// For a callback, from the look-up of its name to its answer.
+    pub callback: Duration,
+    /// How long a second is between the attempts to deliver a callback.
+    pub callback_second: Duration,
 }
 
 impl Default for Timeouts {
@@ -83,6 +89,8 @@ impl Default for Timeouts {
             body_idle: Duration::from_secs(30),
             after_refusal: Duration::from_secs(5),
             attempt: Duration::from_secs(900),
+            callback: Duration::from_secs(10),
+            callback_second: Duration::from_secs(1),
         }
     }
 }
@@ -216,6 +224,7 @@ impl Settings {
             data: PathBuf::new(),
             public_url: None,
             trusted_proxies: Vec::new(),
+            allow_private_networks: Vec::new(),
             metrics_listen: None,
             drain: Duration::ZERO,
             keep_results: Duration::ZERO,
@@ -388,7 +397,6 @@ const OTHER_VARIABLES: &[&str] = &[
     "PINHOLE_URL",
     "PINHOLE_DATABASE_URL",
     "PINHOLE_STORAGE_URL",
-    "PINHOLE_ALLOW_PRIVATE_NETWORKS",
 ];
 
 /// A typo in a variable is silent otherwise: the setting just keeps its default.

@@ -68,6 +68,13 @@ pub const TABLE: &[Setting] = &[
         set: |to, text, _| list(text, network).map(|value| to.trusted_proxies = value),
     },
     Setting {
+        name: "allow_private_networks",
+        help: "Private addresses or networks (CIDR) that links of clients may lead to: input images, callbacks, results.",
+        preset: Preset::Nothing,
+        example: r#"["192.168.7.0/24"]"#,
+        set: |to, text, _| list(text, network).map(|value| to.allow_private_networks = value),
+    },
+    Setting {
         name: "metrics_listen",
         help: "A second address and port that serves /metrics without a key.",
         preset: Preset::Nothing,

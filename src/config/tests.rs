@@ -132,6 +132,7 @@ fn every_setting_is_read_from_every_source() {
         ("data", "/srv/data"),
         ("public_url", "https://example.com/images/"),
         ("trusted_proxies", "10.0.0.0/8,::1"),
+        ("allow_private_networks", "192.168.7.0/24, fd12::/16"),
         ("metrics_listen", "[::1]:9"),
         ("drain_s", "0"),
         ("keep_days", "7"),
@@ -168,6 +169,7 @@ fn every_setting_is_read_from_every_source() {
     );
     assert_eq!(settings.trusted_proxies.len(), 2);
     assert_eq!(settings.trusted_proxies[1].prefix_len(), 128);
+    assert_eq!(settings.allow_private_networks.len(), 2);
     assert_eq!(settings.drain, Duration::ZERO);
     assert_eq!(settings.min_free_bytes, 5 << 20);
     assert_eq!(settings.log_format, LogFormat::Json);
@@ -348,8 +350,8 @@ fn an_unknown_key_is_told_what_was_meant() {
    · ───┬──
    ·    ╰── unknown
    ╰────
-  help: there are listen, data, public_url, trusted_proxies, metrics_listen, drain_s, keep_days, keep_test_hours, min_free_mib, test_concurrency, task_deadline_s, catalogue, log, log_format,
-        provider",
+  help: there are listen, data, public_url, trusted_proxies, allow_private_networks, metrics_listen, drain_s, keep_days, keep_test_hours, min_free_mib, test_concurrency, task_deadline_s, catalogue,
+        log, log_format, provider",
     );
 }
 

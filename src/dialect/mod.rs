@@ -3,6 +3,7 @@
 //! A dialect turns a skeleton into a [`Draft`], and a task or an error into a reply. Pure functions on small texts: no
 //! provider, no store, no socket. Pictures are named in a reply and filled in while it is sent.
 
+pub mod callback;
 mod chat;
 pub mod completion;
 mod dashscope;

@@ -8,7 +8,8 @@ use super::{Dialect, Reply, StreamedImage, StreamedText, asset_url, image_body};
 use crate::error::{Error, Fault};
 use crate::intake::Intake;
 use crate::types::{
-    Asset, Attempt, Draft, Failure, Millis, Task, TaskId, TaskPage, TaskPlace, TaskState,
+    Asset, Attempt, Delivery, DeliveryAttempt, DeliveryLog, Draft, Failure, Millis, Task, TaskId,
+    TaskPage, TaskPlace, TaskState,
 };
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -95,8 +96,8 @@ pub fn history(page: &TaskPage) -> Value {
     success(json!({"tasks": tasks, "nextCursor": page.next.as_ref().map(cursor)}))
 }
 
-/// Everything about one task, with the upstream calls that were made for it.
-pub fn detail(task: &Task, attempts: &[Attempt]) -> Value {
+/// Everything about one task, with the upstream calls that were made for it and what its callback came to.
+pub fn detail(task: &Task, attempts: &[Attempt], log: Option<&DeliveryLog>) -> Value {
     let mut data = row(task);
     let request = &task.request;
     data.insert("operation".to_owned(), request.operation().name().into());
@@ -117,7 +118,47 @@ pub fn detail(task: &Task, attempts: &[Attempt]) -> Value {
         "attempts".to_owned(),
         attempts.iter().map(attempt).collect(),
     );
+    if let Some(callback) = &task.callback {
+        data.insert("callbackUrl".to_owned(), callback.url.as_str().into());
+    }
+    data.insert(
+        "deliveries".to_owned(),
+        log.into_iter().map(delivery_with_log).collect(),
+    );
     success(Value::Object(data))
+}
+
+/// A callback as it stands.
+pub fn delivery(delivery: &Delivery) -> Value {
+    json!({
+        "id": delivery.id.as_str(),
+        "taskId": delivery.task.as_str(),
+        "url": delivery.url,
+        "state": delivery.state.name(),
+        "attempts": delivery.attempts,
+        "createTime": delivery.created_at.0,
+        // Of one that is being sent there is no next time yet.
+        "nextTime": delivery.due_at.filter(|_| delivery.sent_at.is_none()).map(|at| at.0),
+        "endTime": delivery.ended_at.map(|at| at.0),
+    })
+}
+
+fn delivery_with_log(log: &DeliveryLog) -> Value {
+    let mut told = delivery(&log.delivery);
+    told["log"] = log.attempts.iter().map(delivery_attempt).collect();
+    told
+}
+
+fn delivery_attempt(attempt: &DeliveryAttempt) -> Value {
+    let took = attempt.ended_at.since(attempt.started_at).as_millis();
+    json!({
+        "number": attempt.number,
+        "time": attempt.started_at.0,
+        "ms": u64::try_from(took).unwrap_or(u64::MAX),
+        "status": attempt.status,
+        "problem": attempt.problem,
+        "answer": attempt.answer,
+    })
 }
 
 /// Where to go on, as a word without meaning to whoever holds it.
@@ -205,7 +246,7 @@ fn attempt(attempt: &Attempt) -> Value {
     })
 }
 
-fn fail_code(failure: &Failure) -> &'static str {
+pub(super) fn fail_code(failure: &Failure) -> &'static str {
     Error::from(failure).kind.row().code
 }
 

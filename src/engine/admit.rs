@@ -1,7 +1,8 @@
 //! Accepting a task: check, price, route, then one transaction.
 
 use super::accepted::{Accepted, Streaming};
-use super::check::{no_provider, refuse_what_is_not_built};
+use super::callback;
+use super::check::no_provider;
 use super::inputs::{Inputs, NamedFile, no_such_file};
 use super::lane::Slot;
 use super::route::Route;
@@ -15,8 +16,8 @@ use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Owner, Quote, Request,
-    SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
+    Callback, Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Owner, Quote,
+    Request, SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ pub enum Repeats {
 struct Ready {
     checked: Checked,
     inputs: Inputs,
+    callback: Option<Callback>,
     quote: Quote,
     route: Route,
     unanswered: Option<Unanswered>,
@@ -118,21 +120,23 @@ impl Engine {
         self.may_admit(caller)?;
         let mut intake = std::mem::take(&mut ask.intake);
         let (model, mut checked) = self.check(caller, ask, origin.reject_adaptation)?;
-        refuse_what_is_not_built(&checked)?;
         let mode = caller.key.mode;
         let quote = self.price(caller, &model, &checked)?;
         let route = Route::of(Some(&model), &self.0.providers, &checked.request, mode)
             .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?
             .without_paused(|provider| self.0.passages.pause(provider))
             .map_err(|wait| paused(&model, wait))?;
+        self.check_callback(&checked).await?;
         let inputs = self
             .inputs(&checked, &mut intake, caller, &origin.public_url)
             .await?;
+        let callback = callback::of(&model, &checked, &inputs);
         checked.request = inputs.put_into(&model, checked.request);
         checked.adapted.extend(inputs.adapted());
         let ready = Ready {
             checked,
             inputs,
+            callback,
             quote,
             route,
             unanswered,
@@ -208,6 +212,7 @@ impl Engine {
         let Ready {
             checked,
             inputs,
+            callback,
             quote,
             route,
             unanswered,
@@ -234,6 +239,7 @@ impl Engine {
         let admission = Admission {
             start,
             at,
+            callback,
             task: unanswered
                 .as_ref()
                 .map_or(fresh.task, |call| call.task().clone()),
@@ -325,6 +331,7 @@ impl Engine {
                 Repeats::Alike { .. } if origin.waits => Some(origin.asked),
                 _ => None,
             },
+            callback: None,
             files: Vec::new(),
             most_waiting: self.0.limits.most_waiting,
             start: None,
@@ -440,6 +447,7 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         quote: admission.quote,
         lane: admission.lane.clone(),
         public_url: admission.public_url.clone(),
+        callback: admission.callback.clone(),
         state: TaskState::Processing,
         fence: FIRST_FENCE,
         crashes: 0,

@@ -256,26 +256,3 @@ fn model_id(draft: &Draft) -> Result<&str, Error> {
         )
     })
 }
-
-/// What the schema knows and this version does not do yet is refused by name, never dropped.
-pub(super) fn refuse_what_is_not_built(checked: &Checked) -> Result<(), Error> {
-    let asked = [(
-        "callback_url",
-        checked.callback_url.is_some(),
-        "this version does not call back; poll the task instead",
-    )];
-    let faults: Vec<Fault> = asked
-        .into_iter()
-        .filter(|(_, asked, _)| *asked)
-        .map(|(param, _, message)| Fault {
-            param: param.to_owned(),
-            code: "not_supported",
-            message: message.to_owned(),
-        })
-        .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::faults(faults))
-    }
-}

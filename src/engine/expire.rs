@@ -52,6 +52,7 @@ impl Engine {
     async fn note_expired(&self, task: Task) {
         tracing::info!(task.id = %task.id, model.id = task.request.model(), "the task waited until its time was over");
         metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
+        self.note_callback(&task);
         let task = Arc::new(task);
         self.0.watchers.ended(Arc::clone(&task));
         self.count_again(&task.lane, &task.account, &task.key).await;

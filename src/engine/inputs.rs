@@ -78,6 +78,11 @@ impl Inputs {
         }
     }
 
+    /// The images in order, then the mask.
+    pub(super) fn pictures(&self) -> impl Iterator<Item = &Picture> {
+        self.images.iter().chain(&self.mask).map(Held::picture)
+    }
+
     /// The uploaded files among them.
     pub(super) fn files(&self) -> Vec<NamedFile> {
         let held = self.images.iter().chain(&self.mask);

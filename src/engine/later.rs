@@ -52,6 +52,7 @@ impl Engine {
         if task.completed_at == Some(at) {
             tracing::info!(task.id = %task.id, model.id = task.request.model(), "the task was cancelled");
             metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
+            self.note_callback(&task);
         }
         self.0.watchers.ended(Arc::new(task.clone()));
         self.count_again(&task.lane, &task.account, &task.key).await;

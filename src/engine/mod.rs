@@ -14,6 +14,7 @@ mod accepted;
 mod admit;
 mod breaker;
 mod budget;
+mod callback;
 mod check;
 mod collect;
 mod expire;
@@ -46,6 +47,7 @@ pub use watch::{Progress, Shown};
 use crate::blob::Blobs;
 use crate::catalogue::{Catalogue, Problems};
 use crate::error::{Error, Kind};
+use crate::fetch::Outbound;
 use crate::provider::Providers;
 use crate::store::{Store, StoreError};
 use crate::types::Millis;
@@ -56,7 +58,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use unanswered::Calls;
@@ -72,12 +74,16 @@ pub struct Parts {
     pub catalogue: Arc<Catalogue>,
     /// The upstreams.
     pub providers: Providers,
+    /// The way to what clients link to.
+    pub outbound: Outbound,
     /// The tracker that every task runs on; `app` waits for it.
     pub tracker: TaskTracker,
     /// Its limits.
     pub limits: Limits,
     /// The clock, so that tests can set it.
     pub clock: Clock,
+    /// Is told the destination of each callback that a task has just left behind.
+    pub ended: mpsc::UnboundedSender<String>,
 }
 
 /// The bounds the engine keeps.
@@ -118,9 +124,11 @@ struct Inner {
     /// Why the operator's files as they are now are not in use.
     refused_catalogue: ArcSwapOption<Problems>,
     providers: Providers,
+    outbound: Outbound,
     tracker: TaskTracker,
     limits: Limits,
     clock: Clock,
+    ended: mpsc::UnboundedSender<String>,
     lanes: Arc<Lanes>,
     passages: Passages,
     watchers: Watchers,
@@ -156,10 +164,12 @@ impl Engine {
             catalogue: ArcSwap::new(parts.catalogue),
             refused_catalogue: ArcSwapOption::empty(),
             providers: parts.providers,
+            outbound: parts.outbound,
             tracker: parts.tracker,
             limits: parts.limits,
             calls: Calls::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
+            ended: parts.ended,
             lanes,
             passages,
             watchers: Watchers::default(),
@@ -233,6 +243,11 @@ impl Engine {
     /// Everything that is turned on.
     pub fn providers(&self) -> &Providers {
         &self.0.providers
+    }
+
+    /// The guarded way out, for whatever else is sent on a client's behalf.
+    pub fn outbound(&self) -> &Outbound {
+        &self.0.outbound
     }
 
     /// The rows, for what only reads.

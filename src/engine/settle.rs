@@ -92,6 +92,7 @@ impl Run<'_> {
             "the task has ended"
         );
         metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
+        self.engine.note_callback(&task);
         self.engine.0.watchers.ended(Arc::new(task));
         Ok(())
     }

@@ -5,26 +5,30 @@
 //! written by hand (SQLite now, PostgreSQL next) and one conformance suite (`conformance`) runs on both.
 //!
 //! Money moves in here and nowhere else: [`Store::admit`] holds, [`Store::settle`] captures and releases, and
-//! [`ledger`] says which rows each of them writes.
+//! [`ledger`] says which rows each of them writes. What is to be sent to clients afterwards has a trait of its own,
+//! [`Outbox`], which every store is.
 
 #[cfg(test)]
 pub mod conformance;
 pub mod ledger;
+pub mod outbox;
 pub mod sqlite;
+
+pub use outbox::Outbox;
 
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
-    BlobKey, CreditLine, Failure, FileId, Fingerprint, InputFile, KeyId, LostCall, Millis, Mode,
-    Money, Owner, Period, Quote, Request, Task, TaskEnd, TaskFilter, TaskId, TaskPage, TaskPlace,
-    Text, UpstreamId, Usage, UsageBy, UsedBy,
+    BlobKey, Callback, CreditLine, Failure, FileId, Fingerprint, InputFile, KeyId, LostCall,
+    Millis, Mode, Money, Owner, Period, Quote, Request, Task, TaskEnd, TaskFilter, TaskId,
+    TaskPage, TaskPlace, Text, UpstreamId, Usage, UsageBy, UsedBy,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
 
 /// The rows of one installation. Every method is one transaction; when it returns `Ok`, it is on disk.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Outbox + Send + Sync {
     // --- accounts and keys ---
 
     /// Makes an account. [`StoreError::Exists`] if the name is taken.
@@ -296,6 +300,8 @@ pub struct Admission {
     pub idempotency: Option<Idempotency>,
     /// What was asked, if its client waits for an answer and can only repeat the call as it was.
     pub asked: Option<Fingerprint>,
+    /// Where its end is to be reported.
+    pub callback: Option<Callback>,
     /// The uploaded files among its inputs; each must still be there, else [`StoreError::FileGone`].
     pub files: Vec<FileId>,
     /// How many tasks of the key may wait, this one included.

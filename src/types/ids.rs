@@ -77,6 +77,11 @@ id!(
     FileId, "file-", Uuid::now_v7()
 );
 
+id!(
+    /// The report of a task's end. Ordered by time of creation.
+    DeliveryId, "dlv_", Uuid::now_v7()
+);
+
 /// 122 random bits, for names that must not be guessed.
 fn random_uuid() -> Uuid {
     let mut bytes = [0; 16];

@@ -6,6 +6,7 @@ pub mod account;
 pub mod asset;
 pub mod attempt;
 pub mod consumption;
+pub mod delivery;
 pub mod file;
 pub mod history;
 pub mod ids;
@@ -25,10 +26,15 @@ pub use account::{
 pub use asset::{Asset, Format, Picture};
 pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
 pub use consumption::{NotAPeriod, Period, UsageBy, Used, UsedBy};
+pub use delivery::{
+    Callback, Delivery, DeliveryAttempt, DeliveryLog, DeliveryState, MOST_OF_ANSWER, Signing,
+    SigningSecret,
+};
 pub use file::InputFile;
 pub use history::{LostCall, TaskFilter, TaskPage, TaskPlace};
 pub use ids::{
-    AccountId, AssetId, AttemptNumber, BlobKey, FileId, KeyId, RequestId, TaskId, UpstreamId,
+    AccountId, AssetId, AttemptNumber, BlobKey, DeliveryId, FileId, KeyId, RequestId, TaskId,
+    UpstreamId,
 };
 pub use money::Money;
 pub use request::{

@@ -2,7 +2,8 @@
 
 use crate::types::attempt::AttemptEnd;
 use crate::types::{
-    AccountId, Asset, KeyId, Millis, Mode, Money, Request, TaskId, Text, TokenRates, Usage,
+    AccountId, Asset, Callback, KeyId, Millis, Mode, Money, Request, TaskId, Text, TokenRates,
+    Usage,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -263,6 +264,8 @@ pub struct Task {
     pub lane: String,
     /// Where its results can be fetched: scheme, host and base path, as the client reached us.
     pub public_url: String,
+    /// Where its end is to be reported.
+    pub callback: Option<Callback>,
     /// Where it stands.
     pub state: TaskState,
     /// Counts who holds it: every claim adds one, and a write with an old number is refused.

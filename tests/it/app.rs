@@ -343,6 +343,8 @@ impl TestApp {
         for depth in store.queue().await.expect("rows") {
             assert_eq!((depth.pending, depth.processing), (0, 0), "{depth:?}");
         }
+        let unsent = store.list_destinations().await.expect("rows");
+        assert_eq!(unsent, [], "deliveries were left behind");
     }
 
     /// Drains and ends in order; what waits stays.

@@ -199,18 +199,6 @@ fn text(value: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn what_this_version_does_not_do_is_refused_by_name() {
-    let app = TestApp::start().await;
-    let body = small_with("a cat", json!({"callback_url": "https://example.com/hook"}));
-    let refused = app.test_key().generate(body).await;
-    assert_eq!(
-        refused.refused(400, "not_supported")["param"],
-        "callback_url"
-    );
-    app.finish().await;
-}
-
-#[tokio::test]
 async fn form_is_adapted_and_said_so_or_refused_if_the_client_wishes() {
     let app = TestApp::start().await;
     let client = app.test_key();

@@ -70,6 +70,7 @@ fn task(body: Value, pictures: Vec<Picture>) -> Task {
         quote,
         lane: "openai".to_owned(),
         public_url: "https://pinhole.example".to_owned(),
+        callback: None,
         state: TaskState::Completed,
         fence: 1,
         crashes: 0,

@@ -2,7 +2,7 @@
 
 use super::schema;
 use crate::error::TABLE;
-use crate::types::{AttemptState, Finish, Format, TaskState, UsageBy};
+use crate::types::{AttemptState, DeliveryState, Finish, Format, TaskState, UsageBy};
 use serde_json::{Map, Value, json};
 
 /// By name.
@@ -764,8 +764,12 @@ fn task() -> Value {
             ),
             ("assets", list(asset())),
             ("attempts", list(attempt())),
+            ("deliveries", list(delivery_with_log())),
         ],
-        &[("metadata", json!({"type": "object"}))],
+        &[
+            ("metadata", json!({"type": "object"})),
+            ("callbackUrl", text()),
+        ],
     );
     json!({"allOf": [schema("TaskRow"), more]})
 }
@@ -785,6 +789,42 @@ fn asset() -> Value {
         ],
         &[],
     )
+}
+
+fn delivery_with_log() -> Value {
+    let none = json!({"type": ["integer", "null"], "description": "Null if there was no answer."});
+    let why = json!({"type": ["string", "null"], "description": "Why there was no answer."});
+    let answer = json!({"type": "string", "description": "The first KiB of the answer."});
+    let entry = object(
+        &[
+            ("number", count()),
+            ("time", millis()),
+            ("ms", count()),
+            ("status", none),
+            ("problem", why),
+            ("answer", answer),
+        ],
+        &[],
+    );
+    delivery_with(&[("log", list(entry))])
+}
+
+fn delivery_with(more: &[(&str, Value)]) -> Value {
+    let states = DeliveryState::ALL.map(DeliveryState::name);
+    let id =
+        json!({"type": "string", "description": "The `webhook-id`, the same in every attempt."});
+    let fields = [
+        ("id", id),
+        ("taskId", text()),
+        ("url", text()),
+        ("state", json!({"type": "string", "enum": states})),
+        ("attempts", count()),
+        ("createTime", millis()),
+        ("nextTime", json!({"type": ["integer", "null"]})),
+        ("endTime", json!({"type": ["integer", "null"]})),
+    ];
+    let all: Vec<_> = fields.iter().chain(more).cloned().collect();
+    object(&all, &[])
 }
 
 fn attempt() -> Value {

@@ -56,5 +56,6 @@ async fn in_the_rows(place: &Place, id: &TaskId) -> Outcome<Value> {
         return Err(Error::new(Kind::NotCancellable, message).into());
     }
     let attempts = rows.store.list_attempts(id).await?;
-    Ok(task::detail(&task, &attempts)["data"].take())
+    let delivery = rows.store.find_delivery(id).await?;
+    Ok(task::detail(&task, &attempts, delivery.as_ref())["data"].take())
 }

@@ -115,6 +115,8 @@ fn show(data: &Value) -> Outcome {
         ("Failure", text("failMsg")),
     ];
     lines.extend(calls.map(|call| ("Call", call)));
+    let deliveries = data["deliveries"].as_array().into_iter().flatten();
+    lines.extend(deliveries.map(|one| ("Callback", callback(one))));
     lines.extend(links(data).map(|url| ("Result", url.to_owned())));
     lines.retain(|(_, value)| !value.is_empty());
     out::pairs(&lines)?;
@@ -122,6 +124,18 @@ fn show(data: &Value) -> Outcome {
         Some(text) => out::text(&format!("\n{text}")),
         None => Ok(()),
     }
+}
+
+/// Where a callback stands, and what the receiver said last.
+fn callback(delivery: &Value) -> String {
+    let state = delivery["state"].as_str().unwrap_or_default();
+    let last = delivery["log"].as_array().and_then(|log| log.last());
+    let said = last.map(|last| match last["status"].as_u64() {
+        Some(status) => format!(" (status {status})"),
+        None => format!(" ({})", last["problem"].as_str().unwrap_or("no answer")),
+    });
+    let (attempts, said) = (&delivery["attempts"], said.unwrap_or_default());
+    format!("{state} after {attempts} attempts{said}")
 }
 
 /// Where the results are.

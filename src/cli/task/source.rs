@@ -60,7 +60,8 @@ impl Source {
             Self::Rows(rows) => {
                 let (_, found) = rows.find(id).await?;
                 let attempts = rows.store.list_attempts(id).await?;
-                Ok(task::detail(&found, &attempts)["data"].take())
+                let delivery = rows.store.find_delivery(id).await?;
+                Ok(task::detail(&found, &attempts, delivery.as_ref())["data"].take())
             }
         }
     }

@@ -25,6 +25,7 @@ pub async fn a_task_reads_back_as_it_was_admitted(store: Arc<dyn Store>) {
         quote: admission.quote,
         lane: "openai".to_owned(),
         public_url: "https://images.example".to_owned(),
+        callback: admission.callback,
         state: TaskState::Pending,
         fence: 0,
         crashes: 0,

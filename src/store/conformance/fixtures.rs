@@ -93,6 +93,7 @@ impl Customer {
             spend: None,
             idempotency: None,
             asked: None,
+            callback: None,
             files: Vec::new(),
             most_waiting: 1000,
             start: None,

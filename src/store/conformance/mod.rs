@@ -11,6 +11,7 @@ pub(crate) mod fixtures;
 mod history;
 mod keys;
 pub mod model;
+mod outbox;
 mod settle;
 mod tasks;
 mod usage;
@@ -99,6 +100,15 @@ const CASES: &[Case] = cases! {
     usage:
         what_was_used_is_what_the_ledger_captured
         more_groups_than_wanted_are_refused;
+    outbox:
+        every_end_that_somebody_asked_about_is_to_be_told
+        what_is_due_is_claimed_once_and_counted_before_it_is_sent
+        an_attempt_ends_once_and_is_remembered
+        a_dead_senders_deliveries_are_sent_again_under_their_ids
+        what_has_no_turn_within_its_window_is_given_up
+        a_delivery_is_sent_again_by_hand
+        deliveries_are_listed_newest_first
+        two_secrets_sign_while_they_change;
     audit:
         an_empty_store_is_clean
         the_books_say_what_happened;

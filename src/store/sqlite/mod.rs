@@ -15,9 +15,11 @@ mod idempotency;
 mod keys;
 mod money;
 mod open;
+mod outbox;
 mod readers;
 mod rows;
 mod settle;
+mod signing;
 mod tasks;
 #[cfg(test)]
 mod tests;

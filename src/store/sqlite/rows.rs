@@ -3,8 +3,9 @@
 use crate::store::{Result, StoreError};
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey,
-    CreditLine, FailKind, Failure, FileId, Finish, Format, InputFile, KeyId, Millis, Mode, Money,
-    Part, Picture, Quote, Task, TaskId, TaskState, Text, UpstreamId, Usage,
+    CreditLine, Delivery, DeliveryAttempt, DeliveryId, DeliveryState, FailKind, Failure, FileId,
+    Finish, Format, InputFile, KeyId, Millis, Mode, Money, Part, Picture, Quote, Signing,
+    SigningSecret, Task, TaskId, TaskState, Text, UpstreamId, Usage,
 };
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
@@ -22,7 +23,7 @@ macro_rules! columns {
         "api_keys.id, account, api_keys.name, mode, last_four, limits, imported, api_keys.created_at, revoked_at"
     };
     (task) => {
-        "id, account, key, mode, request, quote_unit, quote_total, quote_rates, lane, public_url, state, fence, crashes, \
+        "id, account, key, mode, request, quote_unit, quote_total, quote_rates, lane, public_url, callback, state, fence, crashes, \
          lone_crashes, created_at, started_at, completed_at, fail_kind, fail_message, captured, \
          input_text_tokens, input_image_tokens, output_tokens, upstream_ms"
     };
@@ -33,6 +34,10 @@ macro_rules! columns {
     (asset) => {
         "id, task, account, image_index, blob, bytes, hash, format, width, height, revised_prompt, \
          created_at, expires_at"
+    };
+    (delivery) => {
+        "id, task, account, url, destination, state, attempts, tries, fence, due_at, sent_at, ends_at, created_at, \
+         ended_at"
     };
     (file) => {
         "id, account, name, purpose, blob, bytes, hash, format, width, height, created_at, expires_at"
@@ -260,6 +265,7 @@ impl Cells<'_> {
             },
             lane: self.get()?,
             public_url: self.get()?,
+            callback: self.optional_json()?,
             state: self.state()?,
             fence: self.get()?,
             crashes: self.get()?,
@@ -316,6 +322,47 @@ impl Cells<'_> {
             revised_prompt: self.get()?,
             created_at: self.millis()?,
             expires_at: self.optional_millis()?,
+        })
+    }
+
+    pub fn delivery(&mut self) -> Result<Delivery> {
+        Ok(Delivery {
+            id: self.get::<String>().map(DeliveryId::trusted)?,
+            task: self.task_id()?,
+            account: self.account_id()?,
+            url: self.get()?,
+            destination: self.get()?,
+            state: self.word(DeliveryState::from_name)?,
+            attempts: self.get()?,
+            tries: self.get()?,
+            fence: self.get()?,
+            due_at: self.optional_millis()?,
+            sent_at: self.optional_millis()?,
+            ends_at: self.millis()?,
+            created_at: self.millis()?,
+            ended_at: self.optional_millis()?,
+        })
+    }
+
+    pub fn delivery_attempt(&mut self) -> Result<DeliveryAttempt> {
+        Ok(DeliveryAttempt {
+            number: self.get()?,
+            started_at: self.millis()?,
+            ended_at: self.millis()?,
+            status: self.get()?,
+            problem: self.get()?,
+            answer: self.get()?,
+        })
+    }
+
+    /// A secret that signs. What cannot be read is not shown: it may be a secret all the same.
+    pub fn signing(&mut self) -> Result<Signing> {
+        let secret = SigningSecret::parse(&self.get::<String>()?);
+        let unreadable = || StoreError::Backend("a signing secret cannot be read".to_owned());
+        Ok(Signing {
+            secret: secret.ok_or_else(unreadable)?,
+            created_at: self.millis()?,
+            retires_at: self.optional_millis()?,
         })
     }
 

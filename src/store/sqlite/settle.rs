@@ -3,7 +3,7 @@
 use super::money::{Transfer, transfer, uncount_spend};
 use super::rows::{all, execute};
 use super::tasks::{self, Bill, check_hold, find_bill};
-use super::{assets, attempts, texts};
+use super::{assets, attempts, outbox, texts};
 use crate::store::ledger::Kind;
 use crate::store::{Result, Settlement, StoreError, TaskHold};
 use crate::types::{
@@ -118,6 +118,7 @@ struct Ending<'a> {
 fn finish(tx: &Connection, task: &TaskId, bill: &Bill, ending: &Ending<'_>) -> Result<()> {
     pay(tx, task, bill, ending)?;
     write_end(tx, task, bill, ending)?;
+    outbox::enqueue(tx, task, &bill.account, ending.at)?;
     execute(
         tx,
         "DELETE FROM task_inputs WHERE task = ?1",

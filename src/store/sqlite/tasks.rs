@@ -72,8 +72,8 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
     insert(
         tx,
         "INSERT INTO tasks (id, account, key, mode, request, quote_unit, quote_total, hold, lane, public_url, \
-         spend_window, state, worker, fence, created_at, started_at, model, quote_rates, asked) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+         spend_window, state, worker, fence, created_at, started_at, model, quote_rates, asked, callback) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         params![
             admission.task.as_str(),
             admission.account.as_str(),
@@ -94,6 +94,7 @@ fn insert_task(tx: &Connection, admission: &Admission) -> Result<()> {
             admission.request.model(),
             admission.quote.rates.as_ref().map(json).transpose()?,
             admission.asked,
+            admission.callback.as_ref().map(json).transpose()?,
         ],
         || format!("task {}", admission.task),
     )

@@ -2,9 +2,10 @@
 
 use super::{Folder, run_suite};
 use crate::store::conformance::fixtures::{Customer, NOW, cents};
+use crate::store::outbox::{After, DeliveryHold};
 use crate::store::sqlite::rows::PREPARED;
 use crate::store::{Admission, Admitted, Idempotency, Store};
-use crate::types::{Millis, TaskId};
+use crate::types::{Callback, DeliveryAttempt, DeliveryState, Millis, TaskId};
 use std::sync::Arc;
 
 #[tokio::test]
@@ -20,6 +21,7 @@ async fn no_statement_scans_what_grows() {
         "UNION ALL SELECT lane",
         "GROUP BY lane, key",
         "lone_crashes >= 3",
+        "each(destination)",
     ];
     let statements = PREPARED.lock().unwrap().clone();
     assert!(statements.len() > 40, "{}", statements.len());
@@ -83,6 +85,53 @@ async fn one_image_writes_at_most_twelve_rows() {
     store.settle(&hold, settlement).await.unwrap();
     // admit: task, key_spend, account, hold, attempt; settle: attempt, cost, asset, account, capture, task.
     assert_eq!(store.rows_written() - before, 11);
+}
+
+#[tokio::test]
+async fn a_callback_is_one_row_more_and_an_attempt_three() {
+    let folder = Folder::new();
+    let store: Arc<dyn Store> = folder.open();
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let callback = Callback {
+        url: "http://receiver/hook".to_owned(),
+        destination: "http://receiver".to_owned(),
+        model: "openai/gpt-image-2".to_owned(),
+        inputs: serde_json::Map::new(),
+    };
+    let admission = Admission {
+        callback: Some(callback),
+        ..Customer::capped(customer.starting(cents(12)), "total", cents(50))
+    };
+    let task = admission.task.clone();
+    let before = store.rows_written();
+    store.admit(admission).await.unwrap();
+    let hold = customer.hold_of(&task).await;
+    let mut settlement = customer.completed(&task, cents(12));
+    settlement.attempts[0].cost = cents(4);
+    store.settle(&hold, settlement).await.unwrap();
+    assert_eq!(store.rows_written() - before, 12);
+    let picks = [("http://receiver".to_owned(), 9)];
+    let (at, until) = (Millis(NOW.0 + 9000), Millis(NOW.0 + 39_000));
+    let claimed = store.claim_deliveries(&picks, "sender", at, until).await;
+    let delivery = claimed.unwrap().remove(0).deliveries.remove(0);
+    let hold = DeliveryHold {
+        delivery: delivery.id,
+        fence: delivery.fence,
+    };
+    let attempt = DeliveryAttempt {
+        number: delivery.attempts,
+        started_at: at,
+        ended_at: at,
+        status: Some(200),
+        problem: None,
+        answer: String::new(),
+    };
+    let after = After::End(DeliveryState::Delivered);
+    store
+        .end_delivery_attempt(&hold, attempt, after)
+        .await
+        .unwrap();
+    assert_eq!(store.rows_written() - before, 15);
 }
 
 #[tokio::test]

@@ -1,0 +1,165 @@
+//! From a place to a connection: its addresses are looked up once, all of them judged, and one of exactly these is dialled.
+
+use super::address::classify;
+use super::place::Place;
+use super::{FetchError, Outbound};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+/// How many of a name's addresses are tried.
+const MOST_TRIED: usize = 4;
+
+/// A connection to somebody else's server.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+impl Outbound {
+    /// Where a place lies, if somebody may be sent to every address that it has: one that is public beside one that is not
+    /// is how a name that changes its mind begins.
+    pub(super) async fn find(
+        &self,
+        place: &Place,
+        within: Duration,
+    ) -> Result<Vec<SocketAddr>, FetchError> {
+        let found = tokio::time::timeout(within, self.addresses(place));
+        let found = found
+            .await
+            .map_err(|_elapsed| too_slow(place, "the address of its name", within))?;
+        let addresses = found.ok_or_else(|| FetchError::NameNotFound(place.site()))?;
+        for address in &addresses {
+            self.judge(place, *address)?;
+        }
+        Ok(addresses)
+    }
+
+    /// Addresses that are written out and those of a name take the same way from here on.
+    async fn addresses(&self, place: &Place) -> Option<Vec<SocketAddr>> {
+        let found = match place.host() {
+            Host::Ipv4(address) => vec![SocketAddr::new(IpAddr::V4(address), place.port)],
+            Host::Ipv6(address) => vec![SocketAddr::new(IpAddr::V6(address), place.port)],
+            Host::Domain(name) => self.look_up(name, place.port).await?,
+        };
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Asks the system, on a thread of its own. So many at once: a look-up cannot be called off, and who asks has left
+    /// long before a dead name server is given up.
+    async fn look_up(&self, name: &str, port: u16) -> Option<Vec<SocketAddr>> {
+        let turn = Arc::clone(&self.0.lookups).acquire_owned().await.ok()?;
+        let name = name.to_owned();
+        let looking = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            (name.as_str(), port).to_socket_addrs()
+        });
+        Some(looking.await.ok()?.ok()?.collect())
+    }
+
+    fn judge(&self, place: &Place, address: SocketAddr) -> Result<(), FetchError> {
+        if self.is_own(address) {
+            return Err(FetchError::Own(place.site()));
+        }
+        let ip = address.ip();
+        if self.0.allowed.iter().any(|network| network.contains(&ip)) {
+            return Ok(());
+        }
+        classify(ip).map_err(|why| FetchError::Refused {
+            site: place.site(),
+            why,
+        })
+    }
+
+    /// Whether we listen there ourselves: what answers only those who ask from here would answer us.
+    fn is_own(&self, address: SocketAddr) -> bool {
+        let listened = self.0.listened.load();
+        let mut listened = listened.iter();
+        let ip = address.ip().to_canonical();
+        listened.any(|own| {
+            let same_ip = own.ip().to_canonical() == ip;
+            own.port() == address.port()
+                && (same_ip || (own.ip().is_unspecified() && is_of_this_machine(ip)))
+        })
+    }
+
+    /// Dials one of the addresses and, for `https`, proves that it is who the URL names.
+    pub(super) async fn connect(
+        &self,
+        place: &Place,
+        within: Duration,
+    ) -> Result<Box<dyn Connection>, FetchError> {
+        let until = Instant::now() + within;
+        let addresses = self.find(place, within).await?;
+        let stream = dial(place, &addresses, until, within).await?;
+        if !place.is_tls() {
+            return Ok(Box::new(stream));
+        }
+        let config = self.tls().await.ok_or(FetchError::Tls(place.site()))?;
+        let name = place.server_name();
+        let name = name.ok_or_else(|| FetchError::Tls(place.site()))?;
+        let shaking = TlsConnector::from(config).connect(name, stream);
+        match tokio::time::timeout_at(until, shaking).await {
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no TLS connection to {}", place.site());
+                Err(FetchError::Tls(place.site()))
+            }
+            Err(_elapsed) => Err(too_slow(place, "a TLS connection", within)),
+        }
+    }
+}
+
+/// The first that answers, in the system's order; each has its share of the time, so that a dead one does not take it all.
+async fn dial(
+    place: &Place,
+    addresses: &[SocketAddr],
+    until: Instant,
+    within: Duration,
+) -> Result<TcpStream, FetchError> {
+    let tried = &addresses[..addresses.len().min(MOST_TRIED)];
+    let mut last = FetchError::Unreachable(place.site());
+    for (at, address) in tried.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        let still_to_try = u32::try_from(tried.len() - at).unwrap_or(1);
+        match tokio::time::timeout(left / still_to_try, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Heads and small bodies leave at once; that it cannot be set is no reason to fail.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "{} was not reached", place.site());
+                last = FetchError::Unreachable(place.site());
+            }
+            Err(_elapsed) => last = too_slow(place, "a connection", within),
+        }
+    }
+    Err(last)
+}
+
+fn too_slow(place: &Place, what: &'static str, limit: Duration) -> FetchError {
+    FetchError::TooSlow {
+        site: place.site(),
+        what,
+        limit,
+    }
+}
+
+/// Whether an address belongs to this machine: what is sent there would come from it. Nothing is sent to find out.
+fn is_of_this_machine(ip: IpAddr) -> bool {
+    let any: SocketAddr = match ip {
+        IpAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+        IpAddr::V6(_) => ([0_u16; 8], 0).into(),
+    };
+    // The port of nobody: a socket for datagrams that is connected sends nothing.
+    let source = UdpSocket::bind(any).and_then(|socket| {
+        socket.connect((ip, 9))?;
+        socket.local_addr()
+    });
+    ip.is_loopback() || ip.is_unspecified() || source.is_ok_and(|source| source.ip() == ip)
+}
