@@ -15,6 +15,7 @@ mod upstream;
 pub use error::ConfigError;
 pub use table::{Setting, TABLE, default_file};
 
+use crate::types::lease::LEASE;
 use file::File;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -74,6 +75,8 @@ pub struct Timeouts {
     /// For a single upstream call, from its first byte to its last. Longer than the synchronous wait, shorter than anybody's
     /// patience.
     pub attempt: Duration,
+    /// For a sign of life of another process on the same rows.
+    pub lease: Duration,
 }
 
 impl Default for Timeouts {
@@ -83,6 +86,7 @@ impl Default for Timeouts {
             body_idle: Duration::from_secs(30),
             after_refusal: Duration::from_secs(5),
             attempt: Duration::from_secs(900),
+            lease: LEASE,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod consumption;
 pub mod file;
 pub mod history;
 pub mod ids;
+pub mod lease;
 pub mod money;
 pub mod request;
 pub mod secret;
@@ -30,6 +31,7 @@ pub use history::{LostCall, TaskFilter, TaskPage, TaskPlace};
 pub use ids::{
     AccountId, AssetId, AttemptNumber, BlobKey, FileId, KeyId, RequestId, TaskId, UpstreamId,
 };
+pub use lease::{Vigil, WorkerBeat};
 pub use money::Money;
 pub use request::{
     Draft, Envelope, Field, Fingerprint, Modality, Operation, Request, ResponseFormat,
