@@ -7,6 +7,7 @@ use crate::blob::Blobs;
 use crate::catalogue::{Catalogue, Stamp};
 use crate::config::Settings;
 use crate::engine::{self, Engine, Limits, Parts};
+use crate::failpoint::failpoint_ms;
 use crate::fetch::Outbound;
 use crate::provider::Providers;
 use crate::store::sqlite::SqliteStore;
@@ -230,6 +231,7 @@ fn limits(settings: &Settings) -> Limits {
         keep_test_results: settings.keep_test_results,
         most_waiting: MOST_WAITING,
         attempt: settings.timeouts.attempt,
+        lease: failpoint_ms("lease_ms").unwrap_or(settings.timeouts.lease),
         task: settings.task_deadline,
     }
 }

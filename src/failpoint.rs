@@ -5,6 +5,8 @@
 //! durable) · `intent` (just before a call) · `sent` (the upstream has the call) · `blob` (a result is synced) ·
 //! `settled` (the end is durable, the client has no reply) · the id of a model (just before a call for it).
 
+use std::time::Duration;
+
 /// Reads `FAILPOINTS`. `main` calls it once; without it the variable is never looked at.
 #[cfg(feature = "failpoints")]
 pub fn arm() {
@@ -29,3 +31,18 @@ pub fn failpoint(name: &str) {
 /// Nothing, in a build without the feature.
 #[cfg(not(feature = "failpoints"))]
 pub fn failpoint(_name: &str) {}
+
+/// A time that a test makes shorter in a real process: `FAILPOINTS="lease_ms=return(300)"`.
+#[cfg(feature = "failpoints")]
+pub fn failpoint_ms(name: &str) -> Option<Duration> {
+    fail::fail_point!(name, |value| {
+        value?.parse().ok().map(Duration::from_millis)
+    });
+    None
+}
+
+/// Nothing, in a build without the feature.
+#[cfg(not(feature = "failpoints"))]
+pub fn failpoint_ms(_name: &str) -> Option<Duration> {
+    None
+}

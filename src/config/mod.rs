@@ -15,6 +15,7 @@ mod upstream;
 pub use error::ConfigError;
 pub use table::{Setting, TABLE, default_file};
 
+use crate::types::lease::LEASE;
 use file::File;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -80,6 +81,8 @@ pub struct Timeouts {
     pub callback: Duration,
     /// How long a second is between the attempts to deliver a callback.
     pub callback_second: Duration,
+    /// For a sign of life of another process on the same rows.
+    pub lease: Duration,
 }
 
 impl Default for Timeouts {
@@ -91,6 +94,7 @@ impl Default for Timeouts {
             attempt: Duration::from_secs(900),
             callback: Duration::from_secs(10),
             callback_second: Duration::from_secs(1),
+            lease: LEASE,
         }
     }
 }

@@ -132,6 +132,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Learns from the rows what others have left waiting.
+    pub(super) async fn count_all_again(&self) -> Result<(), StoreError> {
+        for one in self.0.store.list_waiting().await? {
+            self.0.lanes.turns().know(&one.owner);
+            self.count_again(&one.lane, &one.owner.account, &one.owner.key)
+                .await;
+        }
+        Ok(())
+    }
+
     /// Claims waiting tasks of a lane as their turns come, for ever.
     async fn serve_lane(self, lane: String) {
         let turn = self.0.lanes.waker(&lane);

@@ -22,6 +22,7 @@ mod files;
 mod inputs;
 mod lane;
 mod later;
+mod lease;
 #[cfg(test)]
 mod model;
 mod passage;
@@ -55,8 +56,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use lane::Lanes;
 use passage::Passages;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -103,6 +104,8 @@ pub struct Limits {
     pub attempt: Duration,
     /// How long a task may take from its acceptance to its end.
     pub task: Duration,
+    /// How long another worker may show no life before its tasks are taken over.
+    pub lease: Duration,
 }
 
 /// Tells the time.
@@ -135,6 +138,8 @@ struct Inner {
     calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
     worker: String,
+    /// When this process last showed that it lives.
+    last_beat: Mutex<Instant>,
     /// When this process began, by the clock and by what no clock change moves.
     started: (Millis, Instant),
     /// Held by a call to each provider, which takes so many at once.
@@ -174,6 +179,7 @@ impl Engine {
             passages,
             watchers: Watchers::default(),
             worker: format!("engine_{}", uuid::Uuid::now_v7().simple()),
+            last_beat: Mutex::new(started.1),
             started,
             at_once,
             alone: Arc::new(Semaphore::new(1)),
@@ -184,11 +190,14 @@ impl Engine {
 
     /// Takes up what a dead process left, then starts to serve the queues. Call it once, under the engine lock.
     pub async fn start(&self) -> Result<(), StoreError> {
+        self.beat().await?;
         self.recover().await?;
         self.note_unanswered().await?;
         self.serve_lanes().await?;
         self.collect_in_background();
         self.expire_in_background();
+        self.keep_lease_in_background();
+        self.watch_others_in_background();
         Ok(())
     }
 
@@ -268,9 +277,14 @@ impl Engine {
     /// Waits until every task that runs has settled, at most `limit`. `false` if some were left.
     pub async fn idle(&self, limit: Duration) -> bool {
         self.0.tracker.close();
-        let done = tokio::time::timeout(limit, self.0.tracker.wait())
-            .await
-            .is_ok();
+        let settled = async {
+            tokio::select! {
+                () = self.0.tracker.wait() => true,
+                // What still runs is not to be taken over.
+                () = self.keep_beating() => false,
+            }
+        };
+        let done = tokio::time::timeout(limit, settled).await == Ok(true);
         self.0.tracker.reopen();
         done
     }

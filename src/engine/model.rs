@@ -1,5 +1,5 @@
 //! An exhaustive check of the task's and the attempts' life: every interleaving of send, reply, time-out, cancel, crash,
-//! and a worker that was only paused and wakes up later.
+//! a worker that was only paused and wakes up later, and one whose lease runs out while it goes on.
 //!
 //! The model keeps the durable rows, what the workers have in memory, and what really reached the upstreams. Every
 //! decision in it is made by the functions that the engine runs: [`AttemptEnd::next`], [`AttemptEnd::of_stored`],
@@ -216,6 +216,17 @@ impl World {
                     world.crashes_left -= 1;
                 });
             }
+        }
+        // Its lease is over, and it does not know: another worker takes over while it goes on.
+        if self.up && self.crashes_left > 0 && self.paused.is_none() && self.worker.is_some() {
+            self.change(next, |world| {
+                world.crashes_left -= 1;
+                world.paused = world.worker.take();
+                if world.state == Some(TaskState::Processing) {
+                    world.fence += 1;
+                    world.worker = Some(world.recovered(sort));
+                }
+            });
         }
         if !self.up {
             self.change(next, |world| {

@@ -30,7 +30,7 @@ impl Engine {
 
     /// Runs an interrupted task: at once if it was interrupted for the first time, alone if it was there whenever
     /// processes died of late. Waiting for that takes no slot.
-    fn take_up(&self, one: Claimed) {
+    pub(super) fn take_up(&self, one: Claimed) {
         let engine = self.clone();
         self.0.tracker.spawn(async move {
             let alone = match one.task.is_suspect() && !one.task.is_poison() {

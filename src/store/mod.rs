@@ -21,7 +21,7 @@ use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, AttemptState, Balance,
     BlobKey, Callback, CreditLine, Failure, FileId, Fingerprint, InputFile, KeyId, LostCall,
     Millis, Mode, Money, Owner, Period, Quote, Request, Task, TaskEnd, TaskFilter, TaskId,
-    TaskPage, TaskPlace, Text, UpstreamId, Usage, UsageBy, UsedBy,
+    TaskPage, TaskPlace, Text, UpstreamId, Usage, UsageBy, UsedBy, WorkerBeat,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -97,8 +97,16 @@ pub trait Store: Outbox + Send + Sync {
     /// How many tasks of its key wait in front of this one, in its lane.
     async fn count_ahead(&self, task: &Task) -> Result<u64>;
     /// Gives every task that a dead worker of this store left `processing` to `worker`, with its attempts, and
-    /// counts one crash each, and one lone crash each that ran alone. Call it once at start, under the engine lock.
+    /// counts one crash each, and one lone crash each that ran alone. Call it once at start, under the engine lock: it waits
+    /// for no lease.
     async fn recover(&self, worker: &str) -> Result<Vec<Claimed>>;
+    /// Shows that this worker lives: its beat moves. The first one makes it known.
+    async fn beat(&self, worker: &str) -> Result<()>;
+    /// The other workers that have something to lose, and their beats.
+    async fn other_workers(&self, worker: &str) -> Result<Vec<WorkerBeat>>;
+    /// Gives the tasks of a worker to another one, as [`Store::recover`] does, and forgets the first. If its beat has moved
+    /// in the meantime, nothing is given and nothing is written.
+    async fn take_over(&self, from: &WorkerBeat, worker: &str) -> Result<Vec<Claimed>>;
     /// Notes that the task runs alone from now on. [`StoreError::Fenced`] if it is not ours any more.
     async fn note_alone(&self, hold: &TaskHold) -> Result<()>;
     /// Up to `most` tasks of all accounts that were given up because the process died each time they ran alone

@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod file;
 pub mod history;
 pub mod ids;
+pub mod lease;
 pub mod money;
 pub mod request;
 pub mod secret;
@@ -36,6 +37,7 @@ pub use ids::{
     AccountId, AssetId, AttemptNumber, BlobKey, DeliveryId, FileId, KeyId, RequestId, TaskId,
     UpstreamId,
 };
+pub use lease::{Vigil, WorkerBeat};
 pub use money::Money;
 pub use request::{
     Draft, Envelope, Field, Fingerprint, Modality, Operation, Request, ResponseFormat,

@@ -442,6 +442,74 @@ async fn sixty_requests_survive_ten_kills_at_random() {
     assert!(server.terminate().await.success());
 }
 
+/// Every row that says what became of tasks and of money.
+fn all_rows(rows: &Connection) -> Vec<String> {
+    let mut all = Vec::new();
+    for table in ["tasks", "attempts", "assets", "transfers", "accounts"] {
+        let mut statement = rows
+            .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
+            .expect(table);
+        let columns = statement.column_count();
+        let lines = statement.query_map([], |row| {
+            let cells: Result<Vec<rusqlite::types::Value>, _> =
+                (0..columns).map(|column| row.get(column)).collect();
+            Ok(format!("{table} {:?}", cells?))
+        });
+        all.extend(lines.expect(table).map(|line| line.expect(table)));
+    }
+    all
+}
+
+/// Two processes on one folder, as when a lock is lost on a network disk. The first is stopped in the middle of its
+/// calls and past its lease, the second finishes its tasks; the first wakes up and finds that they are not its own.
+#[tokio::test]
+async fn a_worker_that_slept_past_its_lease_writes_nothing() {
+    let site = Site::new(Duration::from_millis(400));
+    let holder = site.customer("100.00").await;
+    let lease = "lease_ms=return(450)";
+    let first = site.start(lease).await;
+    let second = site.start(lease).await;
+    let mut seen = Seen::default();
+    let sleeping = async {
+        // The upstream has all calls and has answered none: three requests for one image and three for two.
+        until(async || site.calls().len() == 9).await;
+        signal(&first, rustix::process::Signal::STOP);
+        until(async || open_tasks(&site.rows()) == 0).await;
+        let before = all_rows(&site.rows());
+        let taken_over = number(&site.rows(), "SELECT count(*) FROM tasks WHERE fence > 1");
+        assert!(taken_over > 0, "{}", site.log_text());
+        signal(&first, rustix::process::Signal::CONT);
+        // Each of its runs finds its fence gone.
+        let lost = || site.log_text().matches("held by another worker").count();
+        until(async || i64::try_from(lost()) == Ok(taken_over)).await;
+        assert_eq!(all_rows(&site.rows()), before, "it wrote");
+    };
+    tokio::join!(ask(&first, &holder, "paid", &mut seen), sleeping);
+    // It is awake, and works on.
+    ask(&first, &holder, "paid", &mut seen).await;
+    all_ended(&site.rows(), Instant::now()).await;
+    let count = audit(&site, &second, &holder, &seen, 100_000_000).await;
+    eprintln!("one of two slept past its lease: {count}");
+    assert!(count.completed >= REQUESTS as usize, "the second time");
+    first.kill();
+    second.kill();
+}
+
+fn signal(server: &Server, signal: rustix::process::Signal) {
+    rustix::process::kill_process(server.pid(), signal).expect("it runs");
+}
+
+async fn until(is_so: impl AsyncFn() -> bool) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "it takes for ever"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn neither_prompts_nor_keys_nor_pictures_stand_in_the_log() {
     let site = Site::new(Duration::ZERO);

@@ -64,6 +64,8 @@ const CASES: &[Case] = cases! {
         a_waiting_task_is_claimed_once
         a_dead_workers_tasks_are_taken_over
         deaths_alone_are_counted_apart
+        a_worker_that_shows_no_life_loses_its_tasks
+        a_worker_that_shows_life_keeps_its_tasks
         attempts_are_written_as_intents
         every_write_checks_the_fence
         what_is_owed_an_answer_is_known_while_it_is_unfinished

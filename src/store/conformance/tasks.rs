@@ -4,7 +4,9 @@ use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, inte
 use crate::store::{
     Admission, QueueDepth, Start, Store, StoreError, TaskHold, UnansweredTask, Waiting,
 };
-use crate::types::{AttemptState, FailKind, Millis, Money, TaskId, TaskState, UpstreamId};
+use crate::types::{
+    AttemptState, FailKind, Millis, Money, TaskId, TaskState, UpstreamId, WorkerBeat,
+};
 use futures::future::join_all;
 use std::sync::Arc;
 
@@ -186,6 +188,78 @@ pub async fn deaths_alone_are_counted_apart(store: Arc<dyn Store>) {
     let ended = store.settle(&hold, failed(FailKind::Internal)).await;
     assert_eq!(store.list_poison(9).await.unwrap(), [ended.unwrap()]);
     assert_eq!(store.list_poison(0).await.unwrap(), []);
+}
+
+fn beat_of(worker: &str, beat: i64) -> WorkerBeat {
+    WorkerBeat {
+        worker: worker.to_owned(),
+        beat,
+    }
+}
+
+pub async fn a_worker_that_shows_no_life_loses_its_tasks(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let held = customer.start(cents(5)).await;
+    let done = customer.start(cents(5)).await;
+    store
+        .settle(&done, failed(FailKind::Upstream))
+        .await
+        .unwrap();
+    store.admit(customer.waiting(cents(5))).await.unwrap();
+    // One that has never shown life has a lease all the same: it is seen.
+    assert_eq!(
+        store.other_workers("w2").await.unwrap(),
+        [beat_of(WORKER, 0)]
+    );
+    store.beat(WORKER).await.unwrap();
+    store.beat("w2").await.unwrap();
+    let others = store.other_workers("w2").await.unwrap();
+    assert_eq!(others, [beat_of(WORKER, 1)]);
+    assert_eq!(store.other_workers(WORKER).await.unwrap(), []);
+
+    let taken = store.take_over(&others[0], "w2").await.unwrap();
+    assert_eq!(taken.len(), 1, "neither what ended nor what waits");
+    let task = &taken[0].task;
+    assert_eq!(
+        (&task.id, task.fence, task.crashes, task.state),
+        (&held.task, held.fence + 1, 1, TaskState::Processing)
+    );
+    assert_eq!(taken[0].attempts, [intent(0)]);
+    let refused = store
+        .settle(&held, customer.completed(&held.task, cents(5)))
+        .await;
+    assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+    // It comes back and works on: what it takes from now on is its own.
+    let again = customer.start(cents(5)).await;
+    assert_eq!(
+        store.other_workers("w2").await.unwrap(),
+        [beat_of(WORKER, 0)]
+    );
+    store.beat(WORKER).await.unwrap();
+    assert_eq!(
+        store.other_workers("w2").await.unwrap(),
+        [beat_of(WORKER, 1)]
+    );
+    store
+        .settle(&again, failed(FailKind::Upstream))
+        .await
+        .unwrap();
+}
+
+pub async fn a_worker_that_shows_life_keeps_its_tasks(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let held = customer.start(cents(5)).await;
+    for seen in [0, 1] {
+        store.beat(WORKER).await.unwrap();
+        let taken = store.take_over(&beat_of(WORKER, seen), "w2").await;
+        assert!(taken.unwrap().is_empty(), "its beat has moved since");
+    }
+    assert_eq!(customer.hold_of(&held.task).await, held);
+    // A new process under the engine lock waits for no lease.
+    assert_eq!(store.recover("w3").await.unwrap().len(), 1);
+    assert_eq!(store.other_workers("w4").await.unwrap(), [beat_of("w3", 0)]);
+    let none = store.take_over(&beat_of("nobody", 0), "w2").await;
+    assert!(none.unwrap().is_empty());
 }
 
 pub async fn attempts_are_written_as_intents(store: Arc<dyn Store>) {

@@ -26,6 +26,7 @@ mod tests;
 mod texts;
 mod usage;
 mod work;
+mod workers;
 mod writer;
 
 use crate::store::ledger::Audit;
@@ -37,7 +38,7 @@ use crate::store::{
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
     InputFile, KeyId, LostCall, Millis, Mode, Money, Period, Task, TaskId, TaskPage, UpstreamId,
-    UsageBy, UsedBy,
+    UsageBy, UsedBy, WorkerBeat,
 };
 use async_trait::async_trait;
 use open::Durability;
@@ -196,7 +197,28 @@ impl Store for SqliteStore {
 
     async fn recover(&self, worker: &str) -> Result<Vec<Claimed>> {
         let worker = worker.to_owned();
-        self.writer.run(move |tx| tasks::recover(tx, &worker)).await
+        self.writer
+            .run(move |tx| workers::recover(tx, &worker))
+            .await
+    }
+
+    async fn beat(&self, worker: &str) -> Result<()> {
+        let worker = worker.to_owned();
+        self.writer.run(move |tx| workers::beat(tx, &worker)).await
+    }
+
+    async fn other_workers(&self, worker: &str) -> Result<Vec<WorkerBeat>> {
+        let worker = worker.to_owned();
+        self.readers
+            .run(move |tx| workers::others(tx, &worker))
+            .await
+    }
+
+    async fn take_over(&self, from: &WorkerBeat, worker: &str) -> Result<Vec<Claimed>> {
+        let (from, worker) = (from.clone(), worker.to_owned());
+        self.writer
+            .run(move |tx| workers::take_over(tx, &from, &worker))
+            .await
     }
 
     async fn note_alone(&self, hold: &TaskHold) -> Result<()> {

@@ -206,25 +206,6 @@ pub(super) fn count_ahead(
     Ok(count.unwrap_or(0))
 }
 
-/// Gives what other workers left behind to this one, and counts a crash for each.
-pub(super) fn recover(tx: &Connection, worker: &str) -> Result<Vec<Claimed>> {
-    let left = all(
-        tx,
-        "SELECT id FROM tasks WHERE state = 'processing' AND worker <> ?1 ORDER BY created_at, id",
-        [worker],
-        |row| row.task_id(),
-    )?;
-    for task in &left {
-        execute(
-            tx,
-            "UPDATE tasks SET worker = ?2, fence = fence + 1, crashes = crashes + 1, \
-             lone_crashes = lone_crashes + alone, alone = 0 WHERE id = ?1 AND state = 'processing'",
-            [task.as_str(), worker],
-        )?;
-    }
-    left.iter().map(|task| claimed(tx, task)).collect()
-}
-
 pub(super) fn note_alone(tx: &Connection, hold: &TaskHold) -> Result<()> {
     check_hold(tx, hold)?;
     execute(
@@ -256,7 +237,7 @@ pub(super) fn list_poison(tx: &Connection, most: u32) -> Result<Vec<Task>> {
     )
 }
 
-fn claimed(tx: &Connection, task: &TaskId) -> Result<Claimed> {
+pub(super) fn claimed(tx: &Connection, task: &TaskId) -> Result<Claimed> {
     Ok(Claimed {
         task: get(tx, task)?,
         attempts: attempts::list(tx, task)?,

@@ -14,8 +14,10 @@ async fn no_statement_scans_what_grows() {
     let folder = Folder::new();
     let _store = folder.open();
     let beside = folder.beside();
-    // These list all of a table, or count what is not finished, because that is what they are asked.
+    // These list all of a table, or count what is not finished, because that is what they are asked; of workers there are
+    // a few.
     let meant = [
+        "DELETE FROM workers",
         "FROM accounts ORDER BY name",
         "FROM api_keys ORDER BY",
         "UNION ALL SELECT lane",
