@@ -9,9 +9,11 @@ use std::process::ExitCode;
 /// What every command ends with.
 pub(super) type Outcome<T = ()> = Result<T, Failure>;
 
-/// Exit codes beside 0.
+/// Exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
+    /// All is well, and there is nothing more to do.
+    Done = 0,
     /// It did not work.
     Failed = 1,
     /// It was asked wrongly.

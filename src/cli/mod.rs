@@ -4,6 +4,7 @@
 //! HTTP to the server that holds the folder; administration opens the rows directly, whether or not a server runs.
 
 mod accounts;
+mod arguments;
 mod call;
 mod config;
 mod credits;
@@ -21,13 +22,16 @@ mod remote;
 mod serve;
 mod snippet;
 mod task;
+mod terminal;
 mod usage;
 
-use crate::config::{LogFormat, Settings};
+use crate::config::{LogFormat, Settings, Surroundings};
 use crate::failpoint;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 use failure::{Failure, Outcome};
 use place::Place;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -56,6 +60,8 @@ enum Command {
     /// Make pictures and save them
     #[command(visible_alias = "gen")]
     Generate(generate::Generate),
+    /// Change a picture, or a part of it
+    Edit(generate::edit::Edit),
     /// List the models, their parameters and prices
     Models(models::Models),
     /// List the providers that are on, where they call and what they serve
@@ -86,7 +92,13 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     failpoint::arm();
-    let cli = Cli::parse();
+    let arguments = Surroundings::arguments();
+    // A shell that asks what could come next is answered, and that is the end of it.
+    CompleteEnv::with_factory(|| arguments::command(Cli::command(), &arguments)).complete();
+    let cli = match parse(&arguments) {
+        Ok(cli) => cli,
+        Err(failure) => return failure.report(),
+    };
     // One cryptography for the whole process; a second call would only find it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match run(cli) {
@@ -95,12 +107,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn parse(arguments: &[OsString]) -> Outcome<Cli> {
+    let command = arguments::command(Cli::command(), arguments);
+    let matches = arguments::parse(command, arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| Failure::usage(error.to_string()))
+}
+
 fn run(cli: Cli) -> Outcome {
     let place = &cli.place;
     match cli.command {
         None => welcome(),
         Some(Command::Serve(command)) => command.run(place),
         Some(Command::Generate(command)) => command.run(place),
+        Some(Command::Edit(command)) => command.run(place),
         Some(Command::Models(command)) => command.run(place),
         Some(Command::Providers(command)) => command.run(place),
         Some(Command::Snippet(command)) => command.run(place),

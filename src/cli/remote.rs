@@ -1,10 +1,15 @@
 //! A server, over HTTP: the one that holds the data folder, or the one that `PINHOLE_URL` names.
 
+mod events;
+
+pub(super) use events::Events;
+
 use super::failure::{Exit, Failure, Outcome};
 use super::place::Key;
 use crate::error::{self, Error, Fault, Kind};
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,6 +17,9 @@ use std::time::Duration;
 
 /// A little longer than the server lets a call wait, so that its own words arrive.
 const LONGEST_CALL: Duration = Duration::from_secs(600);
+
+/// A stream that is still running after this will not end.
+const LONGEST_STREAM: Duration = Duration::from_secs(3600);
 
 /// How a server that listens there is reached from this machine: who listens everywhere is reached at home.
 pub(super) fn url_of(mut address: SocketAddr) -> String {
@@ -36,15 +44,32 @@ pub(super) struct Answer {
     pub(super) body: Value,
     /// The request's id, where there is one.
     pub(super) request: Option<String>,
-    /// `x-pinhole-*` headers, by what follows the prefix.
-    pub(super) marks: Vec<(String, String)>,
+    pub(super) marks: Marks,
+}
+
+/// `x-pinhole-*` headers, by what follows the prefix.
+pub(super) struct Marks(Vec<(String, String)>);
+
+impl Marks {
+    fn of(response: &Response) -> Self {
+        let mark = |(name, value): (&HeaderName, &HeaderValue)| {
+            let name = name.as_str().strip_prefix("x-pinhole-")?;
+            Some((name.to_owned(), value.to_str().ok()?.to_owned()))
+        };
+        Self(response.headers().iter().filter_map(mark).collect())
+    }
+
+    /// One of them.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(mark, _)| mark == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 impl Answer {
     /// One `x-pinhole-*` header.
     pub(super) fn mark(&self, name: &str) -> Option<&str> {
-        let found = self.marks.iter().find(|(mark, _)| mark == name);
-        found.map(|(_, value)| value.as_str())
+        self.marks.get(name)
     }
 }
 
@@ -119,6 +144,23 @@ impl Server {
         Err(self.refused(response).await)
     }
 
+    /// Whether the key calls itself a test key.
+    pub(super) fn has_test_key(&self) -> bool {
+        self.key.as_ref().is_some_and(Key::is_test)
+    }
+
+    /// `POST` of JSON, with a stream of events back. It may take longer than any other call: it says that it lives.
+    pub(super) async fn stream(&self, path: &str, body: &Value) -> Outcome<Events> {
+        let request = self.client.post(format!("{}{path}", self.base));
+        let response = self
+            .exchange(request.json(body).timeout(LONGEST_STREAM))
+            .await?;
+        if response.status().is_success() {
+            return Ok(Events::of(response));
+        }
+        Err(self.refused(response).await)
+    }
+
     /// The bytes of a result. One of the server's own is read at the address we know, whatever its public one is;
     /// one that lies elsewhere is fetched there. Neither needs the key: its name is the permission.
     pub(super) async fn download(
@@ -174,14 +216,7 @@ impl Server {
     }
 
     async fn read(&self, response: Response) -> Outcome<Answer> {
-        let marks: Vec<(String, String)> = response
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| {
-                let name = name.as_str().strip_prefix("x-pinhole-")?;
-                Some((name.to_owned(), value.to_str().ok()?.to_owned()))
-            })
-            .collect();
+        let marks = Marks::of(&response);
         let request = request_id(&response);
         let body = response.json().await.map_err(|error| {
             Failure::failed(format!("{} did not answer as Pinhole does", self.base))
@@ -229,8 +264,13 @@ fn told(error: &reqwest::Error) -> String {
 async fn refusal(response: Response) -> Failure {
     let status = response.status().as_u16();
     let id = request_id(&response);
+    let task = Marks::of(&response).get("task-id").map(str::to_owned);
     let body: Value = response.json().await.unwrap_or_default();
     let failure = Failure::from(read_error(status, &body));
+    let failure = match task {
+        Some(task) => failure.why(format!("task {task}")),
+        None => failure,
+    };
     match id {
         Some(id) => failure.why(format!("request {id}")),
         None => failure,

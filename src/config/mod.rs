@@ -269,6 +269,11 @@ impl Surroundings {
         }
     }
 
+    /// The arguments, with the program's name before them.
+    pub fn arguments() -> Vec<OsString> {
+        std::env::args_os().collect()
+    }
+
     /// A variable's value. An empty one counts as unset, as in compose files that pass everything on.
     fn find(&self, name: &str) -> Result<Option<&str>, ConfigError> {
         let value = self.variables.get(name).filter(|value| !value.is_empty());

@@ -906,7 +906,10 @@ fn an_edit_takes_its_pictures_from_files() {
     run(&["-o", "day.png", "-i", "fox.png"]).exits(0);
     run(&["-i", "no.png"])
         .exits(2)
-        .says(&["no.png cannot be read", "take the path of"]);
+        .says(&["no.png cannot be read", "did you mean `fox.png`?"]);
+    run(&["-i", "none-of-these"])
+        .exits(2)
+        .says(&["paths of PNG, JPEG or WebP files"]);
     std::fs::write(place.work().join("words.png"), "no picture").expect("written");
     run(&["-i", "words.png"]).exits(2).says(&["`image[0]`"]);
     run(&["--mask", "fox.png"]).exits(2);

@@ -1,16 +1,19 @@
 //! Alone on the data folder: the engine without a listener, on the same path that HTTP takes.
 
+use super::maker::{Interrupts, Maker};
 use super::save::Destination;
-use super::{Interrupts, Made, body, headline, interrupted, saved_elsewhere};
+use super::screen::Screen;
+use super::{Made, body, headline, interrupted, saved_elsewhere};
 use crate::app::{App, StartError};
+use crate::catalogue::Catalogue;
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::place::{self, Key};
 use crate::cli::remote::url_of;
 use crate::cli::{models, out};
 use crate::config::Settings;
-use crate::engine::{Accepted, Origin, Repeats};
+use crate::engine::{Accepted, Engine, Origin, Repeats, Seen};
 use crate::error::{Error, Kind};
-use crate::types::{Caller, Fingerprint, Mode, Money, Task};
+use crate::types::{Caller, Fingerprint, Modality, Mode, Money, Task, TaskId};
 use futures::TryStreamExt;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,22 +29,14 @@ const LONGEST_LOCK: Duration = Duration::from_secs(120);
 /// How long the end of the engine may take before a word is said about it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Who runs the engine.
-pub(super) enum Opened {
-    /// This process.
-    Alone(Box<App>),
-    /// The server at this URL.
-    Server(String),
-}
-
 /// Opens the engine, or finds the server that did. A holder without an address is a command like this one, or a server
 /// that is starting: either is over soon.
-pub(super) async fn open(settings: &Settings) -> Outcome<Opened> {
+pub(super) async fn open(settings: &Settings) -> Outcome<Maker> {
     let started = Instant::now();
     let mut told = false;
     loop {
         match Box::pin(App::open(settings.clone())).await {
-            Ok(app) => return Ok(Opened::Alone(Box::new(app))),
+            Ok(app) => return Ok(Maker::Alone(Box::new(app))),
             Err(StartError::Locked(None)) if started.elapsed() < LONGEST_LOCK => {
                 if !told && started.elapsed() > Duration::from_secs(1) {
                     out::note("  Waiting for another pinhole that works on this data folder …");
@@ -50,7 +45,7 @@ pub(super) async fn open(settings: &Settings) -> Outcome<Opened> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Err(StartError::Locked(Some(address))) => {
-                let parsed = address.parse().map(|at| Opened::Server(url_of(at)));
+                let parsed = address.parse().map(|at| Maker::Server(url_of(at)));
                 return parsed.map_err(|_| StartError::Locked(Some(address)).into());
             }
             Err(error) => return Err(error.into()),
@@ -64,10 +59,12 @@ pub(super) async fn generate(
     settings: &Settings,
     request: &Value,
     destination: &Destination,
+    screen: &mut Screen,
     interrupts: &mut Interrupts,
 ) -> Outcome<Made> {
     let caller = sign_in(app, settings).await?;
     let engine = app.engine();
+    let request = &watched(&engine.catalogue(), request, screen);
     let listen = || format!("http://{}", settings.listen);
     let origin = Origin {
         asked: Fingerprint::default(),
@@ -90,9 +87,9 @@ pub(super) async fn generate(
     } else {
         accepted.quote.total
     };
-    headline(&accepted.request, is_test, Some(estimate));
+    screen.say(&headline(&accepted.request, is_test, Some(estimate)));
     let (quote, adapted) = (accepted.quote.total, accepted.adapted.clone());
-    let task = wait(app, accepted, interrupts).await?;
+    let task = wait(app, accepted, screen, interrupts).await?;
     if let Some(failure) = &task.failure {
         return Err(Failure::from(Error::from(failure)).why(format!("task {}", task.id)));
     }
@@ -105,6 +102,32 @@ pub(super) async fn generate(
         images: Vec::new(),
         text: task.text.as_ref().map(|text| text.content.clone()),
     };
+    save(engine, &task, destination, &mut made).await?;
+    Ok(made)
+}
+
+/// The body of a call that is watched as it goes, with as many previews as are shown.
+pub(super) fn watched(catalogue: &Catalogue, request: &Value, screen: &mut Screen) -> Value {
+    let mut request = request.clone();
+    let Some(model) = catalogue.find(body::model(&request)) else {
+        return request;
+    };
+    let previews = match model.parameter("partial_images") {
+        Some(_) => screen.previews(),
+        None => 0,
+    };
+    if model.modality == Modality::Image {
+        let pictures = request["n"].as_u64().and_then(|n| u32::try_from(n).ok());
+        screen.expect(pictures.unwrap_or(1), previews);
+        request["stream"] = true.into();
+    }
+    if previews > 0 {
+        request["partial_images"] = previews.into();
+    }
+    request
+}
+
+async fn save(engine: &Engine, task: &Task, destination: &Destination, made: &mut Made) -> Outcome {
     for asset in &task.assets {
         let blocks = engine
             .blobs()
@@ -119,7 +142,7 @@ pub(super) async fn generate(
         made.images
             .push(saved.map_err(|failure| saved_elsewhere(failure, &made.task))?);
     }
-    Ok(made)
+    Ok(())
 }
 
 /// Ends the engine. An earlier command's tasks, taken up at the start, may still run: they are waited for, and whoever
@@ -144,15 +167,23 @@ pub(super) async fn close(app: &App, interrupts: &mut Interrupts) {
 
 /// Waits for the end. An interrupted live task is waited for all the same: its upstream may be at work and paid; a
 /// second Ctrl-C ends that too. A test task costs nothing and is taken up by the next start.
-async fn wait(app: &App, accepted: Accepted, interrupts: &mut Interrupts) -> Outcome<Arc<Task>> {
+async fn wait(
+    app: &App,
+    accepted: Accepted,
+    screen: &mut Screen,
+    interrupts: &mut Interrupts,
+) -> Outcome<Arc<Task>> {
     let (id, mode) = (accepted.task.clone(), accepted.mode);
     let stopped = tokio::select! {
-        ended = accepted.wait(LONGEST_WAIT) => return Ok(ended?),
+        ended = tokio::time::timeout(LONGEST_WAIT, watch(accepted, screen)) => {
+            return ended.unwrap_or_else(|_| Err(still_running(&id)));
+        }
         () = interrupts.next() => interrupted(
             format!("the task {id} was accepted"),
             format!("`pinhole task get {id}` tells how it ended; whatever runs next here takes it up"),
         ),
     };
+    screen.clear();
     if mode == Mode::Live {
         out::note(
             "  Interrupted: the upstream may be at work, so its answer is waited for. Ctrl-C again ends now.",
@@ -161,6 +192,24 @@ async fn wait(app: &App, accepted: Accepted, interrupts: &mut Interrupts) -> Out
     }
     // Returning would wait for what still runs, which is not what Ctrl-C asks for.
     std::process::exit(stopped.tell() as i32);
+}
+
+/// Shows what happens until it ends.
+async fn watch(mut accepted: Accepted, screen: &mut Screen) -> Outcome<Arc<Task>> {
+    loop {
+        match screen.during(accepted.next()).await {
+            Seen::Preview(preview) => screen.preview(preview.number, &preview.bytes),
+            Seen::Image(_) => screen.picture_done(),
+            Seen::Text(_) => {}
+            Seen::Ended(ended) => return Ok(ended?),
+        }
+    }
+}
+
+fn still_running(task: &TaskId) -> Failure {
+    Failure::new(Exit::Timeout, "the task did not end in time")
+        .why(format!("an hour was not enough for {task}"))
+        .fix(format!("`pinhole task get {task}` tells how it goes on"))
 }
 
 /// Who calls: the key of `PINHOLE_API_KEY`, else the folder's first test key.

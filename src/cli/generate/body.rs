@@ -1,16 +1,20 @@
 //! The request that the flags ask for: the flat body, as any client would send it.
 
+use super::flags::Flags;
 use crate::blob::Blobs;
 use crate::catalogue::snippet::read_argument;
+use crate::cli::arguments::DEFAULT_MODEL;
 use crate::cli::failure::{Failure, Outcome};
 use crate::dialect::Dialect;
 use crate::dialect::flat::Flat;
 use crate::engine::Ask;
 use crate::intake::{self, Fields, Intake};
+use crate::types::words::nearest;
 use crate::types::{Draft, ResponseFormat};
 use bytes::Bytes;
 use clap::Args;
 use serde_json::{Map, Value};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Where [`attach`] puts pictures.
@@ -22,26 +26,29 @@ pub(in crate::cli) struct Wanted {
     /// What the picture shows, or what a model of text is asked
     pub(in crate::cli) prompt: String,
     /// The model: an id or an alias of `pinhole models`
-    #[arg(short, long, value_name = "MODEL", default_value = "gpt-image-2")]
+    #[arg(short, long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     pub(in crate::cli) model: String,
-    /// A parameter of the model, repeatable; `pinhole models show MODEL` lists them
+    #[command(flatten)]
+    pub(in crate::cli) inputs: Inputs,
+}
+
+/// What is asked of a model besides the prompt.
+#[derive(Args, Clone)]
+pub(in crate::cli) struct Inputs {
+    /// A parameter of the model, repeatable. Each is a flag of its own too: `--help -m MODEL` shows those of a model
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     pub(in crate::cli) parameters: Vec<(String, Value)>,
     /// How many pictures [default: the model's, mostly 1]
     #[arg(short, value_name = "COUNT")]
     pub(in crate::cli) n: Option<u32>,
-    /// An input image, repeatable: the model edits or combines them instead of starting from nothing
+    /// An input image, repeatable, `-` for stdin: the model edits or combines them instead of starting from nothing
     #[arg(short, long = "image", value_name = "FILE")]
     pub(in crate::cli) images: Vec<PathBuf>,
     /// Where the first input image is repainted: a PNG of its size that is transparent there
-    #[arg(long, value_name = "FILE", requires = "images")]
+    #[arg(long, value_name = "FILE")]
     pub(in crate::cli) mask: Option<PathBuf>,
-    /// Width and height in pixels, like 1536x1024 [default: the model's]
-    #[arg(long, value_name = "WIDTHxHEIGHT")]
-    pub(in crate::cli) size: Option<String>,
-    /// How much work goes into it, like low, medium or high [default: the model's]
-    #[arg(long, value_name = "QUALITY")]
-    pub(in crate::cli) quality: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) flags: Flags,
 }
 
 /// `NAME=VALUE`: a number, true or false is one, and so is a text in double quotes; anything else is a text.
@@ -55,21 +62,21 @@ pub(in crate::cli) fn pair(text: &str) -> Result<(String, Value), String> {
 }
 
 /// The body of the call. The same name twice is refused, whichever flags said it.
-pub(in crate::cli) fn of(wanted: &Wanted) -> Outcome<Value> {
-    let text = |name: &str, value: &Option<String>| {
-        let value = value.clone().map(Value::from);
-        value.map(|value| (name.to_owned(), value))
-    };
-    let flags = [
-        Some(("model".to_owned(), wanted.model.as_str().into())),
-        Some(("prompt".to_owned(), wanted.prompt.as_str().into())),
-        wanted.n.map(|n| ("n".to_owned(), n.into())),
-        text("size", &wanted.size),
-        text("quality", &wanted.quality),
+pub(in crate::cli) fn of(model: &str, prompt: &str, inputs: &Inputs) -> Outcome<Value> {
+    if inputs.mask.is_some() && inputs.images.is_empty() {
+        return Err(Failure::usage("there is no image that the mask belongs to")
+            .why("a mask says where the first input image is repainted")
+            .fix("name the image with -i FILE"));
+    }
+    let own = [
+        Some(("model".to_owned(), model.into())),
+        Some(("prompt".to_owned(), prompt.into())),
+        inputs.n.map(|n| ("n".to_owned(), n.into())),
     ];
-    let flags = flags.into_iter().chain(files(wanted));
+    let own = own.into_iter().chain(files(inputs)).flatten();
+    let flags = inputs.flags.0.iter().cloned();
     let mut body = Map::new();
-    for (name, value) in flags.flatten().chain(wanted.parameters.iter().cloned()) {
+    for (name, value) in own.chain(flags).chain(inputs.parameters.iter().cloned()) {
         if is_ours(&name, &value) {
             return Err(Failure::usage(format!("`{name}` has no meaning here"))
                 .why("this command waits for what is made and saves it itself")
@@ -83,7 +90,7 @@ pub(in crate::cli) fn of(wanted: &Wanted) -> Outcome<Value> {
 }
 
 /// The pictures are named by their files here; [`attach`] puts them in.
-fn files(command: &Wanted) -> [Option<(String, Value)>; 2] {
+fn files(command: &Inputs) -> [Option<(String, Value)>; 2] {
     let name = |path: &PathBuf| Value::from(path.to_string_lossy());
     let images: Vec<Value> = command.images.iter().map(name).collect();
     let mask = command.mask.as_ref().map(name);
@@ -94,7 +101,7 @@ fn files(command: &Wanted) -> [Option<(String, Value)>; 2] {
 }
 
 /// The body with the contents of the files that the flags name.
-pub(in crate::cli) fn attach(command: &Wanted, mut body: Value) -> Outcome<Value> {
+pub(in crate::cli) fn attach(command: &Inputs, mut body: Value) -> Outcome<Value> {
     if !command.images.is_empty() {
         let images: Outcome<Vec<Value>> = command.images.iter().map(|path| read(path)).collect();
         body["image"] = images?.into();
@@ -107,13 +114,49 @@ pub(in crate::cli) fn attach(command: &Wanted, mut body: Value) -> Outcome<Value
 
 /// What a picture is, is told by its bytes wherever it arrives.
 fn read(path: &Path) -> Outcome<Value> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Failure::usage(format!("{} cannot be read", path.display()))
-            .why(error.to_string())
-            .fix("-i and --mask take the path of a PNG, JPEG or WebP file")
-    })?;
+    let bytes = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let bytes = bytes.map_err(|error| unreadable(path, &error))?;
+    if bytes.is_empty() {
+        return Err(
+            Failure::usage(format!("there is nothing in {}", path.display()))
+                .why("an input image is a PNG, JPEG or WebP file")
+                .fix("name the file, or `-` and give its bytes on stdin"),
+        );
+    }
     let text = base64_simd::STANDARD.encode_to_string(bytes);
     Ok(format!("data:application/octet-stream;base64,{text}").into())
+}
+
+/// What cannot be read, and the file beside it whose name is nearly the same.
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let failure =
+        Failure::usage(format!("{} cannot be read", path.display())).why(error.to_string());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new(".")))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    match nearest(&name, names.iter().map(String::as_str)) {
+        Some(meant) if error.kind() == std::io::ErrorKind::NotFound => failure.fix(format!(
+            "did you mean `{}`?",
+            path.with_file_name(meant).display()
+        )),
+        _ => failure.fix("an input image and a mask are paths of PNG, JPEG or WebP files"),
+    }
 }
 
 /// Fields that a command decides on itself.

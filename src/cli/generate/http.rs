@@ -1,97 +1,207 @@
-//! Through a server: the same body over HTTP, the pictures fetched from `/files/`.
+//! Through a server: the same body over HTTP as a stream of events, the pictures fetched from `/files/`.
 
+use super::alone::watched;
+use super::maker::Interrupts;
 use super::save::Destination;
-use super::{Interrupts, Made, check, headline, interrupted, saved_elsewhere};
+use super::screen::Screen;
+use super::{Made, check, headline, interrupted, saved_elsewhere};
 use crate::catalogue::Catalogue;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::models::guess;
 use crate::cli::place;
-use crate::cli::remote::{Answer, Server};
+use crate::cli::remote::{Marks, Server};
 use crate::config::Settings;
 use crate::types::Money;
 use serde_json::Value;
+use std::cell::RefCell;
 
-/// Sends, waits, fetches. Ctrl-C stops the waiting; the server goes on.
+/// Sends, watches, fetches. Ctrl-C asks the server to cancel, which it does for a task that has not begun.
 pub(super) async fn generate(
     url: &str,
     settings: &Settings,
     body: &Value,
     destination: &Destination,
+    screen: &mut Screen,
+    interrupts: &mut Interrupts,
 ) -> Outcome<Made> {
-    let mut interrupts = Interrupts::listen();
+    let server = Server::new(url, place::key(&settings.data))?;
+    let task = RefCell::default();
     tokio::select! {
-        made = Box::pin(call(url, settings, body, destination)) => made,
-        () = interrupts.next() => Err(interrupted(
-            "the server goes on with what it has accepted, and charges for what it makes",
-            "the pictures are kept there; its history shows the task",
-        )),
+        made = Box::pin(call(&server, settings, body, destination, screen, &task)) => return made,
+        () = interrupts.next() => {}
+    }
+    screen.clear();
+    let task: String = task.take();
+    Err(cancel(&server, &task).await)
+}
+
+/// What Ctrl-C ends with.
+async fn cancel(server: &Server, task: &str) -> Failure {
+    if task.is_empty() {
+        return interrupted(
+            "the server may have accepted the call; then it goes on, and charges for what it makes",
+            "`pinhole task ls` shows what it has",
+        );
+    }
+    let place = [("task_id", task.to_owned())];
+    match server.delete("/api/v1/images/generations", &place).await {
+        Ok(_) => interrupted(
+            format!("task {task} was cancelled; nothing was charged"),
+            "the same command makes the call again",
+        ),
+        Err(_) => interrupted(
+            format!(
+                "task {task} runs and goes on: its upstream may be at work; it charges for what it makes"
+            ),
+            format!("`pinhole task wait {task}` tells how it ends and where the pictures are"),
+        ),
     }
 }
 
 async fn call(
-    url: &str,
+    server: &Server,
     settings: &Settings,
     body: &Value,
     destination: &Destination,
+    screen: &mut Screen,
+    task: &RefCell<String>,
 ) -> Outcome<Made> {
-    let key = place::key(&settings.data);
-    let is_test = key.as_ref().is_some_and(place::Key::is_test);
     // What it will cost is the server's to say; a test costs nothing anywhere.
     let catalogue = Catalogue::load(settings.catalogue.as_deref()).unwrap_or_default();
     if let Ok(checked) = check(&catalogue, body) {
-        headline(&checked.request, is_test, is_test.then_some(Money::ZERO));
+        let is_test = server.has_test_key();
+        screen.say(&headline(
+            &checked.request,
+            is_test,
+            is_test.then_some(Money::ZERO),
+        ));
     }
-    let server = Server::new(url, key)?;
-    let mut request = body.clone();
-    if !has_own_format(&server, &catalogue, body).await {
-        request["response_format"] = "url".into();
-    }
-    let answer = match server.post("/v1/images/generations", &request).await {
+    let made = if screen
+        .during(has_own_format(server, &catalogue, body))
+        .await
+    {
+        text(server, body, screen).await
+    } else {
+        let body = &watched(&catalogue, body, screen);
+        pictures(server, body, destination, screen, task).await
+    };
+    match made {
         Err(failure) if failure.is_unknown_model() => {
             let model = body["model"].as_str().unwrap_or_default();
-            return Err(guess(&server, model, failure).await);
+            Err(guess(server, model, failure).await)
         }
-        answer => answer?,
-    };
-    let mut made = read(&answer);
-    let urls = answer.body["data"].as_array().into_iter().flatten();
-    for (index, url) in (0..).zip(urls.filter_map(|one| one["url"].as_str())) {
-        let saved = match server.download(url).await {
-            Ok(blocks) => destination.save(blocks, index).await,
-            Err(failure) => Err(failure),
-        };
-        made.images
-            .push(saved.map_err(|failure| saved_elsewhere(failure, &made.task))?);
+        made => made,
     }
-    if made.images.is_empty() && made.text.is_none() {
-        return Err(
-            Failure::failed("the server answered without a picture or a text")
-                .why(format!("task {}", made.task))
-                .fix("check that the server is a Pinhole of this version or a later one"),
-        );
+}
+
+async fn text(server: &Server, body: &Value, screen: &mut Screen) -> Outcome<Made> {
+    let answer = screen
+        .during(server.post("/v1/images/generations", body))
+        .await?;
+    let mut made = begun(&answer.marks, answer.request);
+    let content = &answer.body["choices"][0]["message"]["content"];
+    made.text = content.as_str().map(str::to_owned);
+    if made.text.is_none() {
+        return Err(empty(&made));
     }
     Ok(made)
 }
 
-fn read(answer: &Answer) -> Made {
+async fn pictures(
+    server: &Server,
+    body: &Value,
+    destination: &Destination,
+    screen: &mut Screen,
+    task: &RefCell<String>,
+) -> Outcome<Made> {
+    let mut body = body.clone();
+    body["response_format"] = "url".into();
+    body["stream"] = true.into();
+    let mut events = screen
+        .during(server.stream("/v1/images/generations", &body))
+        .await?;
+    let mut made = begun(&events.marks, events.request.take());
+    task.replace(made.task.clone());
+    while let Some(event) = screen.during(events.next()).await? {
+        let kind = event["type"].as_str().unwrap_or_default();
+        if kind.ends_with(".partial_image") {
+            preview(&event, screen);
+        } else if kind.ends_with(".completed") {
+            screen.picture_done();
+            finished(server, &event, destination, &mut made).await?;
+        }
+    }
+    if made.images.is_empty() {
+        return Err(empty(&made));
+    }
+    Ok(made)
+}
+
+fn preview(event: &Value, screen: &mut Screen) {
+    let text = event["b64_json"].as_str().unwrap_or_default();
+    if let Ok(file) = base64_simd::STANDARD.decode_to_vec(text) {
+        let number = event["partial_image_index"].as_u64();
+        screen.preview(
+            number
+                .and_then(|number| u32::try_from(number).ok())
+                .unwrap_or(0),
+            &file,
+        );
+    }
+}
+
+/// A finished picture is fetched and saved; the last one's event says what all of them cost.
+async fn finished(
+    server: &Server,
+    event: &Value,
+    destination: &Destination,
+    made: &mut Made,
+) -> Outcome {
+    if let Some(cost) = event["pinhole"]["cost"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+    {
+        made.cost = cost;
+    }
+    let index = event["image_index"]
+        .as_u64()
+        .and_then(|index| u32::try_from(index).ok());
+    let Some(url) = event["url"].as_str() else {
+        return Ok(());
+    };
+    let saved = match server.download(url).await {
+        Ok(blocks) => destination.save(blocks, index.unwrap_or(0)).await,
+        Err(failure) => Err(failure),
+    };
+    made.images
+        .push(saved.map_err(|failure| saved_elsewhere(failure, &made.task))?);
+    Ok(())
+}
+
+fn empty(made: &Made) -> Failure {
+    Failure::failed("the server answered without a picture or a text")
+        .why(format!("task {}", made.task))
+        .fix("check that the server is a Pinhole of this version or a later one")
+}
+
+/// What the headers of an answer say.
+fn begun(marks: &Marks, request: Option<String>) -> Made {
     let money = |name: &str| {
-        let text = answer.mark(name);
+        let text = marks.get(name);
         text.and_then(|text| text.parse().ok())
             .unwrap_or(Money::ZERO)
     };
-    let adapted = answer
-        .mark("adapted")
+    let adapted = marks
+        .get("adapted")
         .map(|text| text.split(", ").map(str::to_owned).collect());
     Made {
-        task: answer.mark("task-id").unwrap_or_default().to_owned(),
-        request: answer.request.clone(),
+        task: marks.get("task-id").unwrap_or_default().to_owned(),
+        request,
         quote: money("quote"),
         cost: money("cost"),
         adapted: adapted.unwrap_or_default(),
         images: Vec::new(),
-        text: answer.body["choices"][0]["message"]["content"]
-            .as_str()
-            .map(str::to_owned),
+        text: None,
     }
 }
 

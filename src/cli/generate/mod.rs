@@ -1,35 +1,57 @@
-//! `pinhole generate`: alone on the data folder, or through the server that holds it.
+//! `pinhole generate` and `edit`: alone on the data folder, or through the server that holds it.
+//!
+//! A [`Maker`] is whoever makes pictures: the engine in this process, or a server. It is opened once and may make several
+//! at a time (`compare` does); each call is watched on a [`Screen`] and saved to a [`Destination`].
 
 mod alone;
 pub(super) mod body;
 mod dry_run;
+pub(super) mod edit;
+pub(super) mod flags;
 pub(super) mod http;
+mod maker;
 mod save;
+pub(super) mod screen;
+
+pub(super) use maker::{Interrupts, Maker};
+pub(super) use save::{Destination, Saved};
 
 use super::failure::{Exit, Failure, Outcome};
-use super::place::{self, Place};
+use super::place::Place;
+use super::terminal::Show;
 use super::{block_on, models, out, start_logs};
 use crate::catalogue::{self, Catalogue, Checked, Rules};
 use crate::config::{LogFormat, Origin, Settings};
 use crate::error::Error;
 use crate::types::{Money, Request};
-use alone::Opened;
-use body::Wanted;
+use body::{Inputs, Wanted};
 use clap::Args;
-use save::{Destination, Saved};
+use screen::Screen;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Args)]
 pub(super) struct Generate {
     #[command(flatten)]
     wanted: Wanted,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Where results go and what is said about them.
+#[derive(Args)]
+pub(super) struct Output {
     /// A file, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number; a text is printed]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
+    /// Write over a file of this name
+    #[arg(long)]
+    overwrite: bool,
+    /// Show pictures here, the unfinished ones too
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    show: Show,
     /// Print the request and its price; send nothing
     #[arg(long)]
     dry_run: bool,
@@ -39,53 +61,68 @@ pub(super) struct Generate {
 }
 
 /// What a call brought.
-struct Made {
-    task: String,
-    request: Option<String>,
-    quote: Money,
-    cost: Money,
-    adapted: Vec<String>,
-    images: Vec<Saved>,
-    text: Option<String>,
+pub(super) struct Made {
+    pub(super) task: String,
+    pub(super) request: Option<String>,
+    pub(super) quote: Money,
+    pub(super) cost: Money,
+    pub(super) adapted: Vec<String>,
+    pub(super) images: Vec<Saved>,
+    pub(super) text: Option<String>,
 }
 
 impl Generate {
     pub(super) fn run(&self, place: &Place) -> Outcome {
-        let body = body::of(&self.wanted)?;
-        if self.dry_run {
-            return dry_run::show(place, &body, self.json);
-        }
-        let body = body::attach(&self.wanted, body)?;
-        let destination = Destination::of(self.output.as_deref(), &body, self.json)?;
-        let settings = quiet_settings(place)?;
-        start_logs(&settings);
-        block_on(self.make(&settings, &body, &destination))
+        let Wanted {
+            prompt,
+            model,
+            inputs,
+        } = &self.wanted;
+        generate(place, model, prompt, inputs, &self.output)
     }
+}
 
-    async fn make(&self, settings: &Settings, body: &Value, destination: &Destination) -> Outcome {
+/// What both commands do.
+fn generate(place: &Place, model: &str, prompt: &str, inputs: &Inputs, output: &Output) -> Outcome {
+    let body = body::of(model, prompt, inputs)?;
+    if output.dry_run {
+        return dry_run::show(place, &body, output.json);
+    }
+    let body = body::attach(inputs, body)?;
+    let destination = output.destination(&body)?;
+    let settings = quiet_settings(place)?;
+    start_logs(&settings);
+    block_on(async {
         let started = Instant::now();
-        if let Some(url) = place::server() {
-            let made = http::generate(&url, settings, body, destination).await?;
-            return self.show(&made, destination, started.elapsed());
-        }
-        match alone::open(settings).await? {
-            Opened::Alone(app) => {
-                let mut interrupts = Interrupts::listen();
-                let made =
-                    alone::generate(&app, settings, body, destination, &mut interrupts).await;
-                let shown = made.and_then(|made| self.show(&made, destination, started.elapsed()));
-                alone::close(&app, &mut interrupts).await;
-                shown
-            }
-            Opened::Server(url) => {
-                let made = http::generate(&url, settings, body, destination).await?;
-                self.show(&made, destination, started.elapsed())
-            }
-        }
+        let mut screen = Screen::new(output.show, "working");
+        let maker = screen.during(Maker::open(&settings)).await?;
+        let mut interrupts = Interrupts::listen();
+        let made = maker
+            .make(&settings, &body, &destination, &mut screen, &mut interrupts)
+            .await;
+        screen.clear();
+        let shown = made.and_then(|made| {
+            output.tell(model, &made, &destination, &mut screen, started.elapsed())
+        });
+        maker.close(&mut interrupts).await;
+        shown
+    })
+}
+
+impl Output {
+    fn destination(&self, body: &Value) -> Outcome<Destination> {
+        Destination::of(self.output.as_deref(), body, self.json, self.overwrite)
     }
 
     /// Paths are the data: they go to stdout where a program reads it. A person reads them in the words.
-    fn show(&self, made: &Made, destination: &Destination, took: Duration) -> Outcome {
+    fn tell(
+        &self,
+        model: &str,
+        made: &Made,
+        destination: &Destination,
+        screen: &mut Screen,
+        took: Duration,
+    ) -> Outcome {
         let seconds = took.as_secs_f64();
         let id = made.request.as_ref().unwrap_or(&made.task);
         let facts = format!("{seconds:.1} s · {} · {id}", out::dollars(made.cost));
@@ -93,6 +130,11 @@ impl Generate {
             out::note(&format!("  Adapted  {}", made.adapted.join(", ")));
         }
         for (at, image) in made.images.iter().enumerate() {
+            if let Some(path) = image.path.as_ref().filter(|_| screen.shows_pictures())
+                && let Ok(file) = std::fs::read(path)
+            {
+                screen.show(&file, at, made.images.len());
+            }
             let is_last = at + 1 == made.images.len();
             let facts = if is_last {
                 format!("   {facts}")
@@ -102,16 +144,13 @@ impl Generate {
             out::note(&format!("  Saved  {}{facts}", image.place));
         }
         if let Some(text) = &made.text {
-            return self.show_text(text, made, destination, took, &facts);
+            return self.tell_text(model, text, made, destination, took, &facts);
         }
         if self.json {
-            return out::json(&self.as_json(made, took));
+            return out::json(&as_json(model, made, took));
         }
         if std::io::stdout().is_terminal() {
-            out::note(&format!(
-                "  Next:  pinhole snippet {} --lang python",
-                self.wanted.model
-            ));
+            out::note(&format!("  Next:  pinhole snippet {model} --lang python"));
             return Ok(());
         }
         let paths: Vec<&str> = made
@@ -127,8 +166,9 @@ impl Generate {
     }
 
     /// A text is the data itself, unless a file is to take it.
-    fn show_text(
+    fn tell_text(
         &self,
+        model: &str,
         text: &str,
         made: &Made,
         destination: &Destination,
@@ -142,27 +182,28 @@ impl Generate {
             out::note(&format!("  {facts}"));
         }
         match (self.json, &self.output) {
-            (true, _) => out::json(&self.as_json(made, took)),
+            (true, _) => out::json(&as_json(model, made, took)),
             (false, None) => out::text(text),
             (false, Some(_)) => Ok(()),
         }
     }
+}
 
-    fn as_json(&self, made: &Made, took: Duration) -> Value {
-        let images: Vec<Value> = made.images.iter().map(Saved::as_json).collect();
-        json!({
-            "model": self.wanted.model,
-            "task": made.task,
-            "request": made.request,
-            "quote": made.quote,
-            "cost": made.cost,
-            "currency": "USD",
-            "duration_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            "adapted": made.adapted,
-            "images": images,
-            "text": made.text,
-        })
-    }
+/// What `--json` prints of a call; `docs/cli.schema.json` describes it.
+pub(super) fn as_json(model: &str, made: &Made, took: Duration) -> Value {
+    let images: Vec<Value> = made.images.iter().map(Saved::as_json).collect();
+    json!({
+        "model": model,
+        "task": made.task,
+        "request": made.request,
+        "quote": made.quote,
+        "cost": made.cost,
+        "currency": "USD",
+        "duration_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "adapted": made.adapted,
+        "images": images,
+        "text": made.text,
+    })
 }
 
 fn check(catalogue: &Catalogue, body: &Value) -> Outcome<Checked> {
@@ -172,7 +213,7 @@ fn check(catalogue: &Catalogue, body: &Value) -> Outcome<Checked> {
 }
 
 /// `gpt-image-2 (test) · 1024x1024 · medium · est. $0.0000`
-fn headline(request: &Request, is_test: bool, estimate: Option<Money>) {
+fn headline(request: &Request, is_test: bool, estimate: Option<Money>) -> String {
     let mode = if is_test { " (test)" } else { "" };
     let count = (request.n() > 1).then(|| format!("{} pictures", request.n()));
     let text = |name: &str| request.text(name).map(str::to_owned);
@@ -184,11 +225,11 @@ fn headline(request: &Request, is_test: bool, estimate: Option<Money>) {
         estimate.map(|amount| format!("est. {}", out::dollars(amount))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    out::note(&format!("  {}", parts.join(" · ")));
+    format!("  {}", parts.join(" · "))
 }
 
 /// A command's own words are enough unless somebody asked for logs; errors are always logged.
-fn quiet_settings(place: &Place) -> Outcome<Settings> {
+pub(super) fn quiet_settings(place: &Place) -> Outcome<Settings> {
     let loaded = place.load()?;
     let asked = loaded
         .origin("log")
@@ -199,26 +240,6 @@ fn quiet_settings(place: &Place) -> Outcome<Settings> {
         settings.log_format = LogFormat::Text;
     }
     Ok(settings)
-}
-
-/// Ctrl-C, from the moment this is made.
-struct Interrupts(Option<Signal>);
-
-impl Interrupts {
-    fn listen() -> Self {
-        Self(signal(SignalKind::interrupt()).ok())
-    }
-
-    /// Resolves at the next one; never if signals cannot be received.
-    async fn next(&mut self) {
-        let came = match &mut self.0 {
-            Some(signal) => signal.recv().await,
-            None => None,
-        };
-        if came.is_none() {
-            std::future::pending().await
-        }
-    }
 }
 
 /// Ctrl-C while a task may be running.

@@ -11,28 +11,32 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Where pictures go.
-pub(super) enum Destination {
+pub(in crate::cli) enum Destination {
     /// Their bytes, to whoever reads.
     Stdout,
     /// This file, or files named after it if there are several.
-    File { path: PathBuf, several: bool },
+    File {
+        path: PathBuf,
+        several: bool,
+        overwrite: bool,
+    },
     /// Numbered files in here.
     Folder(PathBuf),
 }
 
 /// A picture that has arrived.
-pub(super) struct Saved {
+pub(in crate::cli) struct Saved {
     /// Where it is, for a person.
-    pub(super) place: String,
+    pub(in crate::cli) place: String,
     /// The file, if it is one.
-    pub(super) path: Option<String>,
+    pub(in crate::cli) path: Option<String>,
     header: Option<Header>,
     bytes: u64,
 }
 
 impl Saved {
     /// As `--json` prints it; what the picture is comes from its own bytes.
-    pub(super) fn as_json(&self) -> Value {
+    pub(in crate::cli) fn as_json(&self) -> Value {
         json!({
             "path": self.path,
             "format": self.header.map(|header| header.format.name()),
@@ -45,8 +49,14 @@ impl Saved {
 
 impl Destination {
     /// Checks that it can be written to before anything is paid for.
-    pub(super) fn of(output: Option<&Path>, body: &Value, json: bool) -> Outcome<Self> {
-        let several = body["n"].as_u64().is_some_and(|n| n > 1);
+    pub(in crate::cli) fn of(
+        output: Option<&Path>,
+        body: &Value,
+        json: bool,
+        overwrite: bool,
+    ) -> Outcome<Self> {
+        let n = body["n"].as_u64().unwrap_or(1);
+        let several = n > 1;
         match output {
             None => Ok(Self::Folder(PathBuf::from("."))),
             Some(path) if path.as_os_str() == "-" => stdout(several, json),
@@ -65,16 +75,29 @@ impl Destination {
                             .fix(format!("mkdir -p {}", folder.display())),
                     );
                 }
+                let names = |index| {
+                    if several {
+                        numbered(path, index)
+                    } else {
+                        path.to_owned()
+                    }
+                };
+                let mut names =
+                    (0..n.min(MOST_NAMES)).map(|index| names(u32::try_from(index).unwrap_or(0)));
+                if let Some(taken) = names.find(|path| !overwrite && path.exists()) {
+                    return Err(exists(&taken));
+                }
                 Ok(Self::File {
                     path: path.to_owned(),
                     several,
+                    overwrite,
                 })
             }
         }
     }
 
     /// Saves one picture as it arrives. A file has its name only when it is whole.
-    pub(super) async fn save(
+    pub(in crate::cli) async fn save(
         &self,
         blocks: impl Stream<Item = Result<Bytes, String>> + Unpin,
         index: u32,
@@ -87,12 +110,21 @@ impl Destination {
         let (part, mut saved) = receive(folder, blocks).await?;
         let format = saved.header.map_or("bin", |header| header.format.name());
         let path = match self {
-            Self::File { path, several } => {
+            Self::File {
+                path,
+                several,
+                overwrite,
+            } => {
                 warn_of_extension(path, format);
-                if *several {
+                let path = if *several {
                     numbered(path, index)
                 } else {
                     path.clone()
+                };
+                if *overwrite {
+                    path
+                } else {
+                    claim(path).map_err(|error| unwritable(folder, &error))?
                 }
             }
             _ => next_free(folder, format).map_err(|error| unwritable(folder, &error))?,
@@ -104,10 +136,17 @@ impl Destination {
     }
 
     /// Saves a text; returns where it is.
-    pub(super) fn save_text(&self, text: &str) -> Outcome<String> {
+    pub(in crate::cli) fn save_text(&self, text: &str) -> Outcome<String> {
         let path = match self {
             Self::Stdout => return out::print(text).map(|()| "stdout".to_owned()),
-            Self::File { path, .. } => path.clone(),
+            Self::File {
+                path,
+                overwrite: true,
+                ..
+            } => path.clone(),
+            Self::File { path, .. } => {
+                claim(path.clone()).map_err(|error| unwritable(path, &error))?
+            }
             Self::Folder(folder) => {
                 next_free(folder, "txt").map_err(|error| unwritable(folder, &error))?
             }
@@ -218,6 +257,30 @@ fn numbered(path: &Path, index: u32) -> PathBuf {
         name = format!("{name}.{}", extension.to_string_lossy());
     }
     path.with_file_name(name)
+}
+
+/// More pictures than this no model makes at once.
+const MOST_NAMES: u64 = 100;
+
+fn exists(path: &Path) -> Failure {
+    Failure::usage(format!("{} is there already", path.display()))
+        .why("a file is never written over unasked")
+        .fix("name another one with -o, or say --overwrite")
+}
+
+/// The name, or the next free one after it if somebody took it while the picture was made: it is paid for.
+fn claim(path: PathBuf) -> std::io::Result<PathBuf> {
+    let mut name = path.clone();
+    for index in 1.. {
+        match File::create_new(&name) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                name = numbered(&path, index)
+            }
+            Err(error) => return Err(error),
+            Ok(_) => break,
+        }
+    }
+    Ok(name)
 }
 
 /// `pinhole-0001.png`, or the number after the highest there is. The name is taken at once, so that two commands do

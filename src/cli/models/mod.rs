@@ -2,7 +2,7 @@
 
 mod show;
 
-pub(super) use show::{conditions_in_words, sources};
+pub(super) use show::{conditions_in_words, sources, takes};
 
 use super::failure::{Failure, Outcome};
 use super::place::{self, Place};

@@ -74,7 +74,7 @@ fn parameter(entry: &Value) -> Vec<String> {
 }
 
 /// What a parameter takes, in a few words.
-fn takes(entry: &Value) -> String {
+pub(in crate::cli) fn takes(entry: &Value) -> String {
     let kind = text(&entry["kind"]);
     if let Some(options) = entry["enum"].as_array() {
         let values: Vec<String> = options

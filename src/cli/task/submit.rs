@@ -25,7 +25,11 @@ pub(super) struct Submit {
 
 impl Submit {
     pub(super) async fn run(&self, place: &Place) -> Outcome {
-        let mut request = body::attach(&self.wanted, body::of(&self.wanted)?)?;
+        let mut request = {
+            let wanted = &self.wanted;
+            let body = body::of(&wanted.model, &wanted.prompt, &wanted.inputs)?;
+            body::attach(&wanted.inputs, body)?
+        };
         let server = working_server(place)?.ok_or_else(|| {
             Failure::failed("no server is there to run the task")
                 .why("PINHOLE_URL is not set, and no server runs on this data folder")
