@@ -324,10 +324,27 @@ pub fn table_in_markdown() -> String {
     [head].into_iter().chain(rows).collect()
 }
 
+/// The most characters of a client's path that a fault repeats.
+const PLACE_SHOWN: usize = 120;
+
+/// A client's path as a fault repeats it: whole, or its first 120 characters and an ellipsis. A key may be as long as a
+/// body.
+pub fn shown_place(path: &str) -> String {
+    clipped(path, PLACE_SHOWN)
+}
+
+/// At most so many characters of a text, and an ellipsis where there are more.
+pub fn clipped(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// One thing wrong with a request, at the path the client used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The path as the client spelt it; empty for the body as a whole.
+    /// The path as the client spelt it, as [`shown_place`] shows it; empty for the body as a whole.
     pub param: String,
     /// A stable word for the sort of fault (`unknown_parameter`, `invalid_enum`, `out_of_range` …).
     pub code: &'static str,

@@ -75,13 +75,12 @@ pub async fn answer(mock: &Mock, manner: &Manner, ask: Ask, faults: Faults) -> R
         height: size.1,
         format: faults.text("format").unwrap_or(&ask.format).to_owned(),
         transparent: ask.transparent,
+        text: faults.number("text").and_then(|text| text.try_into().ok()),
     };
-    let album = mock.clone();
-    let made = kind.clone();
-    // The first of a size takes a moment.
-    let file = tokio::task::spawn_blocking(move || album.0.album.get(&made))
-        .await
-        .expect("it draws");
+    let file = match mock.0.album.find(&kind) {
+        Some(file) => file,
+        None => draw(mock.clone(), kind.clone()).await,
+    };
     let about = About { ask, kind, file };
     if about.ask.stream {
         return stream(mock.clone(), about, faults);
@@ -100,6 +99,13 @@ pub async fn answer(mock: &Mock, manner: &Manner, ask: Ask, faults: Faults) -> R
     });
     let _ = manner;
     document(&about, n, links, &faults)
+}
+
+/// The first of a size takes a moment.
+async fn draw(mock: Mock, kind: Kind) -> Arc<File> {
+    tokio::task::spawn_blocking(move || mock.0.album.get(&kind))
+        .await
+        .expect("it draws")
 }
 
 /// What some faults answer instead of pictures.

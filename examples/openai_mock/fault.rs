@@ -16,6 +16,7 @@ use std::collections::HashMap;
 /// | `zero` | a success with an empty list |
 /// | `count=N` | so many images, whatever was asked |
 /// | `pixels=WxH`, `format=F` | another size, another format |
+/// | `text=N` | nothing wrong: each picture is a PNG whose base64 text has N characters, for load tests |
 /// | `truncated` | the last image's base64 ends early |
 /// | `cut` | the body ends early, in its last image |
 /// | `huge` | an image without end |

@@ -16,6 +16,8 @@ pub struct Kind {
     /// `png`, `jpeg` or `webp`.
     pub format: String,
     pub transparent: bool,
+    /// How many characters its base64 text shall have: a PNG of one colour, and noise that decoders pass over.
+    pub text: Option<usize>,
 }
 
 /// A picture, as it is and as text.
@@ -29,10 +31,19 @@ pub struct File {
 pub struct Album(Mutex<HashMap<Kind, Arc<File>>>);
 
 impl Album {
+    /// If it was made already.
+    pub fn find(&self, kind: &Kind) -> Option<Arc<File>> {
+        let made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(kind).cloned()
+    }
+
     pub fn get(&self, kind: &Kind) -> Arc<File> {
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let file = made.entry(kind.clone()).or_insert_with(|| {
-            let bytes = draw(kind);
+            let bytes = match kind.text {
+                Some(text) => weigh(kind, text / 4 * 3),
+                None => draw(kind),
+            };
             let base64 = STANDARD.encode_to_string(&bytes).into();
             Arc::new(File {
                 bytes: bytes.into(),
@@ -53,6 +64,7 @@ impl Album {
                 height,
                 format,
                 transparent: false,
+                text: None,
             })
         })
     }
@@ -64,15 +76,47 @@ pub fn size_of(text: &str) -> Option<(u32, u32)> {
     Some((width.parse().ok()?, height.parse().ok()?))
 }
 
-fn draw(kind: &Kind) -> Vec<u8> {
+/// Noise that is the same for the same picture.
+fn noise(kind: &Kind) -> impl FnMut() -> [u8; 8] {
     let mut state =
         0x2545_f491_4f6c_dd1d_u64 ^ u64::from(kind.width) << 32 ^ u64::from(kind.height);
-    let mut noise = move || {
+    move || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         state.to_le_bytes()
-    };
+    }
+}
+
+/// A PNG of so many bytes, or of the fewest that its size takes.
+fn weigh(kind: &Kind, bytes: usize) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    DynamicImage::from(RgbImage::new(kind.width, kind.height))
+        .write_to(&mut file, ImageFormat::Png)
+        .expect("memory takes every picture");
+    let mut file = file.into_inner();
+    // A chunk that no decoder knows and none minds, before the twelve bytes of the last one.
+    let end = file.split_off(file.len() - 12);
+    let length = bytes.saturating_sub(file.len() + end.len() + 12);
+    let mut noise = noise(kind);
+    let mut chunk = b"noIs".to_vec();
+    while chunk.len() < 4 + length {
+        chunk.extend(noise());
+    }
+    chunk.truncate(4 + length);
+    file.extend(
+        u32::try_from(length)
+            .expect("a chunk's length")
+            .to_be_bytes(),
+    );
+    file.extend(&chunk);
+    file.extend(crc32fast::hash(&chunk).to_be_bytes());
+    file.extend(end);
+    file
+}
+
+fn draw(kind: &Kind) -> Vec<u8> {
+    let mut noise = noise(kind);
     let (width, height) = (kind.width, kind.height);
     let picture: DynamicImage = if kind.transparent {
         RgbaImage::from_fn(width, height, |_, _| {

@@ -22,6 +22,10 @@ use tower::{Service, ServiceExt};
 /// Connections at once; the next one waits in the kernel's queue.
 const MAX_CONNECTIONS: usize = 8192;
 
+/// What a connection reads, and gathers to be written, at once. hyper's own bound is six times as much, which a thousand
+/// replies to slow readers would fill; the headers of a request must fit too.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 /// When nothing runs any more, replies that are still being sent have this long.
 const LAST_REPLIES: Duration = Duration::from_secs(30);
 
@@ -92,6 +96,7 @@ async fn accept_all(
     let mut http = Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
+        .max_buf_size(BUFFER_BYTES)
         .header_read_timeout(patience);
     http.http2()
         .timer(TokioTimer::new())

@@ -3,11 +3,13 @@
 //! A blob is *staged* when its bytes are whole and synced under their final, random key; it is *published* by the
 //! transaction that writes a row with that key. A staged blob that no row ever names is an orphan: dropping its
 //! [`StagedBlob`] deletes it, and what a crash leaves behind is found by [`Blobs::list_older_than`] and collected.
-//! Nothing is renamed on the way, so local disk and object stores behave alike.
+//! Names are random and nobody asks for one that no row holds, so local disk and object stores behave alike.
 //!
 //! This module knows bytes, hashes and image headers; it knows no rows, models or dialects.
 
+mod local;
 pub mod probe;
+mod whole;
 mod writer;
 
 pub use writer::{BlobWriter, StagedBlob};
@@ -17,26 +19,27 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
-use std::io::{Read, Seek, SeekFrom};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// How much of a blob is read at once: large enough that the thread hop is noise, small enough that a thousand
-/// replies stay small; divisible by three, so that base64 blocks join without padding.
-pub const READ_BLOCK_BYTES: usize = 96 * 1024;
+/// How much of a blob is read at once: small enough that a thousand replies stay small; divisible by three, so that
+/// base64 blocks join without padding.
+pub const READ_BLOCK_BYTES: usize = 48 * 1024;
+
+/// How much of a blob is written at once: large enough that a thread hop for each is noise. Divisible by three, so that
+/// what decodes base64 can fill exactly one.
+pub const PART_BYTES: usize = 192 * 1024;
 
 /// The same store everywhere; cloning is cheap.
 #[derive(Clone)]
 pub struct Blobs {
     objects: Arc<dyn ObjectStore>,
-    /// The local folder, for the free-space guard; `None` on an object store.
+    /// The local folder, whose files we read and write ourselves; `None` on an object store.
     root: Option<PathBuf>,
-    /// How many bytes of a blob are gathered before they are written.
-    part_bytes: usize,
     /// Where dropped staged blobs go to be deleted.
     janitor: mpsc::UnboundedSender<BlobKey>,
 }
@@ -59,6 +62,16 @@ pub enum BlobError {
     /// The store's own fault.
     #[error("the blob store failed: {0}")]
     Backend(String),
+}
+
+impl From<std::io::Error> for BlobError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::NotFound,
+            _ if is_disk_full(&error) => Self::Full,
+            _ => Self::Backend(error.to_string()),
+        }
+    }
 }
 
 impl From<object_store::Error> for BlobError {
@@ -95,7 +108,6 @@ impl Blobs {
         let blobs = Self {
             objects,
             root: Some(root.to_owned()),
-            part_bytes: 128 * 1024,
             janitor,
         };
         #[expect(
@@ -118,7 +130,7 @@ impl Blobs {
         writer.finish().await
     }
 
-    /// The bytes of a blob in blocks of [`READ_BLOCK_BYTES`]; the last one may be shorter, or half as long again.
+    /// The bytes of a blob in blocks of [`READ_BLOCK_BYTES`], the last of which may be shorter.
     pub async fn read(
         &self,
         key: &BlobKey,
@@ -127,16 +139,20 @@ impl Blobs {
         if range.is_empty() {
             return Ok(futures::stream::empty().boxed());
         }
+        if let Some(name) = self.file_name(key) {
+            return local::read(name, range).await;
+        }
         let options = GetOptions {
             range: Some(range.into()),
             ..GetOptions::default()
         };
         let found = self.objects.get_opts(&path(key), options).await?;
-        let range = found.range.clone();
-        match found.payload {
-            GetResultPayload::File(file, _) => Ok(read_file(file, range)),
-            GetResultPayload::Stream(stream) => Ok(stream.map_err(BlobError::from).boxed()),
-        }
+        Ok(found.into_stream().map_err(BlobError::from).boxed())
+    }
+
+    /// The file of a blob, on local disk.
+    fn file_name(&self, key: &BlobKey) -> Option<PathBuf> {
+        Some(self.root.as_ref()?.join(key.as_str()))
     }
 
     /// A picture whole in memory, for the few that are needed so.
@@ -222,43 +238,6 @@ fn path(key: &BlobKey) -> ObjectPath {
     ObjectPath::from(key.as_str())
 }
 
-/// Reads a local file block by block, each on the blocking pool.
-fn read_file(
-    file: std::fs::File,
-    range: Range<u64>,
-) -> BoxStream<'static, Result<Bytes, BlobError>> {
-    futures::stream::try_unfold((Some(file), range), |(file, range)| async move {
-        let Some(file) = file.filter(|_| !range.is_empty()) else {
-            return Ok(None);
-        };
-        let (left, block) = (range.end - range.start, READ_BLOCK_BYTES as u64);
-        // A rest that is hardly worth a thread hop of its own is read with what comes before it.
-        let block = if left <= block * 3 / 2 { left } else { block };
-        let (file, bytes) = read_block(file, range.start, block).await?;
-        Ok(Some((bytes, (Some(file), range.start + block..range.end))))
-    })
-    .boxed()
-}
-
-async fn read_block(
-    mut file: std::fs::File,
-    at: u64,
-    length: u64,
-) -> Result<(std::fs::File, Bytes), BlobError> {
-    // The buffer comes from the caller's thread and is freed there or on its like: memory that the blocking threads
-    // allocate and others free stays with a thread that may never run again.
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(READ_BLOCK_BYTES)];
-    let read = move || {
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(&mut bytes)?;
-        Ok::<_, std::io::Error>((file, Bytes::from(bytes)))
-    };
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(|error| BlobError::Backend(error.to_string()))?
-        .map_err(|error| BlobError::Backend(error.to_string()))
-}
-
 /// Deletes blobs whose [`StagedBlob`] was dropped without being kept. Ends with the last handle to the store.
 async fn delete_dropped(
     objects: Arc<dyn ObjectStore>,
@@ -299,7 +278,7 @@ mod tests {
     async fn a_blob_reads_back_in_whole_and_in_part() {
         let folder = tempfile::tempdir().expect("a folder");
         let blobs = Blobs::local(folder.path()).expect("a store");
-        for length in [0, 1000, 128 * 1024, 700_000] {
+        for length in [0, 1000, PART_BYTES - 24, PART_BYTES, 700_000] {
             let bytes = png(640, 480, length);
             let mut writer = blobs.writer(1 << 20);
             for chunk in bytes.chunks(7001) {

@@ -65,6 +65,11 @@ impl Probe {
         }
     }
 
+    /// The first bytes of what was fed.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
     /// The verdict on what was fed so far.
     pub fn header(&self) -> Result<Header, ProbeError> {
         let format = self.format().ok_or(ProbeError::Unknown)?;

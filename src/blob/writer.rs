@@ -1,7 +1,8 @@
 //! Writing one blob: gather, hash, probe, upload, sync.
 
+use super::local::{self, Unfinished};
 use super::probe::Probe;
-use super::{BlobError, Blobs, path};
+use super::{BlobError, Blobs, PART_BYTES, path, whole};
 use crate::types::{BlobKey, Picture};
 use bytes::{Bytes, BytesMut};
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
@@ -15,7 +16,14 @@ pub struct BlobWriter {
     hasher: blake3::Hasher,
     probe: Probe,
     gathered: BytesMut,
-    upload: Option<Box<dyn MultipartUpload>>,
+    begun: Begun,
+}
+
+/// What of a blob has been written.
+enum Begun {
+    Nothing,
+    File(Unfinished),
+    Upload(Box<dyn MultipartUpload>),
 }
 
 impl BlobWriter {
@@ -28,7 +36,7 @@ impl BlobWriter {
             hasher: blake3::Hasher::new(),
             probe: Probe::default(),
             gathered: BytesMut::new(),
-            upload: None,
+            begun: Begun::Nothing,
         }
     }
 
@@ -41,56 +49,62 @@ impl BlobWriter {
         self.hasher.update(&bytes);
         self.probe.feed(&bytes);
         let mut rest = bytes;
-        while self.gathered.len() + rest.len() > self.blobs.part_bytes {
-            let part = rest.split_to(self.blobs.part_bytes - self.gathered.len());
-            self.gathered.extend_from_slice(&part);
-            self.write_part().await?;
+        while self.gathered.len() + rest.len() >= PART_BYTES {
+            let next = rest.split_to(PART_BYTES - self.gathered.len());
+            let part = self.joined(next);
+            self.write_part(part).await?;
         }
-        // One whole small blob stays the buffer it came in.
-        if self.gathered.is_empty() && self.upload.is_none() {
-            self.gathered = BytesMut::from(rest);
-        } else {
-            self.gathered.extend_from_slice(&rest);
-        }
+        self.gather(rest);
         Ok(())
     }
 
-    async fn write_part(&mut self) -> Result<(), BlobError> {
-        let upload = match &mut self.upload {
-            Some(upload) => upload,
-            None => {
-                let upload = self.blobs.objects.put_multipart(&path(&self.key)).await?;
-                self.upload.insert(upload)
+    /// What was gathered, and these bytes. What comes as a whole part is not copied.
+    fn joined(&mut self, next: Bytes) -> Bytes {
+        if self.gathered.is_empty() {
+            return next;
+        }
+        self.gathered.extend_from_slice(&next);
+        std::mem::take(&mut self.gathered).freeze()
+    }
+
+    /// Keeps bytes for later. The first ones stay in the buffer they came in: often there are no others.
+    fn gather(&mut self, bytes: Bytes) {
+        if self.gathered.is_empty() {
+            self.gathered = BytesMut::from(bytes);
+        } else {
+            // Room for the whole part: a buffer that grows is copied again and again.
+            self.gathered.reserve(PART_BYTES - self.gathered.len());
+            self.gathered.extend_from_slice(&bytes);
+        }
+    }
+
+    async fn write_part(&mut self, part: Bytes) -> Result<(), BlobError> {
+        let begun = std::mem::replace(&mut self.begun, Begun::Nothing);
+        self.begun = match (begun, self.blobs.file_name(&self.key)) {
+            (Begun::File(file), Some(name)) => {
+                Begun::File(local::write(Some(file), name, part).await?)
             }
+            (Begun::Nothing, Some(name)) => Begun::File(local::write(None, name, part).await?),
+            (begun, _) => self.upload_part(begun, part).await?,
         };
-        let part = std::mem::replace(
-            &mut self.gathered,
-            BytesMut::with_capacity(self.blobs.part_bytes),
-        );
-        upload
-            .put_part(PutPayload::from_bytes(part.freeze()))
-            .await?;
         Ok(())
+    }
+
+    async fn upload_part(&mut self, begun: Begun, part: Bytes) -> Result<Begun, BlobError> {
+        let objects = &self.blobs.objects;
+        let mut upload = match begun {
+            Begun::Upload(upload) => upload,
+            _ => objects.put_multipart(&path(&self.key)).await?,
+        };
+        upload.put_part(PutPayload::from_bytes(part)).await?;
+        Ok(Begun::Upload(upload))
     }
 
     /// Syncs the blob under its key. [`BlobError::NotAnImage`] if its header is not that of an image we take: then
     /// nothing is left of it.
     pub async fn finish(mut self) -> Result<StagedBlob, BlobError> {
         let header = self.probe.header()?;
-        if self.upload.is_some() && !self.gathered.is_empty() {
-            self.write_part().await?;
-        }
         let last = std::mem::take(&mut self.gathered).freeze();
-        match &mut self.upload {
-            Some(upload) => drop(upload.complete().await?),
-            None => drop(
-                self.blobs
-                    .objects
-                    .put(&path(&self.key), PutPayload::from_bytes(last))
-                    .await?,
-            ),
-        }
-        self.upload = None;
         let picture = Picture {
             blob: self.key.clone(),
             bytes: self.length,
@@ -99,16 +113,35 @@ impl BlobWriter {
             width: header.width,
             height: header.height,
         };
-        Ok(StagedBlob {
+        let staged = StagedBlob {
+            has_end: whole::has_end(header.format, self.length, self.probe.head(), &last),
             picture: Some(picture),
             blobs: self.blobs.clone(),
-        })
+        };
+        let begun = std::mem::replace(&mut self.begun, Begun::Nothing);
+        match (begun, self.blobs.file_name(&self.key)) {
+            (Begun::File(file), Some(name)) => local::finish(Some(file), name, last, staged).await,
+            (Begun::Nothing, Some(name)) => local::finish(None, name, last, staged).await,
+            (begun, _) => self.finish_upload(begun, last).await.map(|()| staged),
+        }
+    }
+
+    async fn finish_upload(&mut self, begun: Begun, last: Bytes) -> Result<(), BlobError> {
+        if !matches!(begun, Begun::Upload(_)) {
+            let payload = PutPayload::from_bytes(last);
+            self.blobs.objects.put(&path(&self.key), payload).await?;
+            return Ok(());
+        }
+        if let Begun::Upload(mut upload) = self.upload_part(begun, last).await? {
+            upload.complete().await?;
+        }
+        Ok(())
     }
 }
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
-        let Some(mut upload) = self.upload.take() else {
+        let Begun::Upload(mut upload) = std::mem::replace(&mut self.begun, Begun::Nothing) else {
             return;
         };
         // Aborting is asynchronous; without a runtime the collector finds what is left.
@@ -121,6 +154,8 @@ impl Drop for BlobWriter {
 /// A blob that is synced and that no row names yet. Dropping it deletes it; [`StagedBlob::keep`] hands it to a row.
 pub struct StagedBlob {
     picture: Option<Picture>,
+    /// The end that its format prescribes was seen on its way.
+    has_end: bool,
     blobs: Blobs,
 }
 
@@ -130,6 +165,14 @@ impl StagedBlob {
         self.picture
             .as_ref()
             .expect("present until kept, and keeping consumes it")
+    }
+
+    /// Whether it is all there: a header says nothing of the rest. Formats without a mark at their end count as whole.
+    pub async fn is_whole(&self) -> Result<bool, BlobError> {
+        if self.has_end {
+            return Ok(true);
+        }
+        whole::is_whole(&self.blobs, self.picture()).await
     }
 
     /// Gives it up to the row that names it.

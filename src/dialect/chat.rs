@@ -5,7 +5,7 @@
 //! read in both spellings: `{"type": "text", "text": …}` and `{"type": "image_url", "image_url": …}` of the `openai`
 //! packages, `{"text": …}` and `{"image": …}` of `dashscope` for Python 2.0.2.
 
-use crate::error::Fault;
+use crate::error::{Fault, shown_place};
 use crate::types::Field;
 use serde_json::{Map, Value};
 
@@ -77,7 +77,7 @@ impl Gathered {
                 let right =
                     "user, system or developer: one prompt is read here, not a conversation";
                 return Err(Fault {
-                    code: "invalid_enum",
+                    code: code_at(&message, "role", "invalid_enum"),
                     ..invalid(&format!("{path}.role"), right)
                 });
             }
@@ -90,7 +90,12 @@ impl Gathered {
                     self.part(speaker, &format!("{path}[{index}]"), part)?;
                 }
             }
-            _ => return Err(invalid(&path, "a text or a list of parts")),
+            _ => {
+                return Err(Fault {
+                    code: code_at(&message, "content", "invalid_type"),
+                    ..invalid(&path, "a text or a list of parts")
+                });
+            }
         }
         Ok(())
     }
@@ -159,16 +164,22 @@ pub(super) fn object(
     match given.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(given),
         Some(key) => {
-            let key: String = key.chars().take(60).collect();
+            let param = shown_place(&format!("{path}.{key}"));
             Err(Fault {
-                param: format!("{path}.{key}"),
                 code: "unknown_parameter",
-                message: format!(
-                    "`{path}.{key}` is not read here; there are {}",
-                    known.join(", ")
-                ),
+                message: format!("`{param}` is not read here; there are {}", known.join(", ")),
+                param,
             })
         }
+    }
+}
+
+/// What is wrong at this key, which may be that it is not there.
+fn code_at(object: &Map<String, Value>, key: &str, code: &'static str) -> &'static str {
+    if object.contains_key(key) {
+        code
+    } else {
+        "missing_parameter"
     }
 }
 

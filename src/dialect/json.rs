@@ -2,7 +2,7 @@
 //!
 //! Everything is bounded while it is read: a body that is small as text can be large as a tree.
 
-use crate::error::{Error, Fault, Kind};
+use crate::error::{Error, Fault, Kind, shown_place};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use std::cell::{Cell, RefCell};
@@ -12,8 +12,6 @@ use std::fmt;
 const MAX_KEYS: usize = 256;
 /// The most values a body may have in all.
 const MAX_VALUES: usize = 10_000;
-/// The most characters of a client's path that a message repeats.
-const PATH_SHOWN: usize = 60;
 
 /// Reads a body's top-level entries in order. A body that is no object, or names a key twice anywhere, is refused.
 /// Nesting is bounded by serde_json (128).
@@ -124,7 +122,7 @@ impl Refused {
                 Step::Index(index) => path.push_str(&format!("[{index}]")),
             }
         }
-        path.chars().take(PATH_SHOWN).collect()
+        shown_place(&path)
     }
 }
 

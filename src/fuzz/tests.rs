@@ -217,3 +217,39 @@ fn every_target_can_be_fuzzed() {
         .count();
     assert_eq!(files, TARGETS.len());
 }
+
+/// A long key is shown cut, and what is cut is told from what is not there.
+#[test]
+fn a_fault_at_a_long_key_names_a_place_of_the_body() {
+    let long = "k".repeat(500);
+    for body in [
+        format!(r#"{{"model":"gpt-image-2","{long}":1}}"#),
+        format!(r#"{{"model":"gpt-image-2","messages":[1,{{"{long}":1}}]}}"#),
+        format!(
+            r#"{{"model":"gpt-image-2","messages":[{{"role":"user","content":[{{"text":"x","{long}…":1}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"model":"gpt-image-2","prompt":"x","{}…":1}}"#,
+            "é".repeat(119)
+        ),
+        format!(r#"{{"model":"gpt-image-2","x…":1,"{long}":{{"{long}":1,"{long}":2}}}}"#),
+        r#"{"a":{"b":1,"b":2},"a":3}"#.to_owned(),
+        r#"{"messages":[{"role":"user"}]}"#.to_owned(),
+        r#"{"messages":[{"content":"x"}]}"#.to_owned(),
+    ] {
+        super::run("body", &[b"\0", body.as_bytes()].concat());
+    }
+}
+
+#[test]
+#[should_panic(expected = "is in none of")]
+fn a_fault_at_no_place_of_the_body_is_a_finding() {
+    let tree = serde_json::from_str(r#"{"messages":[{"content":1}]}"#).expect("JSON");
+    let fault = |param: &str| crate::error::Fault {
+        param: param.to_owned(),
+        code: "invalid_type",
+        message: "wrong".to_owned(),
+    };
+    super::expect_places(&tree, &[fault("messages[0].content")]);
+    super::expect_places(&tree, &[fault("messages[0].cont…")]);
+}

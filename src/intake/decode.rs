@@ -7,9 +7,26 @@ use memchr::memchr2;
 /// how many characters it took.
 ///
 /// It must stop at a quote and at a backslash. At anything else that is not in the alphabet it may stop, or take
-/// nothing at all: the scanner then reads on character by character, and without the kernel if need be. This is where
-/// a kernel for one processor goes; [`portable`] is what it is measured and fuzzed against.
+/// nothing at all: the scanner then reads on character by character, and without the kernel if need be. It may take the
+/// other alphabet for what it means. [`portable`] is what a kernel for one processor is measured and fuzzed against.
 pub type Kernel = fn(text: &[u8], out: &mut Vec<u8>) -> usize;
+
+/// The fastest kernel of this processor.
+pub fn fastest() -> Kernel {
+    own().unwrap_or(portable)
+}
+
+/// The kernel of this sort of processor, if it has the instructions.
+#[cfg(target_arch = "x86_64")]
+pub fn own() -> Option<Kernel> {
+    super::vbmi::kernel()
+}
+
+/// The kernel of this sort of processor: there is none.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn own() -> Option<Kernel> {
+    None
+}
 
 /// The kernel for every processor: one search for the end, then base64-simd, which picks its instructions at run time.
 pub fn portable(text: &[u8], out: &mut Vec<u8>) -> usize {
@@ -59,9 +76,9 @@ pub(super) enum Class {
 }
 
 /// Both alphabets are read, even mixed: what counts is the bytes.
-pub(super) fn class(byte: u8) -> Class {
+pub(super) const fn class(byte: u8) -> Class {
     // A table, because no processor can guess the branches of random text.
-    CLASSES[usize::from(byte)]
+    CLASSES[byte as usize]
 }
 
 const CLASSES: [Class; 256] = {

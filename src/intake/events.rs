@@ -133,7 +133,15 @@ impl EventScanner {
     }
 
     /// The event that the end of the stream cut short of its empty line, if there is one.
+    /// Its last line is read as if it had ended, so an empty line of data still joins what was before it.
     pub fn finish(mut self) -> Result<Option<Event>, ScanError> {
+        if self.joins
+            && let Some(scanner) = &mut self.scanner
+        {
+            let mut line_break = &b"\n"[..];
+            // Something comes out only of a picture that goes on, and then the event is refused.
+            while scanner.step(&mut line_break)?.is_some() {}
+        }
         self.dispatch()
     }
 

@@ -14,6 +14,8 @@ pub mod scanner;
 mod stage;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod vbmi;
 
 pub use mark::Mark;
 pub use path::Fields;

@@ -17,11 +17,13 @@
 use super::decode::{self, Class, Kernel, class};
 use super::mark::Mark;
 use super::path::{Fields, Path};
+use crate::blob::PART_BYTES;
 use bytes::Bytes;
 use memchr::memchr2;
 
-/// How many bytes of a picture come out at once, but for the last ones; divisible by three, so that blocks join.
-pub const BLOCK_BYTES: usize = 48 * 1024;
+/// How many bytes of a picture come out at once, but for the last ones: a part of a blob, which is then written as it
+/// is. Divisible by three, so that blocks join.
+pub const BLOCK_BYTES: usize = PART_BYTES;
 
 /// Base64 without a `data:` before it is taken from this length on: longer than any hash or id, and shorter than the
 /// smallest picture worth the name.
@@ -181,7 +183,7 @@ enum Text {
 impl Scanner {
     /// For one document.
     pub fn new(fields: Fields, limits: Limits) -> Self {
-        Self::with_kernel(fields, limits, decode::portable)
+        Self::with_kernel(fields, limits, decode::fastest())
     }
 
     /// With this kernel.

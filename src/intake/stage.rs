@@ -3,7 +3,7 @@
 use super::scanner::{Cause, ScanError, Step};
 use super::{Intake, Mark};
 use crate::blob::{BlobError, BlobWriter, Blobs, StagedBlob};
-use crate::error::{Error, Fault, Kind};
+use crate::error::{Error, Fault, Kind, shown_place};
 use bytes::Bytes;
 
 /// Why a body could not be read.
@@ -87,13 +87,14 @@ fn of_blob(path: String, error: BlobError) -> Error {
 
 /// An error at the path of a field.
 fn at(kind: Kind, path: String, code: &'static str, what: String) -> Error {
-    let message = match path.as_str() {
+    let param = shown_place(&path);
+    let message = match param.as_str() {
         "" => what,
-        path => format!("`{path}`: {what}"),
+        param => format!("`{param}`: {what}"),
     };
     Error {
         faults: vec![Fault {
-            param: path,
+            param,
             code,
             message: message.clone(),
         }],

@@ -211,6 +211,20 @@ fn imports_keep_to_the_layers() {
 /// A source file: its path below `src/`, and its text.
 type Source = (PathBuf, String);
 
+/// The lint refuses `unsafe` wherever it is not expected, and it is expected in one place.
+#[test]
+fn unsafe_code_stands_in_one_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    read_sources(&root, &root, &mut sources);
+    let with: Vec<_> = sources
+        .iter()
+        .filter(|(_, text)| without_comments(text).contains("unsafe"))
+        .map(|(path, _)| path.as_path())
+        .collect();
+    assert_eq!(with, [Path::new("intake/vbmi.rs")]);
+}
+
 fn read_sources(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
     let mut entries: Vec<_> = std::fs::read_dir(folder)
         .expect("src/ can be read")

@@ -378,15 +378,26 @@ fn faults_point_at_the_place_that_the_client_wrote() {
     check(json!({"messages": "x"}), "messages", list);
     check(json!({"messages": vec![json!({}); 257]}), "messages", list);
     check(json!({"messages": ["x"]}), "messages[0]", "a JSON object");
-    for content in [
-        json!({"role": "user"}),
-        json!({"role": "user", "content": 5}),
-    ] {
-        check(
-            json!({"messages": [content]}),
+    check(
+        json!({"messages": [{"role": "user", "content": 5}]}),
+        "messages[0].content",
+        "a text or a list of parts",
+    );
+    for (message, param, right) in [
+        (
+            json!({"role": "user"}),
             "messages[0].content",
             "a text or a list of parts",
-        );
+        ),
+        (
+            json!({"content": "x"}),
+            "messages[0].role",
+            "user, system or developer: one prompt is read here, not a conversation",
+        ),
+    ] {
+        let message = json!({"messages": [message]});
+        let told = format!("`{param}` must be {right}");
+        refused(message, param, "missing_parameter", &told);
     }
     let part = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
     let place = "messages[0].content[0]";

@@ -2,7 +2,7 @@
 
 use super::lengths;
 use crate::intake::Fields;
-use crate::intake::decode::{Kernel, portable};
+use crate::intake::decode::{Kernel, own, portable};
 use crate::intake::scanner::{BLOCK_BYTES, Limits, MIN_BARE_CHARACTERS, ScanError, Scanner, Step};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -10,12 +10,17 @@ use std::fmt;
 pub(in crate::intake) const FIELDS: Fields =
     Fields(&["image", "b64_json", "image_url.url", "$.top"]);
 
-/// Every kernel that there is, and one that stops elsewhere.
-const KERNELS: &[(&str, Kernel)] = &[("portable", portable), ("exact", exact)];
+/// Every kernel that this processor has, and one that stops elsewhere.
+pub(in crate::intake) fn kernels() -> impl Iterator<Item = (&'static str, Kernel)> {
+    let own = own().map(|kernel| ("own", kernel));
+    [("portable", portable as Kernel), ("exact", exact)]
+        .into_iter()
+        .chain(own)
+}
 
 /// A document that keeps the order of keys, and keys that stand twice.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::intake) enum Doc {
+pub(crate) enum Doc {
     Object(Vec<(String, Doc)>),
     List(Vec<Doc>),
     Text(String),
@@ -208,8 +213,8 @@ pub(in crate::intake) fn check(bytes: &[u8], cuts: &[usize]) {
         rest = behind;
     }
     pieces.push(rest);
-    for (name, kernel) in KERNELS {
-        let scanned = scan(*kernel, pieces.iter().copied());
+    for (name, kernel) in kernels() {
+        let scanned = scan(kernel, pieces.iter().copied());
         assert_eq!(scanned, whole, "{name}, cut at {cuts:?}");
     }
     match (parse_then_decode(bytes), whole) {

@@ -8,7 +8,7 @@ mod pictures;
 
 pub(crate) use events::events;
 pub(crate) use forms::form;
-pub(crate) use json::json;
+pub(crate) use json::{Doc, json};
 pub(crate) use pictures::picture;
 
 /// How many bytes each piece of an input has, as one byte says: the same in all, 1 to 63, or one piece.

@@ -66,6 +66,34 @@ fn events_are_read_alike_however_they_are_cut() {
     }
 }
 
+#[test]
+fn an_empty_line_of_data_counts_also_where_the_stream_is_cut_off() {
+    let event = |data: &str| vec![(String::new(), data.to_owned())];
+    for (text, data) in [
+        ("data: a\ndata: ", "a\n"),
+        ("data: a\ndata:", "a\n"),
+        ("data: a\ndata:\n", "a\n"),
+        ("data: a\ndata:\n\n", "a\n"),
+        ("data: a\ndata: \ndata:", "a\n\n"),
+        ("data: ", ""),
+        ("data: a\nid:", "a"),
+    ] {
+        let text = text.as_bytes();
+        let single: Vec<&[u8]> = text.chunks(1).collect();
+        for pieces in [&[text][..], &single] {
+            assert_eq!(scan(text, pieces), (event(data), Vec::new()), "{text:?}");
+        }
+    }
+    for stream in [
+        "data: a\ndata: ",
+        "data: {\"b64_json\":\"data:;base64,AAAA\ndata: ",
+    ] {
+        for how in [0, 1, 7] {
+            crate::intake::fuzz::events(&[&[how], stream.as_bytes()].concat());
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_pictures_of_events_are_staged_one_event_at_a_time() {
     let (folder, blobs) = store();

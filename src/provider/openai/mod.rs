@@ -30,7 +30,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod variant;
-mod whole;
 
 use super::{Call, Event, EventStream, Provider, ProviderError, Traits};
 use crate::config::ProviderSettings;

@@ -4,7 +4,7 @@
 //! outcome, unless the upstream says why there is none.
 
 use super::fault::{self, Said};
-use super::{Body, OpenAi, link, whole};
+use super::{Body, OpenAi, link};
 use crate::blob::{BlobError, StagedBlob};
 use crate::failpoint::failpoint;
 use crate::intake::events::{self, Events};
@@ -122,7 +122,7 @@ impl Reply {
 
     /// A picture whose end is there.
     async fn checked(&self, blob: StagedBlob) -> Result<StagedBlob, ProviderError> {
-        match whole::is_whole(&self.call.blobs, blob.picture()).await {
+        match blob.is_whole().await {
             Ok(true) => Ok(blob),
             Ok(false) => Err(self.unknown("an image is cut off")),
             Err(error) => Err(not_stored(error)),

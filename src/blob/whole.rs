@@ -1,6 +1,7 @@
 //! Whether an image is all there. A header says nothing of the rest, and base64 that is cut off mostly still decodes.
+//! The last part of a blob mostly shows it while it is written; if not, the blob is read.
 
-use crate::blob::{BlobError, Blobs};
+use super::{BlobError, Blobs};
 use crate::types::{Format, Picture};
 use futures::TryStreamExt;
 use memchr::memmem;
@@ -33,7 +34,8 @@ async fn read(
     blocks.try_fold(Vec::new(), join).await
 }
 
-fn has_end(format: Format, bytes: u64, head: &[u8], tail: &[u8]) -> bool {
+/// Whether these last bytes hold the end that the format prescribes, of an image of so many bytes that begins with `head`.
+pub(super) fn has_end(format: Format, bytes: u64, head: &[u8], tail: &[u8]) -> bool {
     match format {
         // The last chunk, with its checksum.
         Format::Png => memmem::rfind(tail, b"IEND\xae\x42\x60\x82").is_some(),
