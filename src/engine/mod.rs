@@ -21,6 +21,7 @@ mod files;
 mod inputs;
 mod lane;
 mod later;
+mod linked;
 #[cfg(test)]
 mod model;
 mod passage;
@@ -35,7 +36,7 @@ mod usage;
 mod watch;
 
 pub use accepted::{Accepted, Seen, Streaming};
-pub use admit::{Ask, Origin, Repeats};
+pub use admit::{Ask, Origin, Repeats, Unfetched};
 pub use breaker::Standing;
 pub use check::Quoted;
 pub use files::{KEEP_FILES, MOST_FILES, NewFile};

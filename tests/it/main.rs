@@ -21,6 +21,7 @@ mod http2;
 mod images;
 mod kill;
 mod openapi;
+mod outbound;
 mod queue;
 mod reload;
 mod repeats;

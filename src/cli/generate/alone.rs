@@ -8,7 +8,7 @@ use crate::cli::place::{self, Key};
 use crate::cli::remote::url_of;
 use crate::cli::{models, out};
 use crate::config::Settings;
-use crate::engine::{Accepted, Origin, Repeats};
+use crate::engine::{Accepted, Origin, Repeats, Unfetched};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Fingerprint, Mode, Money, Task};
 use futures::TryStreamExt;
@@ -73,6 +73,7 @@ pub(super) async fn generate(
         asked: Fingerprint::default(),
         repeats: Repeats::Never,
         waits: true,
+        unfetched: Unfetched::Refuses,
         public_url: settings.public_url.clone().unwrap_or_else(listen),
         reject_adaptation: false,
     };
