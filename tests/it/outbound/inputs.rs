@@ -2,12 +2,14 @@
 
 use super::dns::name;
 use super::world::{PUBLIC, World, alone, inside};
-use crate::app::{Setup, TestApp};
+use crate::app::{Setup, TestApp, small_png};
 use crate::client::{Client, Reply, send};
 use crate::images::small_with;
 use crate::upstream::{Mock, model};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 
 /// What public servers answer besides the picture: head and body, and whether zeros follow without end.
 pub const ANSWERS: &[(&str, (&[u8], bool))] = &[
@@ -156,6 +158,44 @@ async fn refused(client: &Client, open: &str, url: &str, words: &str) {
         "{task}"
     );
     assert_eq!(task["failMsg"], message);
+}
+
+/// Needs no network of its own: what the setting allows is this machine's loopback.
+#[tokio::test]
+async fn an_operator_may_open_a_network_and_never_the_server_itself() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let serving = tokio::task::spawn_blocking(move || serve_once(&listener));
+    let app = Setup::new()
+        .set(|settings| {
+            settings.allow_private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+        })
+        .start()
+        .await;
+    let customer = app.customer("1.00").await;
+    let link = format!("http://127.0.0.1:{port}/a.png");
+    edit(&customer, json!({"image": link})).await.ok();
+    serving.await.expect("it was asked");
+    let own = json!({"image_url": format!("{}/metrics", app.url)});
+    let error = edit(&customer, own).await.refused(400, "input_not_fetched");
+    assert_eq!(error["param"], "image_url");
+    let message = error["message"].as_str().expect("words");
+    assert!(
+        message.ends_with("leads to this server itself"),
+        "{message}"
+    );
+    app.finish().await;
+}
+
+fn serve_once(listener: &TcpListener) {
+    let (mut stream, _) = listener.accept().expect("a connection");
+    let mut lines = BufReader::new(stream.try_clone().expect("a handle")).lines();
+    while lines
+        .next()
+        .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
+    {}
+    let answer = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &small_png()].concat();
+    stream.write_all(&answer).expect("somebody listens");
 }
 
 #[test]
