@@ -13,6 +13,8 @@ pub enum Kind {
     InvalidBody,
     /// A parameter is missing, unknown or has a wrong value.
     InvalidParameter,
+    /// An input image lies at a URL where it cannot be fetched from.
+    InputNotFetched,
     /// The quote is above the request's own `max_cost`.
     CostAboveLimit,
     /// The prompt or the result was refused by moderation.
@@ -113,6 +115,13 @@ pub const TABLE: &[Row] = &[
         "invalid_request_error",
         "invalid_parameter",
         "A parameter is missing, unknown or has a wrong value. `code` is the first fault's (`missing_parameter`, `unknown_parameter`, `invalid_type`, `invalid_enum`, `out_of_range` …); `details` lists all.",
+    ),
+    row(
+        Kind::InputNotFetched,
+        400,
+        "invalid_request_error",
+        "input_not_fetched",
+        "An input image could not be fetched from its URL, or what came is no image that is taken; the message says which and why. Not charged. As a task: `failed`.",
     ),
     row(
         Kind::CostAboveLimit,
@@ -393,6 +402,19 @@ impl Error {
         }
     }
 
+    /// The picture at this place of the request could not be fetched. `why` is a sentence without its full stop.
+    pub fn input_not_fetched(param: &str, why: &str) -> Self {
+        let fault = Fault {
+            param: param.to_owned(),
+            code: Kind::InputNotFetched.row().code,
+            message: format!("`{param}`: {why}"),
+        };
+        Self {
+            kind: Kind::InputNotFetched,
+            ..Self::faults(vec![fault])
+        }
+    }
+
     /// A fault of ours. What happened is logged where it happened; the client learns that it did.
     pub fn internal() -> Self {
         Self::new(
@@ -433,6 +455,7 @@ impl From<&Failure> for Error {
         let kind = match failure.kind {
             FailKind::ContentPolicy => Kind::ContentPolicy,
             FailKind::Rejected => Kind::InvalidParameter,
+            FailKind::InputNotFetched => Kind::InputNotFetched,
             FailKind::Upstream => Kind::Upstream,
             FailKind::UpstreamTimeout => Kind::UpstreamTimeout,
             FailKind::OutcomeUnknown => Kind::OutcomeUnknown,

@@ -44,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     target("model_file", crate::catalogue::fuzz::model_file),
     target("settings", crate::config::fuzz::settings),
     target("directive", directive),
+    target("place", crate::fetch::fuzz::place),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8])) -> Target {

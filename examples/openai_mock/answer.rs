@@ -87,10 +87,10 @@ pub async fn answer(mock: &Mock, manner: &Manner, ask: Ask, faults: Faults) -> R
     }
     let n = faults.number("count").unwrap_or(about.ask.n);
     let links = about.ask.wants_links.then(|| {
-        let home = if faults.has("elsewhere") {
-            "http://127.0.0.2:9"
-        } else {
-            mock.0.url.as_str()
+        let home = match faults.text("elsewhere") {
+            Some("") => "http://127.0.0.2:9",
+            Some(home) => home,
+            None => mock.0.url.as_str(),
         };
         format!(
             "{home}/pictures/{}x{}.{}",

@@ -27,7 +27,7 @@ use std::collections::HashMap;
 /// | `gate` | each event waits for `POST /mock/go` |
 /// | `nolast` | a stream without its last event |
 /// | `latefail` | a stream with an error as its last event |
-/// | `elsewhere` | a link to another origin (of a server that answers links) |
+/// | `elsewhere=URL` | a link to another origin (of a server that answers links) |
 #[derive(Debug, Default)]
 pub struct Faults(HashMap<String, String>);
 

@@ -41,7 +41,12 @@ pub struct Checked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageInput {
     /// A URL, a `data:` URL, or the mark that the intake left in place of bytes.
-    Link(String),
+    Link {
+        /// What was written.
+        url: String,
+        /// Where the client wrote it.
+        path: String,
+    },
     /// An uploaded file.
     File {
         /// Its id, as written.
@@ -55,7 +60,10 @@ impl ImageInput {
     /// Reads the canonical form that the check has made of what stood at this path.
     fn of(value: &Value, path: &str) -> Option<Self> {
         match value {
-            Value::String(link) => Some(Self::Link(link.clone())),
+            Value::String(link) => Some(Self::Link {
+                url: link.clone(),
+                path: path.to_owned(),
+            }),
             value => Some(Self::File {
                 id: value.get("file_id")?.as_str()?.to_owned(),
                 path: path.to_owned(),

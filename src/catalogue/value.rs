@@ -285,19 +285,24 @@ fn read_one_image(path: &str, value: &Value) -> Result<Value, Fault> {
     }
 }
 
-/// Where each picture of a value stands that [`read`] has taken: it ends in `file_id` where one is named by it.
+/// Where each picture of a value stands that [`read`] has taken, down to the text that names it.
 pub(super) fn image_paths(path: &str, value: &Value) -> Vec<String> {
-    let one = |path: String, value: &Value| match value.get("file_id") {
-        Some(id) if !id.is_null() => format!("{path}.file_id"),
-        _ => path,
-    };
     match value.as_array() {
-        None => vec![one(path.to_owned(), value)],
+        None => vec![image_path(path.to_owned(), value)],
         Some(list) => list
             .iter()
             .enumerate()
-            .map(|(index, item)| one(format!("{path}[{index}]"), item))
+            .map(|(index, item)| image_path(format!("{path}[{index}]"), item))
             .collect(),
+    }
+}
+
+fn image_path(path: String, value: &Value) -> String {
+    let keys = ["file_id", "image_url", "url"].into_iter();
+    let mut said = keys.filter_map(|key| Some((key, value.get(key).filter(|it| !it.is_null())?)));
+    match said.next() {
+        Some((key, value)) => image_path(format!("{path}.{key}"), value),
+        None => path,
     }
 }
 

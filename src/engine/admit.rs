@@ -16,8 +16,8 @@ use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    Callback, Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Owner, Quote,
-    Request, SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
+    AccountId, Callback, Caller, Draft, FailKind, Failure, Fingerprint, Millis, Modality, Mode,
+    Money, Operation, Owner, Quote, Request, SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -55,6 +55,17 @@ pub struct Origin {
     pub repeats: Repeats,
     /// Whether the client waits for the end, as far as it has said.
     pub waits: bool,
+    /// What becomes of a call whose input images cannot be fetched.
+    pub unfetched: Unfetched,
+}
+
+/// What becomes of a call whose input images cannot be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfetched {
+    /// It is refused.
+    Refuses,
+    /// It is accepted as a task that has failed: clients of the task service read no errors of this sort anywhere else.
+    FailsTheTask,
 }
 
 /// How a call that is sent again is known as the same one.
@@ -79,6 +90,8 @@ struct Ready {
     quote: Quote,
     route: Route,
     unanswered: Option<Unanswered>,
+    /// It is accepted and fails in the same moment.
+    failed: Option<Failure>,
 }
 
 /// Those who wait for what becomes of an admission.
@@ -127,9 +140,13 @@ impl Engine {
             .without_paused(|provider| self.0.passages.pause(provider))
             .map_err(|wait| paused(&model, wait))?;
         self.check_callback(&checked).await?;
-        let inputs = self
+        let found = self
             .inputs(&checked, &mut intake, caller, &origin.public_url)
-            .await?;
+            .await;
+        let (inputs, failed) = match found {
+            Ok(inputs) => (inputs, None),
+            Err(error) => (Inputs::default(), Some(fails_the_task(error, &origin)?)),
+        };
         let callback = callback::of(&model, &checked, &inputs);
         checked.request = inputs.put_into(&model, checked.request);
         checked.adapted.extend(inputs.adapted());
@@ -140,6 +157,7 @@ impl Engine {
             quote,
             route,
             unanswered,
+            failed,
         };
         self.admit(caller, ready, origin).await
     }
@@ -216,13 +234,17 @@ impl Engine {
             quote,
             route,
             unanswered,
+            failed,
         } = ready;
         let owner = caller.owner();
         let lane = route.lane(caller.key.mode);
-        let slot = self.0.lanes.try_slot(lane, &owner);
-        let ahead = match slot {
+        let slot = match failed {
             Some(_) => None,
-            None => Some(self.0.lanes.ahead_of_next(lane, &owner)),
+            None => self.0.lanes.try_slot(lane, &owner),
+        };
+        let ahead = match (&slot, &failed) {
+            (None, None) => Some(self.0.lanes.ahead_of_next(lane, &owner)),
+            _ => None,
         };
         let stream = checked.stream.then_some(Streaming {
             include_usage: checked.include_usage,
@@ -244,6 +266,7 @@ impl Engine {
                 .as_ref()
                 .map_or(fresh.task, |call| call.task().clone()),
             files: files.iter().map(|file| file.id.clone()).collect(),
+            failed,
             ..fresh
         };
         let previews = match request.integer("partial_images") {
@@ -335,6 +358,7 @@ impl Engine {
             files: Vec::new(),
             most_waiting: self.0.limits.most_waiting,
             start: None,
+            failed: None,
             at,
         }
     }
@@ -348,6 +372,8 @@ impl Engine {
         start: Option<(Slot, Route)>,
     ) {
         let (id, lane) = (admission.task.clone(), admission.lane.clone());
+        let has_failed = admission.failed.is_some();
+        let account = admission.account.clone();
         let started = admission
             .start
             .as_ref()
@@ -366,8 +392,25 @@ impl Engine {
             (Some(one), Some((slot, route))) if is_new => {
                 run::run(self, one, Some(route), slot).await;
             }
+            _ if is_new && has_failed => self.tell_the_end(&account, &id).await,
             _ if is_new => self.0.lanes.wait(&lane, &owner),
             _ => {}
+        }
+    }
+
+    /// Tells whoever waits for a task that ended as it was accepted.
+    async fn tell_the_end(&self, account: &AccountId, id: &TaskId) {
+        match self.0.store.find_task(account, id).await {
+            Ok(Some(task)) => {
+                self.note_callback(&task);
+                self.0.watchers.ended(Arc::new(task));
+            }
+            Ok(None) | Err(_) => {
+                tracing::error!(task.id = %id, "a task that failed at once cannot be read");
+                let why = Error::internal().while_the_task_goes_on();
+                self.0.watchers.stuck(id, why);
+                self.0.watchers.forget(id);
+            }
         }
     }
 
@@ -424,6 +467,16 @@ fn paused(model: &Model, wait: Duration) -> Error {
     );
     // Rounded up: whoever comes a moment early is refused once more.
     Error::new(Kind::Overloaded, message).retry_after(Duration::from_secs(wait.as_secs() + 1))
+}
+
+/// Why a task fails that is accepted all the same; a refusal stays one unless the client wants it otherwise.
+fn fails_the_task(error: Error, origin: &Origin) -> Result<Failure, Error> {
+    match (error.kind, origin.unfetched) {
+        (Kind::InputNotFetched, Unfetched::FailsTheTask) => {
+            Ok(Failure::new(FailKind::InputNotFetched, error.message))
+        }
+        _ => Err(error),
+    }
 }
 
 /// Why it was refused; a file that went in the meantime is named where the client named it.

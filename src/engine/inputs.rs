@@ -1,15 +1,18 @@
 //! Input images: what a request names becomes a picture in the blob store before its task is accepted.
 //!
 //! An uploaded file may be deleted at any moment until then, so the transaction that accepts the task looks whether it is
-//! still there; afterwards the task keeps the blob, whatever becomes of the file.
+//! still there; afterwards the task keeps the blob, whatever becomes of the file. What lies at somebody else's server is
+//! fetched once (`linked.rs`), before the task is accepted: it then runs on what was fetched, whatever becomes of the link.
 
-use super::Engine;
+use super::{Engine, linked};
 use crate::blob::{BlobError, StagedBlob};
 use crate::catalogue::{Checked, ImageInput, Model};
 use crate::error::{Error, Fault};
 use crate::intake::Intake;
 use crate::provider::sketch;
 use crate::types::{AssetId, Caller, FileId, Mode, Picture, Request};
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use std::time::Instant;
 
 /// The pictures of one request. Those that came with it are deleted when this is dropped; accepting the task keeps them.
 #[derive(Default)]
@@ -110,8 +113,14 @@ impl Inputs {
     }
 }
 
+/// A picture that is at hand, or a link to one that is not.
+enum Named {
+    Here(Held),
+    Elsewhere { url: String, path: String },
+}
+
 impl Engine {
-    /// Finds every picture that a request names.
+    /// Finds every picture that a request names. What lies elsewhere is fetched last, when nothing else is wrong.
     pub(super) async fn inputs(
         &self,
         checked: &Checked,
@@ -119,72 +128,75 @@ impl Engine {
         caller: &Caller,
         public_url: &str,
     ) -> Result<Inputs, Error> {
-        let mut inputs = Inputs::default();
-        for input in &checked.images {
-            let held = self
-                .find_input(
-                    "image",
-                    input,
-                    intake,
-                    caller,
-                    public_url,
-                    &mut inputs.stood_in,
-                )
-                .await?;
-            inputs.images.push(held);
+        let mut named = Vec::new();
+        for input in checked.images.iter().chain(&checked.mask) {
+            named.push(self.find_input(input, intake, caller, public_url).await?);
         }
-        if let Some(input) = &checked.mask {
-            let held = self
-                .find_input(
-                    "mask",
-                    input,
-                    intake,
-                    caller,
-                    public_url,
-                    &mut inputs.stood_in,
-                )
-                .await?;
-            inputs.mask = Some(held);
-        }
+        let mode = caller.key.mode;
+        let is_elsewhere = |named: &Named| matches!(named, Named::Elsewhere { .. });
+        let stood_in = mode == Mode::Test && named.iter().any(is_elsewhere);
+        let mut held = self.fetch_all(named, mode).await?;
+        let mask = checked.mask.as_ref().and_then(|_| held.pop());
+        let inputs = Inputs {
+            images: held,
+            mask,
+            stood_in,
+        };
         inputs.check_mask()?;
         Ok(inputs)
     }
 
     async fn find_input(
         &self,
-        param: &str,
         input: &ImageInput,
         intake: &mut Intake,
         caller: &Caller,
         public_url: &str,
-        stood_in: &mut bool,
-    ) -> Result<Held, Error> {
-        let link = match input {
-            ImageInput::Link(link) => link,
-            ImageInput::File { id, path } => return self.uploaded(caller, id, path).await,
+    ) -> Result<Named, Error> {
+        let (url, path) = match input {
+            ImageInput::Link { url, path } => (url, path),
+            ImageInput::File { id, path } => {
+                return self.uploaded(caller, id, path).await.map(Named::Here);
+            }
         };
-        if let Some(blob) = intake.take(link) {
-            return Ok(Held::Staged(blob));
+        if let Some(blob) = intake.take(url) {
+            return Ok(Named::Here(Held::Staged(blob)));
         }
-        if let Some(id) = own_asset(link, public_url) {
-            return self.stored_result(param, &id).await.map(Held::Stored);
+        if let Some(id) = own_asset(url, public_url) {
+            let found = self.stored_result(path, &id).await?;
+            return Ok(Named::Here(Held::Stored(found)));
         }
-        if link.starts_with("data:") {
+        if url.starts_with("data:") {
             // The intake takes out every picture under the fields it knows; what is left is none.
             let message = "a `data:` URL of an image reads `data:image/png;base64,…`";
-            return Err(fault(param, "invalid_url", message));
+            return Err(fault(path, "invalid_url", message));
         }
-        match caller.key.mode {
-            Mode::Test => {
-                *stood_in = true;
-                self.stand_in(link).await.map(Held::Staged)
+        Ok(Named::Elsewhere {
+            url: url.clone(),
+            path: path.clone(),
+        })
+    }
+
+    /// All pictures in the order in which they were named, those that lie elsewhere fetched side by side. All of them have
+    /// the time of one.
+    async fn fetch_all(&self, named: Vec<Named>, mode: Mode) -> Result<Vec<Held>, Error> {
+        let until = Instant::now() + linked::WHOLE;
+        let fetching = named.into_iter().map(|one| {
+            let engine = self.clone();
+            async move {
+                let fetched = match (one, mode) {
+                    (Named::Here(held), _) => return Ok(held),
+                    (Named::Elsewhere { url, .. }, Mode::Test) => engine.stand_in(&url).await,
+                    (Named::Elsewhere { url, path }, Mode::Live) => {
+                        engine.fetch_input(&url, &path, until).await
+                    }
+                };
+                fetched.map(Held::Staged)
             }
-            Mode::Live => Err(fault(
-                param,
-                "not_supported",
-                "this version does not fetch images from URLs; send the image as base64 or in a form",
-            )),
-        }
+            .boxed()
+        });
+        let fetching = futures::stream::iter(fetching).buffered(linked::AT_ONCE);
+        fetching.try_collect().await
     }
 
     async fn stored_result(&self, param: &str, id: &AssetId) -> Result<Picture, Error> {

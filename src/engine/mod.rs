@@ -23,6 +23,7 @@ mod inputs;
 mod lane;
 mod later;
 mod lease;
+mod linked;
 #[cfg(test)]
 mod model;
 mod passage;
@@ -37,7 +38,7 @@ mod usage;
 mod watch;
 
 pub use accepted::{Accepted, Seen, Streaming};
-pub use admit::{Ask, Origin, Repeats};
+pub use admit::{Ask, Origin, Repeats, Unfetched};
 pub use breaker::Standing;
 pub use check::Quoted;
 pub use files::{KEEP_FILES, MOST_FILES, NewFile};

@@ -167,7 +167,8 @@ fn word(verdict: &Result<Usage, ProviderError>) -> Word {
         (Verdict::RefusedBeforeWork | Verdict::Failed, _, Some(wait)) => Word::Later(wait),
         (Verdict::Failed, FailKind::ContentPolicy | FailKind::Rejected, _) => Word::Well,
         // It was not asked, or the fault is ours.
-        (_, FailKind::Rejected | FailKind::StorageFull | FailKind::Internal, _) => Word::Nothing,
+        (_, FailKind::Rejected | FailKind::InputNotFetched, _) => Word::Nothing,
+        (_, FailKind::StorageFull | FailKind::Internal, _) => Word::Nothing,
         _ => Word::Ill,
     }
 }

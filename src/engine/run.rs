@@ -460,6 +460,7 @@ impl<'a> Run<'a> {
                 .map(|route| route.fields(attempt))
                 .unwrap_or_default(),
             blobs: self.engine.0.blobs.clone(),
+            outbound: self.engine.0.outbound.clone(),
             previews: self.engine.0.watchers.previews(&self.task.id),
         }
     }

@@ -58,7 +58,7 @@ pub enum FetchError {
     #[error("{0} has no certificate that is trusted here, or speaks no TLS")]
     Tls(Site),
     /// It took too long.
-    #[error("{site} took too long: {what} did not come within {} s", .limit.as_secs_f32())]
+    #[error("{site} took too long: {what} did not come within {} s", .limit.as_secs_f32().ceil())]
     TooSlow {
         /// Where.
         site: Site,

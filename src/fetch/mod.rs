@@ -16,6 +16,8 @@ mod address;
 mod dial;
 mod error;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod place;
 
 pub use address::Refused;

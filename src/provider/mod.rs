@@ -10,6 +10,7 @@ pub mod sketch;
 
 use crate::blob::{Blobs, StagedBlob};
 use crate::config::ProviderSettings;
+use crate::fetch::Outbound;
 use crate::types::{
     AttemptEnd, AttemptNumber, FailKind, Failure, Finish, Format, Part, Request, TaskId,
     UpstreamId, Usage,
@@ -75,6 +76,8 @@ pub struct Call {
     pub fields: Map<String, Value>,
     /// Where the images go.
     pub blobs: Blobs,
+    /// How results are fetched that lie anywhere else than at the upstream itself.
+    pub outbound: Outbound,
     /// How many unfinished previews of each image somebody wants to see; zero where nobody watches.
     pub previews: u32,
 }

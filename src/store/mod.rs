@@ -316,6 +316,8 @@ pub struct Admission {
     pub most_waiting: u32,
     /// `Some`: it starts at once, held by this worker, with these intents. `None`: it waits.
     pub start: Option<Start>,
+    /// It fails in the same transaction, and its hold is given back. Then `start` is `None`, and it never waits.
+    pub failed: Option<Failure>,
     /// Now.
     pub at: Millis,
 }

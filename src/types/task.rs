@@ -85,6 +85,8 @@ pub enum FailKind {
     ContentPolicy,
     /// The upstream does not take these parameters. Final.
     Rejected,
+    /// An input image lies at a URL where it cannot be fetched from.
+    InputNotFetched,
     /// The upstream failed.
     Upstream,
     /// The upstream did not answer in time, and said so itself.
@@ -105,9 +107,10 @@ pub enum FailKind {
 
 impl FailKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ContentPolicy,
         Self::Rejected,
+        Self::InputNotFetched,
         Self::Upstream,
         Self::UpstreamTimeout,
         Self::OutcomeUnknown,
@@ -123,6 +126,7 @@ impl FailKind {
         match self {
             Self::ContentPolicy => "content_policy",
             Self::Rejected => "rejected",
+            Self::InputNotFetched => "input_not_fetched",
             Self::Upstream => "upstream",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::OutcomeUnknown => "outcome_unknown",
@@ -149,6 +153,7 @@ impl FailKind {
             | Self::Internal => true,
             Self::ContentPolicy
             | Self::Rejected
+            | Self::InputNotFetched
             | Self::OutcomeUnknown
             | Self::Cancelled
             | Self::StorageFull => false,

@@ -22,6 +22,7 @@ mod http2;
 mod images;
 mod kill;
 mod openapi;
+mod outbound;
 mod queue;
 mod receiver;
 mod reload;

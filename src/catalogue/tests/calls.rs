@@ -308,7 +308,10 @@ fn an_image_makes_an_edit_under_any_of_its_names() {
         assert_eq!(checked.request.operation(), Operation::Edit, "{name}");
         assert_eq!(
             checked.images,
-            [ImageInput::Link("https://a.example/1.png".into())]
+            [ImageInput::Link {
+                url: "https://a.example/1.png".into(),
+                path: name.into()
+            }]
         );
     }
     let both = accepted(json!({
@@ -317,16 +320,23 @@ fn an_image_makes_an_edit_under_any_of_its_names() {
         "image_urls": ["u3"],
         "mask": {"image_url": "m"},
     }));
-    let link = |text: &str| ImageInput::Link(text.to_owned());
+    let link = |text: &str, path: &str| ImageInput::Link {
+        url: text.to_owned(),
+        path: path.to_owned(),
+    };
     let file = |id: &str, path: &str| ImageInput::File {
         id: id.to_owned(),
         path: path.to_owned(),
     };
     assert_eq!(
         both.images,
-        [link("u1"), file("file_2", "image[1].file_id"), link("u3")]
+        [
+            link("u1", "image[0].image_url.url"),
+            file("file_2", "image[1].file_id"),
+            link("u3", "image_urls[0]"),
+        ]
     );
-    assert_eq!(both.mask, Some(link("m")));
+    assert_eq!(both.mask, Some(link("m", "mask.image_url")));
     // As a form says it; and joined from two places, each keeps its own.
     let id = "file-0123456789abcdef0123456789abcdef";
     let named = accepted(json!({
@@ -340,7 +350,7 @@ fn an_image_makes_an_edit_under_any_of_its_names() {
         named.images,
         [
             file("file_2", "image_url.file_id"),
-            link("u1"),
+            link("u1", "images[0]"),
             file(id, "images[1]")
         ]
     );

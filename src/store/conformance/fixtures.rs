@@ -97,6 +97,7 @@ impl Customer {
             files: Vec::new(),
             most_waiting: 1000,
             start: None,
+            failed: None,
             at: NOW,
         }
     }

@@ -55,6 +55,7 @@ const CASES: &[Case] = cases! {
         a_key_spends_its_cap_and_no_more
         what_is_released_may_be_spent_again
         too_many_waiting_tasks_are_refused
+        a_task_may_fail_as_it_is_accepted
         many_at_once_never_overdraw
         a_repeated_key_stands_for_the_first_task
         a_key_is_per_account_and_mode_and_expires;

@@ -84,6 +84,18 @@ pub(super) fn expire_waiting(
     Ok(ended)
 }
 
+/// Ends a task in the transaction that accepts it.
+pub(super) fn fail_at_once(
+    tx: &Connection,
+    task: &TaskId,
+    failure: Failure,
+    at: Millis,
+) -> Result<()> {
+    let bill = find_bill(tx, task)?;
+    let bill = bill.ok_or_else(|| StoreError::NotFound(format!("task {task}")))?;
+    end_unstarted(tx, task, &bill, failure, at)
+}
+
 /// Ends a task that waits: nothing was done for it.
 fn end_unstarted(
     tx: &Connection,

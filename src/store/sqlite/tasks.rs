@@ -2,7 +2,7 @@
 
 use super::money::{Transfer, count_spend, transfer};
 use super::rows::{all, columns, execute, first, insert, json};
-use super::{assets, attempts, files, idempotency, texts};
+use super::{assets, attempts, files, idempotency, settle, texts};
 use crate::store::ledger::Kind;
 use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
@@ -22,7 +22,7 @@ pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> 
             return Ok(Admitted::Known(known));
         }
     }
-    if admission.start.is_none() {
+    if admission.start.is_none() && admission.failed.is_none() {
         check_room(tx, &admission.key, admission.most_waiting)?;
     }
     files::check_all(tx, &admission.account, &admission.files)?;
@@ -45,6 +45,9 @@ pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> 
         attempts::insert_intents(tx, &admission.task, &start.attempts)?;
     }
     idempotency::note(tx, admission)?;
+    if let Some(failure) = &admission.failed {
+        settle::fail_at_once(tx, &admission.task, failure.clone(), admission.at)?;
+    }
     Ok(Admitted::New)
 }
 
