@@ -75,6 +75,9 @@ pub struct Timeouts {
     /// For a single upstream call, from its first byte to its last. Longer than the synchronous wait, shorter than anybody's
     /// patience.
     pub attempt: Duration,
+    /// For a call that was given up and may still bring something, and for an upstream to know a call that it is asked
+    /// after.
+    pub late: Duration,
     /// For a sign of life of another process on the same rows.
     pub lease: Duration,
 }
@@ -86,6 +89,7 @@ impl Default for Timeouts {
             body_idle: Duration::from_secs(30),
             after_refusal: Duration::from_secs(5),
             attempt: Duration::from_secs(900),
+            late: Duration::from_secs(900),
             lease: LEASE,
         }
     }
