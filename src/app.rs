@@ -6,7 +6,7 @@ use crate::api::{self, Api, Keys, Listening};
 use crate::blob::Blobs;
 use crate::catalogue::{Catalogue, Stamp};
 use crate::config::Settings;
-use crate::engine::{self, Engine, Limits, Parts};
+use crate::engine::{self, Clock, Engine, Limits, Parts};
 use crate::failpoint::failpoint_ms;
 use crate::fetch::Outbound;
 use crate::provider::Providers;
@@ -85,6 +85,15 @@ impl App {
 
     /// As [`App::open`], with these providers instead of those that the settings name.
     pub async fn open_with(settings: Settings, providers: Providers) -> Result<Self, StartError> {
+        Self::open_at(settings, providers, engine::system_clock()).await
+    }
+
+    /// As [`App::open_with`], by another clock than the system's.
+    pub async fn open_at(
+        settings: Settings,
+        providers: Providers,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let data = settings.data.clone();
         create_private_folder(&data)?;
         let lock = EngineLock::take(&data)?;
@@ -105,7 +114,7 @@ impl App {
             outbound: Outbound::new(settings.allow_private_networks.clone()),
             tracker: tracker.clone(),
             limits: limits(&settings),
-            clock: engine::system_clock(),
+            clock: Arc::clone(&clock),
             ended: tell,
         });
         let test_key = first_test_key(&data, &*store, engine.now()).await?;
@@ -231,6 +240,7 @@ fn limits(settings: &Settings) -> Limits {
         keep_test_results: settings.keep_test_results,
         most_waiting: MOST_WAITING,
         attempt: settings.timeouts.attempt,
+        late: settings.timeouts.late,
         lease: failpoint_ms("lease_ms").unwrap_or(settings.timeouts.lease),
         task: settings.task_deadline,
     }

@@ -81,6 +81,9 @@ pub struct Timeouts {
     pub callback: Duration,
     /// How long a second is between the attempts to deliver a callback.
     pub callback_second: Duration,
+    /// For a call that was given up and may still bring something, and for an upstream to know a call that it is asked
+    /// after.
+    pub late: Duration,
     /// For a sign of life of another process on the same rows.
     pub lease: Duration,
 }
@@ -94,6 +97,7 @@ impl Default for Timeouts {
             attempt: Duration::from_secs(900),
             callback: Duration::from_secs(10),
             callback_second: Duration::from_secs(1),
+            late: Duration::from_secs(900),
             lease: LEASE,
         }
     }

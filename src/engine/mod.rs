@@ -12,6 +12,7 @@
 
 mod accepted;
 mod admit;
+mod ask;
 mod breaker;
 mod budget;
 mod callback;
@@ -21,6 +22,7 @@ mod expire;
 mod files;
 mod inputs;
 mod lane;
+mod late;
 mod later;
 mod lease;
 mod linked;
@@ -105,6 +107,8 @@ pub struct Limits {
     pub attempt: Duration,
     /// How long a task may take from its acceptance to its end.
     pub task: Duration,
+    /// How long a call that was given up is heard on, and how long an upstream is asked whether it knows a call.
+    pub late: Duration,
     /// How long another worker may show no life before its tasks are taken over.
     pub lease: Duration,
 }

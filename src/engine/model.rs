@@ -8,7 +8,7 @@
 //! for nothing; and from every one the task can still end.
 
 use crate::types::{
-    Attempt, AttemptEnd, AttemptState, FailKind, Failure, Millis, Money, Next, Part, Quote,
+    Attempt, AttemptEnd, AttemptState, FailKind, Failure, Memory, Millis, Money, Next, Part, Quote,
     Recovery, TaskEnd, TaskState, UpstreamId, Usage, after_crash,
 };
 use std::collections::{HashMap, VecDeque};
@@ -25,6 +25,8 @@ enum Sort {
     Plain,
     /// Paid, gives its jobs an id.
     Jobs,
+    /// Paid, and can be asked what became of a call.
+    LooksUp,
 }
 
 /// How a call ended, small enough to be part of a world.
@@ -76,6 +78,8 @@ enum At {
     Intent(usize),
     /// The call is under way.
     Sent(usize),
+    /// The upstream is asked what became of it.
+    Asked(usize),
     /// It ended; that is not durable yet.
     Ended(usize, Fate),
     /// Its end is durable and the next target's intent is not.
@@ -275,12 +279,19 @@ impl World {
             if AttemptEnd::of_stored(&self.row(last), 1).is_some() {
                 return At::Stored;
             }
-            match after_crash(
-                self.row(last).upstream_id.as_ref(),
-                sort == Sort::Repeatable,
-            ) {
+            let memory = match sort {
+                Sort::Repeatable => Memory::Repeatable,
+                Sort::LooksUp => Memory::CanLookUp,
+                Sort::Plain | Sort::Jobs => Memory::Nothing,
+            };
+            match after_crash(self.row(last).upstream_id.as_ref(), memory) {
                 Recovery::RunAgain => At::Intent(last),
                 Recovery::Resume(_) => At::Sent(last),
+                // What it has not got it may still get, from a worker that sleeps: that it says so is no leave to send.
+                Recovery::LookUp if self.tries[last].paid_calls == 0 => {
+                    At::Ended(last, Fate::Failed)
+                }
+                Recovery::LookUp => At::Asked(last),
                 Recovery::GiveUp => At::Ended(last, Fate::Unknown),
             }
         });
@@ -358,6 +369,13 @@ impl World {
                 });
             }
             At::Sent(index) => self.upstream_acts(sort, which, (part, index), fence, next),
+            At::Asked(index) => {
+                for fate in [Fate::Succeeded, Fate::Failed, Fate::Unknown] {
+                    self.change(next, |world| {
+                        world.move_to(which, part, At::Ended(index, fate))
+                    });
+                }
+            }
             At::Ended(index, fate) => self.after_end(which, (part, index), fate, fence, next),
             At::AskNext(index) => self.write(which, fence, next, |world| {
                 let target = world.tries[index].target + 1;
@@ -541,7 +559,7 @@ fn explore(sort: Sort) -> usize {
 
 #[test]
 fn never_two_paid_calls_never_two_settlements_always_an_end() {
-    for sort in [Sort::Repeatable, Sort::Plain, Sort::Jobs] {
+    for sort in [Sort::Repeatable, Sort::Plain, Sort::Jobs, Sort::LooksUp] {
         let worlds = explore(sort);
         assert!(
             worlds > 1_000,

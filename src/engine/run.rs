@@ -13,8 +13,8 @@ use crate::failpoint::failpoint;
 use crate::provider::{Call, Event, EventStream, Image, ProviderError, Verdict};
 use crate::store::{Claimed, TaskHold};
 use crate::types::{
-    Attempt, AttemptEnd, FailKind, Failure, Finish, MOST_LONE_CRASHES, Modality, Next, Recovery,
-    Task, UpstreamId, Usage, after_crash,
+    Attempt, AttemptEnd, FailKind, Failure, Finish, MOST_LONE_CRASHES, Memory, Modality, Next,
+    Recovery, Task, UpstreamId, Usage, after_crash,
 };
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
@@ -47,6 +47,8 @@ pub(super) struct Run<'a> {
     deadline: Instant,
     /// A part was refused by policy: parts that are not sent yet stay so.
     refused: AtomicBool,
+    /// The task is not ours any more: what is not sent yet stays so.
+    lost: AtomicBool,
 }
 
 /// How to begin with an open attempt.
@@ -75,6 +77,8 @@ pub(super) struct Brought {
     text: String,
     /// Why it ends, once it is whole.
     finish: Option<Finish>,
+    /// What the upstream calls the job, if it said so in this call.
+    pub(super) job: Option<UpstreamId>,
 }
 
 impl Brought {
@@ -147,6 +151,7 @@ impl<'a> Run<'a> {
             task,
             next_number: AtomicU32::new(next_number),
             refused: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
         }
     }
 
@@ -185,21 +190,30 @@ impl<'a> Run<'a> {
         let mut last = None;
         let mut usage = Usage::default();
         while let Some(done) = calls.next().await {
-            let done = done?;
             left -= 1;
+            // What is under way is heard out all the same: somebody may have paid for it.
+            let Ok(done) = done else {
+                self.lost.store(true, Ordering::Relaxed);
+                continue;
+            };
             // Failed work is free, also where the upstream counted tokens for it.
             if let AttemptEnd::Succeeded { .. } = done.end {
                 usage = usage + done.usage;
             }
             ends.push(done.end.clone());
             // The last call is stored by the settlement; those before it at once, because a crash would lose them.
-            if left > 0 {
-                self.store_done(done).await?;
+            if left > 0 || self.lost.load(Ordering::Relaxed) {
+                if let Err(Lost) = self.store_done(done).await {
+                    self.lost.store(true, Ordering::Relaxed);
+                }
             } else {
                 last = Some(done);
             }
         }
         drop(calls);
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(Lost);
+        }
         self.settle(last, &ends, usage, started.elapsed()).await
     }
 
@@ -276,7 +290,8 @@ impl<'a> Run<'a> {
     async fn run_part(&self, mut attempt: Attempt, begin: &Begin) -> Result<Done, Lost> {
         let passages = &self.engine.0.passages;
         passages.first_call();
-        let mut done = self.first_call(attempt.clone(), begin).await?;
+        let done = self.first_call(attempt.clone(), begin).await?;
+        let mut done = self.ask_after(done).await?;
         loop {
             let after = self
                 .route
@@ -297,6 +312,7 @@ impl<'a> Run<'a> {
             self.persist(|| store.fail_over(&self.hold, ended.clone(), attempt.clone()))
                 .await?;
             done = self.call(attempt.clone(), None).await?;
+            done = self.ask_after(done).await?;
         }
     }
 
@@ -305,22 +321,18 @@ impl<'a> Run<'a> {
         if let Begin::Send = begin {
             return self.call(attempt, None).await;
         }
-        let repeatable = self
-            .engine
-            .0
-            .providers
-            .find(&attempt.provider)
-            .is_some_and(|one| one.traits().repeatable);
+        let memory = self.memory_of(&attempt);
         if self.task.is_poison() {
-            let verdict = match repeatable {
-                true => Verdict::Failed,
-                false => Verdict::Unknown,
+            let verdict = match memory {
+                Memory::Repeatable => Verdict::Failed,
+                _ => Verdict::Unknown,
             };
             return Ok(given_up(attempt, set_aside(verdict)));
         }
-        match after_crash(attempt.upstream_id.as_ref(), repeatable) {
+        match after_crash(attempt.upstream_id.as_ref(), memory) {
             Recovery::RunAgain => self.call(attempt, None).await,
             Recovery::Resume(id) => self.call(attempt, Some(id)).await,
+            Recovery::LookUp => self.look_up(attempt).await,
             Recovery::GiveUp => {
                 let error = ProviderError::unknown(
                     "the server stopped while the upstream worked; the call is not repeated",
@@ -330,8 +342,20 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn memory_of(&self, attempt: &Attempt) -> Memory {
+        match self.engine.0.providers.find(&attempt.provider) {
+            Some(one) if one.traits().repeatable => Memory::Repeatable,
+            Some(one) if one.can_look_up() => Memory::CanLookUp,
+            _ => Memory::Nothing,
+        }
+    }
+
     /// Makes or resumes one call and hears it out.
-    async fn call(&self, attempt: Attempt, resume: Option<UpstreamId>) -> Result<Done, Lost> {
+    pub(super) async fn call(
+        &self,
+        attempt: Attempt,
+        resume: Option<UpstreamId>,
+    ) -> Result<Done, Lost> {
         let nothing = |attempt, error: ProviderError| Done {
             attempt,
             lost: 0,
@@ -392,6 +416,25 @@ impl<'a> Run<'a> {
         if let Some(passage) = passage {
             passage.report(&verdict);
         }
+        let done = self.done(attempt, brought, verdict);
+        // Who was asked by this id once is not asked again.
+        let job = done.brought.job.clone().filter(|_| is_new);
+        Ok(Done {
+            brought: Brought {
+                job,
+                ..done.brought
+            },
+            ..done
+        })
+    }
+
+    /// What a call amounts to.
+    pub(super) fn done(
+        &self,
+        attempt: Attempt,
+        brought: Brought,
+        verdict: Result<Usage, ProviderError>,
+    ) -> Done {
         let end = end_of(&brought, &verdict, self.task.request.modality());
         let lost = lost(&attempt, &brought, &verdict);
         if end
@@ -400,17 +443,21 @@ impl<'a> Run<'a> {
         {
             self.refused.store(true, Ordering::Relaxed);
         }
-        Ok(Done {
+        Done {
             attempt,
             end,
             brought,
             lost,
             usage: verdict.unwrap_or_else(|error| error.usage),
-        })
+        }
     }
 
     /// Waits until the provider takes one more call; a new one, no longer than the task has time.
-    async fn turn_at(&self, provider: &str, is_new: bool) -> Option<OwnedSemaphorePermit> {
+    pub(super) async fn turn_at(
+        &self,
+        provider: &str,
+        is_new: bool,
+    ) -> Option<OwnedSemaphorePermit> {
         let at_once = self.engine.0.at_once.get(provider)?;
         let turn = Arc::clone(at_once).acquire_owned();
         if is_new {
@@ -431,11 +478,18 @@ impl<'a> Run<'a> {
             let message = "another image of this request was refused";
             return Some(not_sent(FailKind::ContentPolicy, message));
         }
-        let is_late = self.deadline <= Instant::now();
-        is_late.then(|| {
+        if self.lost.load(Ordering::Relaxed) {
+            let message = "the task is another worker's";
+            return Some(not_sent(FailKind::Unavailable, message));
+        }
+        self.is_late().then(|| {
             let message = "the task's time was over before an upstream could do it";
             not_sent(FailKind::DeadlineExceeded, message)
         })
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline <= Instant::now()
     }
 
     /// How long a call is heard. A job that is asked after was paid for already, so it has the time of a call of its own.
@@ -447,7 +501,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn describe(&self, attempt: &Attempt) -> Call {
+    pub(super) fn describe(&self, attempt: &Attempt) -> Call {
         Call {
             task: self.task.id.clone(),
             attempt: attempt.number,
@@ -466,7 +520,7 @@ impl<'a> Run<'a> {
     }
 
     /// Listens to a call until it is over, panics or takes too long.
-    async fn hear(
+    pub(super) async fn hear(
         &self,
         attempt: &Attempt,
         stream: impl FnOnce() -> EventStream + Send,
@@ -474,7 +528,11 @@ impl<'a> Run<'a> {
         is_new: bool,
     ) -> Result<(Brought, Result<Usage, ProviderError>), Lost> {
         let mut brought = Brought::default();
-        let listening = async { self.listen(attempt, stream(), &mut brought).await };
+        let mut heard_from = None;
+        let listening = async {
+            let stream = heard_from.insert(stream());
+            self.listen(attempt, stream, &mut brought).await
+        };
         let listening = AssertUnwindSafe(listening).catch_unwind();
         let heard = tokio::time::timeout(self.patience(is_new), listening).await;
         // A repeatable call costs nothing, so nothing about it is unknown.
@@ -493,14 +551,22 @@ impl<'a> Run<'a> {
                     "something went wrong on our side",
                 ))
             }
-            Err(_elapsed) => Err(self.unheard(verdict, repeatable, is_new)),
+            Err(_elapsed) => {
+                if let Some(stream) = heard_from
+                    && !repeatable
+                    && !(is_new && self.can_ask_after(attempt, &brought))
+                {
+                    self.hear_on(attempt, &brought, stream);
+                }
+                Err(self.unheard(verdict, repeatable, is_new))
+            }
         };
         Ok((brought, outcome))
     }
 
     /// The end of a call that took too long.
     fn unheard(&self, verdict: Verdict, repeatable: bool, is_new: bool) -> ProviderError {
-        let is_late = is_new && self.deadline <= Instant::now();
+        let is_late = is_new && self.is_late();
         let kind = match (repeatable, is_late) {
             (false, _) => FailKind::OutcomeUnknown,
             (true, true) => FailKind::DeadlineExceeded,
@@ -516,7 +582,7 @@ impl<'a> Run<'a> {
     async fn listen(
         &self,
         attempt: &Attempt,
-        mut stream: EventStream,
+        stream: &mut EventStream,
         brought: &mut Brought,
     ) -> Result<Result<Usage, ProviderError>, Lost> {
         while let Some(event) = stream.next().await {
@@ -525,6 +591,7 @@ impl<'a> Run<'a> {
                     let store = &self.engine.0.store;
                     self.persist(|| store.note_upstream_id(&self.hold, attempt.number, &id))
                         .await?;
+                    brought.job = Some(id);
                 }
                 Ok(Event::Preview(preview)) => {
                     if self.is_wanted(attempt, brought, preview.index) {
@@ -592,7 +659,7 @@ fn shown(image: &Image) -> Shown {
 }
 
 /// The end of a call that nobody asks after any more.
-fn given_up(attempt: Attempt, error: ProviderError) -> Done {
+pub(super) fn given_up(attempt: Attempt, error: ProviderError) -> Done {
     Done {
         lost: lost(&attempt, &Brought::default(), &Err(error.clone())),
         attempt,

@@ -1,13 +1,14 @@
 //! Making ends durable: of one call, of the whole task; and writing until it is written.
 
+use super::Engine;
 use super::run::{Brought, Done, Lost, Run};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::provider::Image;
 use crate::store::{EndedAttempt, Settlement, StoreError};
 use crate::types::{
-    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Millis, Mode, Money, TaskEnd,
-    TaskId, Text, Usage,
+    Asset, AssetId, AttemptEnd, AttemptState, FailKind, Failure, Millis, Mode, Money, Task,
+    TaskEnd, TaskId, Text, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +20,18 @@ impl Run<'_> {
     /// Stores the end of a call while the task goes on.
     pub(super) async fn store_done(&self, done: Done) -> Result<(), Lost> {
         let ended = self.ended(&done);
-        let assets = self.assets(&done.brought.images);
-        self.persist(|| {
-            self.engine
-                .0
-                .store
-                .end_attempt(&self.hold, ended.clone(), assets.clone())
-        })
-        .await?;
-        keep(done.brought.images);
+        let assets = assets(self.engine, &self.task, &done.brought.images);
+        let store = &self.engine.0.store;
+        let stored = self
+            .persist(|| store.end_attempt(&self.hold, ended.clone(), assets.clone()))
+            .await;
+        match stored {
+            Ok(()) => keep(done.brought.images),
+            Err(Lost) => {
+                self.hand_over(done);
+                return Err(Lost);
+            }
+        }
         Ok(())
     }
 
@@ -60,7 +64,7 @@ impl Run<'_> {
             attempts: last.iter().map(|done| self.ended(done)).collect(),
             assets: last
                 .as_ref()
-                .map(|done| self.assets(&done.brought.images))
+                .map(|done| assets(self.engine, &self.task, &done.brought.images))
                 .unwrap_or_default(),
             text: last
                 .as_ref()
@@ -75,9 +79,13 @@ impl Run<'_> {
             end,
         };
         let store = &self.engine.0.store;
-        let task = self
+        let settled = self
             .persist(|| store.settle(&self.hold, settlement.clone()))
-            .await?;
+            .await;
+        let Ok(task) = settled else {
+            last.into_iter().for_each(|done| self.hand_over(done));
+            return Err(Lost);
+        };
         if let Some(done) = last {
             keep(done.brought.images);
         }
@@ -153,34 +161,8 @@ impl Run<'_> {
         Some(Text {
             content: content.to_owned(),
             finish,
-            expires_at: Some(self.expiry()),
+            expires_at: Some(expiry(self.engine, &self.task)),
         })
-    }
-
-    /// Until when the task's results are kept.
-    fn expiry(&self) -> Millis {
-        let keep = match self.task.mode {
-            Mode::Live => self.engine.0.limits.keep_results,
-            Mode::Test => self.engine.0.limits.keep_test_results,
-        };
-        self.engine.now().after(keep)
-    }
-
-    fn assets(&self, images: &[Image]) -> Vec<Asset> {
-        let (at, expires_at) = (self.engine.now(), self.expiry());
-        images
-            .iter()
-            .map(|image| Asset {
-                id: AssetId::new(),
-                task: self.task.id.clone(),
-                account: self.task.account.clone(),
-                index: image.index,
-                picture: image.blob.picture().clone(),
-                revised_prompt: image.revised_prompt.clone(),
-                created_at: at,
-                expires_at: Some(expires_at),
-            })
-            .collect()
     }
 
     /// Writes until it is written. A database that cannot write for now must not lose a result that is paid for: those
@@ -222,6 +204,31 @@ impl Run<'_> {
             pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
+}
+
+/// Until when a task's results are kept.
+fn expiry(engine: &Engine, task: &Task) -> Millis {
+    let keep = match task.mode {
+        Mode::Live => engine.0.limits.keep_results,
+        Mode::Test => engine.0.limits.keep_test_results,
+    };
+    engine.now().after(keep)
+}
+
+/// The rows of these images.
+pub(super) fn assets(engine: &Engine, task: &Task, images: &[Image]) -> Vec<Asset> {
+    let (at, expires_at) = (engine.now(), expiry(engine, task));
+    let asset = |image: &Image| Asset {
+        id: AssetId::new(),
+        task: task.id.clone(),
+        account: task.account.clone(),
+        index: image.index,
+        picture: image.blob.picture().clone(),
+        revised_prompt: image.revised_prompt.clone(),
+        created_at: at,
+        expires_at: Some(expires_at),
+    };
+    images.iter().map(asset).collect()
 }
 
 fn stuck_on_a_full_disk(task: &TaskId) -> Error {

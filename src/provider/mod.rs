@@ -40,9 +40,25 @@ pub trait Provider: Send + Sync {
     /// have no jobs: nothing can be learned.
     fn resume(&self, id: UpstreamId, call: Call) -> EventStream {
         let _ = (id, call);
-        let nothing = ProviderError::unknown("this provider cannot look up a call");
-        Box::pin(futures::stream::once(std::future::ready(Err(nothing))))
+        nothing_is_known()
     }
+
+    /// Whether [`Provider::look_up`] can learn anything.
+    fn can_look_up(&self) -> bool {
+        false
+    }
+
+    /// Asks the upstream what became of a call by our own names for it, the task and the attempt; never makes it. An answer
+    /// of [`Verdict::Unknown`] is asked for again for a while.
+    fn look_up(&self, call: Call) -> EventStream {
+        let _ = call;
+        nothing_is_known()
+    }
+}
+
+fn nothing_is_known() -> EventStream {
+    let nothing = ProviderError::unknown("this provider cannot look up a call");
+    Box::pin(futures::stream::once(std::future::ready(Err(nothing))))
 }
 
 /// What a provider reports, in order; ends with [`Event::Done`] or an error.

@@ -12,6 +12,8 @@
 //! | `release` | `<account>:held` | `<account>` | the task |
 //! | `cost` | `system:provider_cost` | `system:providers` | the attempt |
 //! | `loss` | `system:operator_loss` | `system:providers` | the attempt |
+//! | `loss_added` | `system:operator_loss` | `system:providers` | the attempt |
+//! | `loss_returned` | `system:providers` | `system:operator_loss` | the attempt |
 
 use crate::types::{AccountId, Money};
 
@@ -41,6 +43,10 @@ pub enum Kind {
     Cost,
     /// Perhaps owed to a provider for nothing.
     Loss,
+    /// The provider took more than that, as the operator found out.
+    LossAdded,
+    /// The provider took less.
+    LossReturned,
 }
 
 impl Kind {
@@ -53,6 +59,8 @@ impl Kind {
             Self::Release => "release",
             Self::Cost => "cost",
             Self::Loss => "loss",
+            Self::LossAdded => "loss_added",
+            Self::LossReturned => "loss_returned",
         }
     }
 
@@ -66,7 +74,8 @@ impl Kind {
             Self::Capture => (held, REVENUE.to_owned()),
             Self::Release => (held, available),
             Self::Cost => (PROVIDER_COST.to_owned(), PROVIDERS.to_owned()),
-            Self::Loss => (OPERATOR_LOSS.to_owned(), PROVIDERS.to_owned()),
+            Self::Loss | Self::LossAdded => (OPERATOR_LOSS.to_owned(), PROVIDERS.to_owned()),
+            Self::LossReturned => (PROVIDERS.to_owned(), OPERATOR_LOSS.to_owned()),
         }
     }
 }
@@ -82,7 +91,7 @@ pub struct Audit {
     pub held: Money,
     /// What was captured in all.
     pub captured: Money,
-    /// What was booked as the operator's loss.
+    /// What is booked as the operator's loss, corrected by what became known.
     pub operator_loss: Money,
     /// Everything that is wrong, one sentence each. Empty if the books are in order.
     pub findings: Vec<String>,

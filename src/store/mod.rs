@@ -148,6 +148,12 @@ pub trait Store: Outbox + Send + Sync {
     /// Up to `most` calls of all accounts that were given up at `since` or later and that the operator may have paid for
     /// nothing, the latest first.
     async fn list_lost_calls(&self, since: Millis, most: u32) -> Result<Vec<LostCall>>;
+    /// Keeps an image of a call that was given up, as an asset of its task, charged to nobody; the task stays as it is.
+    async fn keep_late(&self, late: LateImage) -> Result<Late>;
+    /// Notes, once, what became of a call that the operator may have paid for nothing, and corrects what is booked for it by
+    /// a new row. Returns what it cost. [`StoreError::NotFound`] if there is no such call of a task that has ended,
+    /// [`StoreError::Exists`] if it is known already.
+    async fn resolve(&self, resolve: Resolve) -> Result<Money>;
     /// The attempts of a task, by number.
     async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>>;
     /// The unfinished tasks that were accepted after `since` for clients who waited and had no idempotency key.
@@ -439,6 +445,41 @@ pub struct EndedAttempt {
     /// Why it brought nothing, if it did.
     pub failure: Option<Failure>,
     /// When.
+    pub at: Millis,
+}
+
+/// An image that came when its call was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateImage {
+    /// The call that made it.
+    pub number: AttemptNumber,
+    /// The image; its task is the call's.
+    pub asset: Asset,
+}
+
+/// What [`Store::keep_late`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// It is kept.
+    Kept,
+    /// The call or its task goes on: it may be refused or kept later.
+    NotOver,
+    /// The call was not lost, or the image is there already.
+    Refused,
+}
+
+/// What the operator found out about a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    /// The task.
+    pub task: TaskId,
+    /// The call.
+    pub number: AttemptNumber,
+    /// What the upstream took for it; `None`: what was booked.
+    pub billed: Option<Money>,
+    /// The operator's own words.
+    pub note: Option<String>,
+    /// Now.
     pub at: Millis,
 }
 

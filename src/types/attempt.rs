@@ -203,16 +203,30 @@ pub enum Recovery {
     RunAgain,
     /// The upstream knows the job: ask it how the job went.
     Resume(UpstreamId),
+    /// The upstream may know the call by our names for it: ask it.
+    LookUp,
     /// It may have been sent: it ends as unknown and is never sent again.
     GiveUp,
 }
 
-/// Decides that from what is durable. `repeatable`: the provider does no paid work (see `Provider`).
-pub fn after_crash(upstream_id: Option<&UpstreamId>, repeatable: bool) -> Recovery {
-    match upstream_id {
-        Some(id) => Recovery::Resume(id.clone()),
-        None if repeatable => Recovery::RunAgain,
-        None => Recovery::GiveUp,
+/// What can be learned, or need not be, of a call that has no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// The provider does no paid work: the call may simply be made again.
+    Repeatable,
+    /// The upstream can be asked by our own names for the call.
+    CanLookUp,
+    /// Nothing.
+    Nothing,
+}
+
+/// Decides that from what is durable.
+pub fn after_crash(upstream_id: Option<&UpstreamId>, memory: Memory) -> Recovery {
+    match (upstream_id, memory) {
+        (Some(id), _) => Recovery::Resume(id.clone()),
+        (None, Memory::Repeatable) => Recovery::RunAgain,
+        (None, Memory::CanLookUp) => Recovery::LookUp,
+        (None, Memory::Nothing) => Recovery::GiveUp,
     }
 }
 

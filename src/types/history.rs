@@ -68,6 +68,51 @@ pub struct LostCall {
     pub loss: Money,
     /// When it was given up.
     pub ended_at: Millis,
+    /// What became known of it since.
+    pub resolved: Option<Resolved>,
+}
+
+/// What became known of a call that may have been lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// How it went.
+    pub resolution: Resolution,
+    /// What the upstream took for it.
+    pub billed: Money,
+    /// When that became known.
+    pub at: Millis,
+    /// The operator's own words about it.
+    pub note: Option<String>,
+}
+
+/// How a call went that may have been lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// The operator was billed for it.
+    Billed,
+    /// The operator was not.
+    NotBilled,
+    /// Its image came after all.
+    Delivered,
+}
+
+impl Resolution {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Billed, Self::NotBilled, Self::Delivered];
+
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Billed => "billed",
+            Self::NotBilled => "not_billed",
+            Self::Delivered => "delivered",
+        }
+    }
+
+    /// Reads a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
 }
 
 impl LostCall {

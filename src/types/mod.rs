@@ -25,14 +25,14 @@ pub use account::{
     SpendPeriod,
 };
 pub use asset::{Asset, Format, Picture};
-pub use attempt::{Attempt, AttemptEnd, AttemptState, Next, Part, Recovery, after_crash};
+pub use attempt::{Attempt, AttemptEnd, AttemptState, Memory, Next, Part, Recovery, after_crash};
 pub use consumption::{NotAPeriod, Period, UsageBy, Used, UsedBy};
 pub use delivery::{
     Callback, Delivery, DeliveryAttempt, DeliveryLog, DeliveryState, MOST_OF_ANSWER, Signing,
     SigningSecret,
 };
 pub use file::InputFile;
-pub use history::{LostCall, TaskFilter, TaskPage, TaskPlace};
+pub use history::{LostCall, Resolution, Resolved, TaskFilter, TaskPage, TaskPlace};
 pub use ids::{
     AccountId, AssetId, AttemptNumber, BlobKey, DeliveryId, FileId, KeyId, RequestId, TaskId,
     UpstreamId,

@@ -6,7 +6,7 @@
 use crate::client::{Client, Holder};
 use pinhole::app::{App, StartError};
 use pinhole::config::{ProviderSettings, Settings};
-use pinhole::engine::Engine;
+use pinhole::engine::{Clock, Engine, system_clock};
 use pinhole::provider::{Provider, Providers};
 use pinhole::store::{self, Store, StoreError};
 use pinhole::types::{Account, CreditLine, KeyLimits, Millis, Mode, Money, Scope, Secret, TaskId};
@@ -27,6 +27,7 @@ pub struct Setup {
     folder: Arc<TempDir>,
     settings: Settings,
     providers: Vec<(String, Arc<dyn Provider>)>,
+    clock: Clock,
 }
 
 impl Setup {
@@ -48,7 +49,14 @@ impl Setup {
             folder: Arc::new(folder),
             settings,
             providers: Vec::new(),
+            clock: system_clock(),
         }
+    }
+
+    /// With a clock of the test's own.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Changes settings.
@@ -98,13 +106,14 @@ impl Setup {
             .build()
             .expect("threads");
         let (settings, own) = (self.settings.clone(), self.providers.clone());
+        let clock = Arc::clone(&self.clock);
         let opened = runtime.spawn(async move {
             let mut providers =
                 Providers::from_settings(&settings.providers).map_err(StartError::Provider)?;
             for (name, provider) in own {
                 providers.insert(&name, provider);
             }
-            let app = Box::pin(App::open_with(settings, providers)).await?;
+            let app = Box::pin(App::open_at(settings, providers, clock)).await?;
             let listening = app.listen().await?;
             Ok((app, listening))
         });

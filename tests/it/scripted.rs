@@ -49,12 +49,16 @@ pub struct Asked {
     pub resumed: Option<String>,
 }
 
+/// How a call was asked after that has no id.
+pub const BY_OUR_NAMES: &str = "by our names";
+
 type Script = Box<dyn Fn(&Asked) -> Vec<Step> + Send + Sync>;
 
 /// The provider.
 pub struct Scripted {
     script: Script,
     concurrency: u32,
+    looks_up: bool,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -78,6 +82,19 @@ impl Scripted {
         Arc::new(Self {
             script: Box::new(script),
             concurrency,
+            looks_up: false,
+            asked: Mutex::default(),
+        })
+    }
+
+    /// As [`Scripted::by`], and can be asked after a call by our own names for it; then `resumed` is [`BY_OUR_NAMES`].
+    pub fn that_looks_up(
+        script: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            script: Box::new(script),
+            concurrency: 64,
+            looks_up: true,
             asked: Mutex::default(),
         })
     }
@@ -182,6 +199,14 @@ impl Provider for Scripted {
 
     fn resume(&self, id: UpstreamId, call: Call) -> EventStream {
         self.play(call, Some(id.0))
+    }
+
+    fn can_look_up(&self) -> bool {
+        self.looks_up
+    }
+
+    fn look_up(&self, call: Call) -> EventStream {
+        self.play(call, Some(BY_OUR_NAMES.to_owned()))
     }
 }
 

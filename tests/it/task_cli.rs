@@ -460,6 +460,7 @@ async fn calls_that_nobody_knows_the_end_of_are_listed_with_what_was_booked() {
                 "upstreamModel": "paid-upstream", "upstreamId": null, "images": 1, "state": "unknown",
                 "loss": "0.010000", "number": call["number"], "failMsg": call["failMsg"],
                 "createTime": call["createTime"], "endTime": call["endTime"],
+                "resolution": null, "billed": null, "resolvedTime": null, "note": null,
             });
             assert_eq!(*call, expected);
             assert!(call["endTime"].as_i64() >= call["createTime"].as_i64());
@@ -482,4 +483,47 @@ async fn calls_that_nobody_knows_the_end_of_are_listed_with_what_was_booked() {
     drop(store);
     assert!(server.terminate().await.success());
     check();
+
+    // The provider's bill says otherwise.
+    let resolve = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinhole"));
+        let command = command
+            .args(["task", "resolve", &task, "--data"])
+            .arg(site.data())
+            .args(arguments)
+            .env_clear();
+        Ran::of(command.output().expect("it starts"))
+    };
+    let _ = resolve(&["--attempt", "0"]).exits(2);
+    let _ = resolve(&["--attempt", "0", "--billed", "--not-billed"]).exits(2);
+    let _ = resolve(&["--attempt", "7", "--billed"])
+        .exits(1)
+        .says(&["no call 7", "pinhole task unknown"]);
+    let _ = resolve(&["--attempt", "0", "--not-billed", "--note", "bill 17"])
+        .exits(0)
+        .says(&["Call 0", "$0.00"]);
+    let _ = resolve(&["--attempt", "0", "--billed"])
+        .exits(1)
+        .says(&["known already"]);
+    let booked = resolve(&["--attempt", "1", "--billed", "0.03", "--json"]).exits(0);
+    let booked: Value = serde_json::from_slice(&booked.stdout).expect("JSON");
+    assert_eq!(booked["billed"], "0.030000");
+    let listed: Value = serde_json::from_slice(&unknown(&["--json"]).stdout).expect("JSON");
+    assert_eq!(listed["total"], "0.030000");
+    let notes = listed["calls"].as_array().expect("a list").iter();
+    let notes: Vec<_> = notes
+        .map(|call| (&call["resolution"], &call["note"]))
+        .collect();
+    assert!(
+        notes.contains(&(&json!("not_billed"), &json!("bill 17"))),
+        "{notes:?}"
+    );
+    let table = unknown(&[]).out();
+    for known in ["not billed", "billed $0.03"] {
+        assert!(table.contains(known), "{table}");
+    }
+    let store = pinhole::app::open_store(&site.data()).expect("the store opens");
+    crate::app::check_books(&*store).await;
+    let audit = store.audit().await.expect("rows");
+    assert_eq!(audit.operator_loss.to_string(), "0.030000");
 }

@@ -7,6 +7,7 @@ mod cancel;
 mod follow;
 mod list;
 mod poison;
+mod resolve;
 mod source;
 mod submit;
 mod unknown;
@@ -45,6 +46,8 @@ enum Command {
     Cancel(One),
     /// List the upstream calls that may have been paid for nothing, and what was booked for them (for operators)
     Unknown(unknown::Unknown),
+    /// Note what became of such a call, and correct what is booked for it, once (for operators)
+    Resolve(resolve::Resolve),
     /// List the tasks that were set aside because the server stopped each time they ran alone (for operators)
     Poison(poison::Poison),
 }
@@ -69,6 +72,7 @@ impl Task {
             Command::Ls(list) => block_on(list.run(place)),
             Command::Cancel(one) => block_on(cancel::run(place, &read_id(&one.id)?, one.json)),
             Command::Unknown(unknown) => block_on(unknown.run(place)),
+            Command::Resolve(resolve) => block_on(resolve.run(place)),
             Command::Poison(poison) => block_on(poison.run(place)),
         }
     }

@@ -4,7 +4,7 @@ use super::list::time;
 use crate::cli::failure::Outcome;
 use crate::cli::out;
 use crate::cli::place::Place;
-use crate::types::{LostCall, Millis, Money};
+use crate::types::{LostCall, Millis, Money, Resolution};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -32,7 +32,12 @@ impl Unknown {
         calls.truncate(self.limit as usize);
         let total = calls
             .iter()
-            .try_fold(Money::ZERO, |sum, call| sum.plus(call.loss))
+            .map(|call| {
+                call.resolved
+                    .as_ref()
+                    .map_or(call.loss, |known| known.billed)
+            })
+            .try_fold(Money::ZERO, Money::plus)
             .unwrap_or(Money::from_micros(i64::MAX));
         if self.json {
             let calls: Vec<Value> = calls.iter().map(as_json).collect();
@@ -56,6 +61,7 @@ impl Unknown {
                 "UPSTREAM ID",
                 "STATE",
                 ">BOOKED",
+                "SINCE",
             ],
             &rows,
         )?;
@@ -82,7 +88,20 @@ fn row(call: &LostCall) -> Vec<String> {
         upstream_id(call).unwrap_or("none").to_owned(),
         attempt.state.name().to_owned(),
         out::dollars(call.loss),
+        since(call),
     ]
+}
+
+/// What became known of it since.
+fn since(call: &LostCall) -> String {
+    let Some(known) = &call.resolved else {
+        return String::new();
+    };
+    match known.resolution {
+        Resolution::Delivered => "came late".to_owned(),
+        Resolution::NotBilled => "not billed".to_owned(),
+        Resolution::Billed => format!("billed {}", out::dollars(known.billed)),
+    }
 }
 
 fn as_json(call: &LostCall) -> Value {
@@ -101,6 +120,10 @@ fn as_json(call: &LostCall) -> Value {
         "loss": call.loss,
         "createTime": attempt.created_at.0,
         "endTime": call.ended_at.0,
+        "resolution": call.resolved.as_ref().map(|known| known.resolution.name()),
+        "billed": call.resolved.as_ref().map(|known| known.billed),
+        "resolvedTime": call.resolved.as_ref().map(|known| known.at.0),
+        "note": call.resolved.as_ref().and_then(|known| known.note.as_deref()),
     })
 }
 

@@ -10,6 +10,7 @@ mod files;
 pub(crate) mod fixtures;
 mod history;
 mod keys;
+mod lost;
 pub mod model;
 mod outbox;
 mod settle;
@@ -83,6 +84,9 @@ const CASES: &[Case] = cases! {
         tasks_that_wait_too_long_end_at_no_cost
         a_running_task_is_not_cancelled
         cancel_and_claim_never_both_win;
+    lost:
+        a_late_image_is_kept_and_charged_to_nobody
+        a_lost_call_is_resolved_once_and_the_books_follow;
     history:
         the_history_of_an_account_is_listed_newest_first
         a_page_goes_on_where_the_last_one_ended_while_new_tasks_arrive

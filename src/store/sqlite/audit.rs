@@ -28,6 +28,8 @@ const CHECKS: &[Check] = &[
                 WHEN 'release' THEN debit = credit || ':held' AND credit IN (SELECT id FROM accounts)
                 WHEN 'cost'    THEN debit = 'system:provider_cost' AND credit = 'system:providers'
                 WHEN 'loss'    THEN debit = 'system:operator_loss' AND credit = 'system:providers'
+                WHEN 'loss_added'    THEN debit = 'system:operator_loss' AND credit = 'system:providers'
+                WHEN 'loss_returned' THEN debit = 'system:providers' AND credit = 'system:operator_loss'
                 ELSE 0 END",
     },
     Check {
@@ -113,9 +115,23 @@ const CHECKS: &[Check] = &[
     },
     Check {
         sentence: "transfer {1} is a {2} for {3}, which is no attempt",
-        sql: "SELECT id, kind, subject FROM transfers WHERE kind IN ('cost', 'loss')
+        sql: "SELECT id, kind, subject FROM transfers WHERE kind IN ('cost', 'loss', 'loss_added', 'loss_returned')
               AND NOT EXISTS (SELECT 1 FROM attempts WHERE task = substr(subject, 1, instr(subject, '/') - 1)
                               AND number = CAST(substr(subject, instr(subject, '/') + 1) AS INTEGER))",
+    },
+    Check {
+        sentence: "attempt {1}/{2} was billed {$3} as became known, and its losses come to {$4}",
+        sql: "SELECT task, number, coalesce(billed, loss) AS known,
+                     coalesce((SELECT sum(CASE kind WHEN 'loss_returned' THEN -amount ELSE amount END) FROM transfers
+                               WHERE kind IN ('loss', 'loss_added', 'loss_returned') AND subject = task || '/' || number), 0)
+                     AS booked
+              FROM attempts WHERE (resolution IS NOT NULL OR loss > 0) AND known <> booked",
+    },
+    Check {
+        sentence: "attempt {1}/{2} is {3} and its loss was corrected by {$4}",
+        sql: "SELECT task, number, coalesce(resolution, state), amount FROM transfers
+              JOIN attempts ON task || '/' || number = subject
+              WHERE kind IN ('loss_added', 'loss_returned') AND coalesce(resolution, 'delivered') = 'delivered'",
     },
     Check {
         sentence: "attempt {1}/{2} is still open and its task has ended",
@@ -154,7 +170,8 @@ pub(super) fn audit(tx: &Connection) -> Result<Audit> {
         )?,
         operator_loss: amount(
             tx,
-            "SELECT coalesce(sum(amount), 0) FROM transfers WHERE kind = 'loss'",
+            "SELECT coalesce(sum(CASE kind WHEN 'loss_returned' THEN -amount ELSE amount END), 0) FROM transfers
+             WHERE kind IN ('loss', 'loss_added', 'loss_returned')",
         )?,
         findings: findings(tx)?,
     })

@@ -103,7 +103,7 @@ pub(super) fn lost_calls(tx: &Connection, since: Millis, most: u32) -> Result<Ve
     all(
         tx,
         concat!(
-            "SELECT tasks.id, tasks.model, loss, ended_at, ",
+            "SELECT tasks.id, tasks.model, loss, ended_at, resolution, billed, resolved_at, resolution_note, ",
             columns!(account),
             ", ",
             columns!(attempt),
@@ -118,6 +118,7 @@ pub(super) fn lost_calls(tx: &Connection, since: Millis, most: u32) -> Result<Ve
                 model: row.get()?,
                 loss: row.money()?,
                 ended_at: row.millis()?,
+                resolved: row.resolved()?,
                 account: row.account()?,
                 attempt: row.attempt()?,
             })

@@ -13,6 +13,7 @@ mod files;
 mod history;
 mod idempotency;
 mod keys;
+mod lost;
 mod money;
 mod open;
 mod outbox;
@@ -31,9 +32,9 @@ mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed, Idempotency, Listing,
-    QueueDepth, Result, SecretHash, Settlement, Store, StoreError, TaskHold, UnansweredTask,
-    Waiting,
+    Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed, Idempotency, Late,
+    LateImage, Listing, QueueDepth, Resolve, Result, SecretHash, Settlement, Store, StoreError,
+    TaskHold, UnansweredTask, Waiting,
 };
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
@@ -310,6 +311,14 @@ impl Store for SqliteStore {
         self.readers
             .run(move |tx| history::lost_calls(tx, since, most))
             .await
+    }
+
+    async fn keep_late(&self, late: LateImage) -> Result<Late> {
+        self.writer.run(move |tx| lost::keep_late(tx, &late)).await
+    }
+
+    async fn resolve(&self, resolve: Resolve) -> Result<Money> {
+        self.writer.run(move |tx| lost::resolve(tx, &resolve)).await
     }
 
     async fn list_attempts(&self, task: &TaskId) -> Result<Vec<Attempt>> {

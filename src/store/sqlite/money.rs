@@ -57,7 +57,7 @@ fn effect(kind: Kind, amount: i64) -> Option<(i64, i64)> {
         Kind::Hold => Some((-amount, amount)),
         Kind::Capture => Some((0, -amount)),
         Kind::Release => Some((amount, -amount)),
-        Kind::Cost | Kind::Loss => None,
+        Kind::Cost | Kind::Loss | Kind::LossAdded | Kind::LossReturned => None,
     }
 }
 

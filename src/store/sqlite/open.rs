@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_queue.sql"),
     include_str!("../../../migrations/sqlite/0008_webhooks.sql"),
     include_str!("../../../migrations/sqlite/0009_leases.sql"),
+    include_str!("../../../migrations/sqlite/0010_resolutions.sql"),
 ];
 
 /// `PNHL`: tells our files from any other SQLite database.

@@ -4,8 +4,8 @@ use crate::store::{Result, StoreError};
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey,
     CreditLine, Delivery, DeliveryAttempt, DeliveryId, DeliveryState, FailKind, Failure, FileId,
-    Finish, Format, InputFile, KeyId, Millis, Mode, Money, Part, Picture, Quote, Signing,
-    SigningSecret, Task, TaskId, TaskState, Text, UpstreamId, Usage,
+    Finish, Format, InputFile, KeyId, Millis, Mode, Money, Part, Picture, Quote, Resolution,
+    Resolved, Signing, SigningSecret, Task, TaskId, TaskState, Text, UpstreamId, Usage,
 };
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
@@ -144,7 +144,7 @@ impl Cells<'_> {
     }
 
     /// A word of ours, or an error that names it: then a newer program wrote the row.
-    fn word<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+    pub fn word<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         let word: String = self.get()?;
         read(&word)
             .ok_or_else(|| StoreError::Backend(format!("a row says {word:?}, which means nothing")))
@@ -310,6 +310,19 @@ impl Cells<'_> {
             failure: self.failure()?,
             created_at: self.millis()?,
         })
+    }
+
+    /// Four columns; none of them is set where nothing became known.
+    pub fn resolved(&mut self) -> Result<Option<Resolved>> {
+        let (name, billed): (Option<String>, Option<i64>) = (self.get()?, self.get()?);
+        let (at, note) = (self.optional_millis()?, self.get()?);
+        let resolution = name.as_deref().and_then(Resolution::from_name);
+        Ok(resolution.map(|resolution| Resolved {
+            resolution,
+            billed: Money::from_micros(billed.unwrap_or(0)),
+            at: at.unwrap_or(Millis(0)),
+            note,
+        }))
     }
 
     pub fn asset(&mut self) -> Result<Asset> {

@@ -1,9 +1,9 @@
 //! The audit against rows that somebody changed behind the store's back.
 
 use super::Folder;
-use crate::store::Store;
-use crate::store::conformance::fixtures::{Customer, cents};
-use crate::types::Money;
+use crate::store::conformance::fixtures::{Customer, NOW, cents, failed};
+use crate::store::{Resolve, Store};
+use crate::types::{AttemptState, FailKind, Money};
 use std::sync::Arc;
 
 /// What the audit says after somebody changed the rows behind our back.
@@ -15,6 +15,19 @@ async fn findings(vandalism: &str) -> String {
     let mut settlement = customer.completed(&done.task, cents(8));
     settlement.attempts[0].cost = cents(5);
     store.settle(&done, settlement).await.unwrap();
+    let lost = customer.start(cents(12)).await;
+    let mut settlement = failed(FailKind::OutcomeUnknown);
+    settlement.attempts[0].state = AttemptState::Unknown;
+    settlement.attempts[0].loss = cents(9);
+    store.settle(&lost, settlement).await.unwrap();
+    let resolve = Resolve {
+        task: lost.task,
+        number: 0,
+        billed: Some(cents(2)),
+        note: None,
+        at: NOW,
+    };
+    store.resolve(resolve).await.unwrap();
     let running = Customer::capped(customer.starting(cents(7)), "total", cents(50));
     store.admit(running).await.unwrap();
     assert!(store.audit().await.unwrap().is_clean());
@@ -113,6 +126,22 @@ async fn the_audit_finds_what_was_tampered_with() {
         (
             "UPDATE key_spend SET spent = 1",
             "has spent 0.000001 in total and its tasks come to 0.070000",
+        ),
+        (
+            "UPDATE attempts SET billed = 1 WHERE billed > 0",
+            "was billed 0.000001 as became known, and its losses come to 0.020000",
+        ),
+        (
+            "UPDATE attempts SET resolution = NULL, billed = NULL",
+            "was billed 0.090000 as became known, and its losses come to 0.020000",
+        ),
+        (
+            "UPDATE attempts SET resolution = NULL, billed = NULL",
+            "is unknown and its loss was corrected by 0.070000",
+        ),
+        (
+            "DELETE FROM transfers WHERE kind = 'loss_returned'",
+            "was billed 0.020000 as became known, and its losses come to 0.090000",
         ),
         ("DELETE FROM key_spend", "has spent 0.000000 in total"),
     ] {

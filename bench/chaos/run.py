@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""Kills the server with SIGKILL at random moments while tasks come in, starts it again each time, and audits what is left.
+
+    bench/chaos/run.py [--tasks 10000] [--kills 200] [--seed N] [--binary target/release/pinhole] [--folder .]
+
+All real processes on loopback: the server on a folder of its own, an upstream that writes down each call (`mock.py`), clients in
+threads. Nine in ten tasks go to a paid upstream with a second one behind it, one in ten is drawn. Four in five clients send an
+Idempotency-Key and repeat the call until it is answered, as they should; the others send it once. Two in three wait with a poll.
+
+After the last restart every accepted task must end within 60 s. Then the auditor (`audit.py`) looks: nothing lost, nothing sent
+twice, nobody charged twice, every result served and the right one, ledger zero, nothing held; and `pinhole ledger check` must agree.
+Any violation ends it with status 1. The folder must lie on a real disk. Needs Python 3.9 and nothing else.
+"""
+
+import argparse
+import bisect
+import itertools
+import json
+import os
+import pathlib
+import queue
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from audit import Auditor
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+MODEL = """
+id = "{id}"
+extends = "sketch"
+name = "{id}"
+
+[[price]]
+unit = "image"
+amount = "0.04"
+source = "bench"
+date = 2026-11-21
+"""
+
+TARGET = """
+[[target]]
+provider = "{provider}"
+model = "upstream"
+priority = {priority}
+max_images = 1
+
+[[target.cost]]
+unit = "image"
+amount = "{cost}"
+source = "bench"
+date = 2026-11-21
+"""
+
+PROVIDER = """
+[provider.{name}]
+kind = "openai"
+variant = "compatible"
+base_url = "http://127.0.0.1:{port}/{name}"
+concurrency = 20
+proxy = "none"
+"""
+
+
+class Site:
+    """A folder with configuration and models, and the processes on it."""
+
+    def __init__(self, asked, folder):
+        self.binary, self.folder, self.data = os.path.abspath(asked.binary), folder, folder / "data"
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("PINHOLE_", "OPENAI_"))}
+        self.log = open(folder / "server.log", "ab")
+        self.mock = subprocess.Popen([sys.executable, HERE / "mock.py", "--log", folder / "calls.log", "--seed", str(asked.seed)],
+                                     stdout=subprocess.PIPE, text=True)
+        port = int(self.mock.stdout.readline())
+        catalogue = folder / "catalogue"
+        catalogue.mkdir()
+        paid = [("main", "0.01"), ("backup", "0.02")]
+        self.write_model("paid", [TARGET.format(provider=name, cost=cost, priority=at) for at, (name, cost) in enumerate(paid)])
+        self.write_model("drawn", [TARGET.format(provider="sketch", cost="0", priority=0)])
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = "127.0.0.1:%d" % free.getsockname()[1]
+        self.url = f"http://{self.address}"
+        self.config = folder / "pinhole.toml"
+        self.config.write_text(f'listen = "{self.address}"\nlog = "warn"\nmin_free_mib = 0\n' +
+                               "".join(PROVIDER.format(name=name, port=port) for name, _ in paid))
+        self.server = None
+
+    def write_model(self, name, targets):
+        (self.folder / "catalogue" / f"{name}.toml").write_text(MODEL.format(id=name) + "".join(targets))
+
+    def command(self, *words):
+        done = subprocess.run([self.binary, *words, "--data", str(self.data)], env=self.environment, capture_output=True, text=True)
+        return done
+
+    def start(self):
+        """Starts the server; returns how long it took to be ready."""
+        begun = time.time()
+        self.server = subprocess.Popen([self.binary, "serve", "--config", self.config, "--data", self.data],
+                                       env=self.environment, stdout=self.log, stderr=self.log)
+        while True:
+            if self.server.poll() is not None:
+                sys.exit(f"the server ended with {self.server.returncode}: see {self.folder}/server.log")
+            try:
+                urllib.request.urlopen(f"{self.url}/readyz", timeout=5).read()
+                return begun, time.time() - begun
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.002)
+
+    def kill(self):
+        self.server.send_signal(signal.SIGKILL)
+        self.server.wait()
+
+    def open_tasks(self):
+        rows = sqlite3.connect(f"file:{self.data}/pinhole.db?mode=ro", uri=True, timeout=30)
+        try:
+            return rows.execute("SELECT count(*) FROM tasks WHERE state IN ('pending', 'processing')").fetchone()[0]
+        finally:
+            rows.close()
+
+    def end(self):
+        for process in (self.server, self.mock):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+class Clients:
+    """Threads that submit numbered tasks as they are handed out, and remember what they were told."""
+
+    def __init__(self, site, key, seed, threads):
+        self.site, self.key, self.seed = site, key, seed
+        self.numbers = queue.Queue()
+        self.told, self.keyed, self.refused = {}, set(), []
+        self.sent_once_without_answer = 0
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def work(self):
+        while (number := self.numbers.get()) is not None:
+            try:
+                self.submit(number)
+            except Exception as error:  # A thread that died would leave its numbers unsent.
+                self.refused.append((number, repr(error)))
+
+    def submit(self, number):
+        chance = random.Random(f"{self.seed} client {number}")
+        model = "drawn" if chance.random() < 0.1 else "paid"
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        has_key = chance.random() < 0.8
+        if has_key:
+            headers["Idempotency-Key"] = f"chaos {number}"
+            with self.lock:
+                self.keyed.add(number)
+        body = json.dumps({"model": model, "prompt": f"chaos {number}", "size": "64x64"}).encode()
+        while True:
+            request = urllib.request.Request(f"{self.site.url}/api/v1/images/generations", body, headers)
+            try:
+                task = json.load(urllib.request.urlopen(request, timeout=60))["data"]["taskId"]
+                break
+            except urllib.error.HTTPError as error:
+                said = error.read()[:200].decode(errors="replace")
+                # Told to come back later: nothing was accepted.
+                if error.code not in (429, 503):
+                    self.refused.append((number, error.code, said))
+                    return
+                time.sleep(0.2)
+            except (OSError, urllib.error.URLError, ValueError, EOFError, __import__("http").client.HTTPException):
+                if not has_key:
+                    self.sent_once_without_answer += 1
+                    return
+                time.sleep(0.02)
+        with self.lock:
+            self.told[number] = task
+        if chance.random() < 2 / 3:
+            self.poll(task, headers["Authorization"])
+
+    def poll(self, task, authorization):
+        """Waits a little, as clients do; a broken connection is nobody's loss."""
+        url = f"{self.site.url}/api/v1/images/generations?task_id={task}&wait=1"
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": authorization}), timeout=5).read()
+        except (OSError, urllib.error.URLError, __import__("http").client.HTTPException):
+            pass
+
+    def finish(self):
+        for _ in self.threads:
+            self.numbers.put(None)
+        for thread in self.threads:
+            thread.join(120)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--binary", default="target/release/pinhole")
+    arguments.add_argument("--tasks", type=int, default=10_000)
+    arguments.add_argument("--kills", type=int, default=200)
+    arguments.add_argument("--clients", type=int, default=24)
+    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    arguments.add_argument("--folder", default=".", help="where the data folder is made; a real disk")
+    arguments.add_argument("--keep", action="store_true", help="leave the folder, whatever comes out")
+    asked = arguments.parse_args()
+    print(f"seed {asked.seed}: {asked.tasks} tasks, {asked.kills} kills", flush=True)
+    folder = pathlib.Path(tempfile.mkdtemp(dir=asked.folder, prefix="chaos-")).resolve()
+    site = Site(asked, folder)
+    try:
+        wrong = run(site, asked)
+    finally:
+        site.end()
+    if wrong or asked.keep:
+        print(f"the folder is left for a look: {folder}")
+    else:
+        shutil.rmtree(folder)
+    sys.exit(1 if wrong else 0)
+
+
+def run(site, asked):
+    chance = random.Random(f"{asked.seed} kills")
+    starts = [site.start()]
+    made = site.command("keys", "create", "--name", "chaos", "--json")
+    key = json.loads(made.stdout)["key"]
+    clients = Clients(site, key, asked.seed, asked.clients)
+    begun, numbers, interrupted = time.time(), iter(range(asked.tasks)), []
+    for kill in range(asked.kills):
+        # The tasks come in evenly until the kill, whenever that is.
+        batch, lives = asked.tasks // asked.kills, chance.uniform(0.2, 2)
+        for number in itertools.islice(numbers, batch):
+            time.sleep(lives / batch)
+            clients.numbers.put(number)
+        site.kill()
+        open_tasks = site.open_tasks()
+        interrupted.append(open_tasks)
+        starts.append(site.start())
+        if (kill + 1) % 20 == 0:
+            print(f"  {kill + 1} kills, {len(clients.told)} tasks told, {open_tasks} open at the last", flush=True)
+    last_start = time.time()
+    for number in numbers:
+        clients.numbers.put(number)
+    clients.finish()
+    while (left := site.open_tasks()) and time.time() - last_start < 60:
+        time.sleep(0.05)
+    print(f"  {left} tasks open {time.time() - last_start:.1f} s after the last restart; {time.time() - begun:.0f} s in all")
+    auditor = Auditor(site.data / "pinhole.db", site.folder / "calls.log", site.url, asked.seed)
+    auditor.check("no task is stuck 60 s after the last restart", [left] if left else [])
+    auditor.check("no client was refused", clients.refused)
+    found = auditor.look(clients.told, clients.keyed)
+    checked = site.command("ledger", "check")
+    auditor.check("`pinhole ledger check` agrees", [] if checked.returncode == 0 else [checked.stdout + checked.stderr])
+    report(site, starts, interrupted, found, auditor, clients)
+    return auditor.wrong
+
+
+def report(site, starts, interrupted, found, auditor, clients):
+    rows = auditor.rows
+    ends = sorted(row[0] / 1e3 for row in rows.execute("SELECT completed_at FROM tasks"))
+    calls = sorted(float(line.split(" ", 1)[0]) for line in open(site.folder / "calls.log"))
+
+    def first_after(times, begun):
+        at = bisect.bisect_left(times, begun)
+        return times[at] - begun if at < len(times) else None
+
+    # Only restarts that found something to go on with.
+    after = [begun for (begun, _), count in zip(starts[1:], interrupted) if count]
+    unknown = rows.execute("SELECT count(*) FROM attempts WHERE state = 'unknown'").fetchone()[0]
+    crashes = rows.execute("SELECT count(*) FROM tasks WHERE crashes > 0").fetchone()[0]
+    print(f"\n{found}; {auditor.paid} paid calls; {unknown} ended as unknown; {crashes} tasks lived through a kill; "
+          f"{auditor.files} results fetched; {clients.sent_once_without_answer} calls without a key broke off")
+    print("\n| from the restart | p50 | p99 | worst |\n|---|--:|--:|--:|")
+    ready = [took for _, took in starts[1:]]
+    first_end = [took for took in (first_after(ends, begun) for begun in after) if took is not None]
+    first_call = [took for took in (first_after(calls, begun) for begun in after) if took is not None]
+    for what, times in (("ready", ready), ("first interrupted task ends", first_end), ("next call leaves", first_call)):
+        if times:
+            times.sort()
+            p99 = times[min(len(times) - 1, int(len(times) * 0.99))]
+            print(f"| {what} | {statistics.median(times) * 1e3:.0f} ms | {p99 * 1e3:.0f} ms | {times[-1] * 1e3:.0f} ms |")
+    print(f"\n{'NOT IN ORDER: ' + '; '.join(auditor.wrong) if auditor.wrong else 'in order'}")
+
+
+if __name__ == "__main__":
+    main()
