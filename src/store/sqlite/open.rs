@@ -17,6 +17,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_queue.sql"),
 ];
 
+/// The version that [`MIGRATIONS`] make.
+pub(super) fn newest_version() -> usize {
+    MIGRATIONS.len()
+}
+
 /// `PNHL`: tells our files from any other SQLite database.
 const APPLICATION_ID: i32 = 0x504e_484c;
 
@@ -88,7 +93,7 @@ fn use_wal(connection: &Connection, durability: Durability) -> rusqlite::Result<
 }
 
 /// Refuses a file that another program made: an empty one is new, any other must carry our mark.
-fn check_origin(path: &Path, connection: &Connection) -> Result<()> {
+pub(super) fn check_origin(path: &Path, connection: &Connection) -> Result<()> {
     let read = || -> rusqlite::Result<(i32, i64)> {
         let mark = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
         let tables =
@@ -141,7 +146,7 @@ fn bring_to(connection: &mut Connection, target: i64, migration: &str) -> rusqli
     transaction.commit()
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
