@@ -155,6 +155,15 @@ impl Blobs {
         Some(self.root.as_ref()?.join(key.as_str()))
     }
 
+    /// All the bytes of a blob whose length nobody has noted.
+    pub async fn read_all(
+        &self,
+        key: &BlobKey,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        let found = self.objects.head(&path(key)).await?;
+        self.read(key, 0..found.size).await
+    }
+
     /// A picture whole in memory, for the few that are needed so.
     pub async fn read_whole(&self, picture: &Picture) -> Result<Bytes, BlobError> {
         let blocks = self.read(&picture.blob, 0..picture.bytes).await?;

@@ -13,8 +13,12 @@ use std::path::PathBuf;
 pub(super) const DEFAULT_MODEL: &str = "gpt-image-2";
 
 /// Commands that take the parameters of a model as flags; of a command with commands of its own, which one.
-const TAKE_PARAMETERS: &[(&str, Option<&str>)] =
-    &[("generate", None), ("edit", None), ("task", Some("submit"))];
+const TAKE_PARAMETERS: &[(&str, Option<&str>)] = &[
+    ("generate", None),
+    ("edit", None),
+    ("compare", None),
+    ("task", Some("submit")),
+];
 
 /// The whole command line for these arguments.
 pub(super) fn command(whole: Command, arguments: &[OsString]) -> Command {

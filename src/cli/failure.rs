@@ -90,6 +90,33 @@ impl Failure {
         self
     }
 
+    /// Its reasons in one line.
+    pub(super) fn reasons(&self) -> String {
+        match self {
+            Self::Told(told) => told.why.join("; "),
+            Self::Config(error) => error.to_string(),
+            Self::Said(_) => String::new(),
+        }
+    }
+
+    /// Its first part.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Told(told) => told.what.clone(),
+            Self::Config(error) => error.to_string(),
+            Self::Said(_) => String::new(),
+        }
+    }
+
+    /// The code it ends with.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Told(told) => told.exit,
+            Self::Config(_) => Exit::Failed,
+            Self::Said(exit) => *exit,
+        }
+    }
+
     /// Whether a call named a model that is not there.
     pub(super) fn is_unknown_model(&self) -> bool {
         matches!(self, Self::Told(told) if told.kind == Some(Kind::ModelNotFound))
@@ -153,7 +180,9 @@ impl From<ConfigError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::failed("the database did not do it").why(error.to_string())
+        Self::failed("the database did not do it")
+            .why(error.to_string())
+            .fix("`pinhole doctor` looks at the folder and says what is wrong with it")
     }
 }
 

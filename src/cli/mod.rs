@@ -5,11 +5,16 @@
 
 mod accounts;
 mod arguments;
+mod backup;
 mod call;
+mod compare;
+mod completions;
 mod config;
 mod credits;
+mod doctor;
 mod failure;
 mod generate;
+mod health;
 mod keys;
 mod ledger;
 mod models;
@@ -62,6 +67,8 @@ enum Command {
     Generate(generate::Generate),
     /// Change a picture, or a part of it
     Edit(generate::edit::Edit),
+    /// Give one prompt to several models, with a table of time and cost
+    Compare(compare::Compare),
     /// List the models, their parameters and prices
     Models(models::Models),
     /// List the providers that are on, where they call and what they serve
@@ -87,6 +94,18 @@ enum Command {
     Ledger(ledger::Ledger),
     /// Show, check and begin a configuration file
     Config(config::Config),
+    /// Look at everything that a server needs, and say what to do about it
+    Doctor(doctor::Doctor),
+    /// Say whether a server takes work; exit code 0 or 1
+    Health(health::Health),
+    /// Copy rows and pictures while a server runs, and check the copy
+    Backup(backup::Backup),
+    /// Make a data folder from a backup
+    Restore(backup::restore::Restore),
+    /// Print a script that lets a shell complete commands, models and parameters
+    Completions(completions::Completions),
+    /// Print the manual, or write a page for each command
+    Man(completions::Man),
 }
 
 /// Runs the program.
@@ -94,7 +113,10 @@ pub fn main() -> ExitCode {
     failpoint::arm();
     let arguments = Surroundings::arguments();
     // A shell that asks what could come next is answered, and that is the end of it.
-    CompleteEnv::with_factory(|| arguments::command(Cli::command(), &arguments)).complete();
+    let typed = completions::typed(&arguments);
+    CompleteEnv::with_factory(|| arguments::command(Cli::command(), typed))
+        .var(completions::VARIABLE)
+        .complete();
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(failure) => return failure.report(),
@@ -120,6 +142,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Serve(command)) => command.run(place),
         Some(Command::Generate(command)) => command.run(place),
         Some(Command::Edit(command)) => command.run(place),
+        Some(Command::Compare(command)) => command.run(place),
         Some(Command::Models(command)) => command.run(place),
         Some(Command::Providers(command)) => command.run(place),
         Some(Command::Snippet(command)) => command.run(place),
@@ -132,6 +155,12 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Usage(command)) => command.run(place),
         Some(Command::Ledger(command)) => command.run(place),
         Some(Command::Config(command)) => command.run(place),
+        Some(Command::Doctor(command)) => command.run(place),
+        Some(Command::Health(command)) => command.run(place),
+        Some(Command::Backup(command)) => command.run(place),
+        Some(Command::Restore(command)) => command.run(place),
+        Some(Command::Completions(command)) => command.run(),
+        Some(Command::Man(command)) => command.run(Cli::command()),
     }
 }
 

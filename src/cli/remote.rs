@@ -247,6 +247,28 @@ impl Server {
     }
 }
 
+/// What `/readyz` answers. It needs no key.
+pub(super) async fn ready(base: &str) -> Outcome<u16> {
+    let server = Server::new(base, None)?;
+    let request = server.client.get(format!("{base}/readyz"));
+    let sent = request.timeout(Duration::from_secs(10)).send().await;
+    Ok(sent
+        .map_err(|error| server.unreachable(&error))?
+        .status()
+        .as_u16())
+}
+
+/// Whether anything speaks HTTP at an address, whatever it says.
+pub(super) async fn is_reachable(address: &str) -> Outcome {
+    let server = Server::new(address, None)?;
+    let request = server.client.get(address).timeout(Duration::from_secs(10));
+    request
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| server.unreachable(&error))
+}
+
 fn request_id(response: &Response) -> Option<String> {
     let id = response.headers().get("x-request-id")?;
     id.to_str().ok().map(str::to_owned)

@@ -225,6 +225,15 @@ pub trait Store: Outbox + Send + Sync {
     fn rows_written(&self) -> u64;
 }
 
+/// A blob that some row needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeededBlob {
+    /// Which.
+    pub key: BlobKey,
+    /// Its BLAKE3 hash, where a row has noted it.
+    pub hash: Option<String>,
+}
+
 /// SHA-256 of an API key's secret.
 pub type SecretHash = [u8; 32];
 

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// The smallest sort of picture that the model makes.
 const SIZE: &str = "1024x640";
 
-const KEY: &str = "sk-upstream-0123456789";
+pub const KEY: &str = "sk-upstream-0123456789";
 
 /// The stand-in. Dropping it ends it.
 pub struct Mock {

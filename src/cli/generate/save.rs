@@ -35,6 +35,12 @@ pub(in crate::cli) struct Saved {
 }
 
 impl Saved {
+    /// `1024x1024`.
+    pub(in crate::cli) fn size(&self) -> String {
+        let size = |header: Header| format!("{}x{}", header.width, header.height);
+        self.header.map(size).unwrap_or_default()
+    }
+
     /// As `--json` prints it; what the picture is comes from its own bytes.
     pub(in crate::cli) fn as_json(&self) -> Value {
         json!({
@@ -48,6 +54,16 @@ impl Saved {
 }
 
 impl Destination {
+    /// Files of this name in a folder, with the ending of what comes; for `compare`.
+    pub(in crate::cli) fn named(folder: &Path, name: &str, body: &Value) -> Self {
+        let format = body["output_format"].as_str().unwrap_or("png");
+        Self::File {
+            path: folder.join(format!("{name}.{format}")),
+            several: body["n"].as_u64().is_some_and(|n| n > 1),
+            overwrite: false,
+        }
+    }
+
     /// Checks that it can be written to before anything is paid for.
     pub(in crate::cli) fn of(
         output: Option<&Path>,

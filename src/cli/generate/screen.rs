@@ -94,11 +94,6 @@ impl Screen {
         }
     }
 
-    /// Says what is going on now.
-    pub(in crate::cli) fn label(&mut self, label: String) {
-        self.label = label;
-    }
-
     /// An unfinished picture came.
     pub(super) fn preview(&mut self, number: u32, file: &[u8]) {
         self.seen += 1;
@@ -130,7 +125,7 @@ impl Screen {
     }
 
     /// Shows finished pictures, each with a line below it.
-    pub(super) fn show(&mut self, file: &[u8], index: usize, of: usize) {
+    pub(in crate::cli) fn show(&mut self, file: &[u8], index: usize, of: usize) {
         let Some(terminal) = &self.terminal else {
             return;
         };
@@ -142,7 +137,7 @@ impl Screen {
     }
 
     /// Whether finished pictures are to be read for [`Screen::show`].
-    pub(super) fn shows_pictures(&self) -> bool {
+    pub(in crate::cli) fn shows_pictures(&self) -> bool {
         self.terminal.as_ref().is_some_and(Terminal::shows_pictures)
     }
 

@@ -9,6 +9,7 @@ mod accounts;
 mod assets;
 mod attempts;
 mod audit;
+pub mod backup;
 mod files;
 mod history;
 mod idempotency;

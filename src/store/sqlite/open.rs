@@ -20,6 +20,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0010_resolutions.sql"),
 ];
 
+/// The version that [`MIGRATIONS`] make.
+pub(super) fn newest_version() -> usize {
+    MIGRATIONS.len()
+}
+
 /// `PNHL`: tells our files from any other SQLite database.
 const APPLICATION_ID: i32 = 0x504e_484c;
 
@@ -91,7 +96,7 @@ fn use_wal(connection: &Connection, durability: Durability) -> rusqlite::Result<
 }
 
 /// Refuses a file that another program made: an empty one is new, any other must carry our mark.
-fn check_origin(path: &Path, connection: &Connection) -> Result<()> {
+pub(super) fn check_origin(path: &Path, connection: &Connection) -> Result<()> {
     let read = || -> rusqlite::Result<(i32, i64)> {
         let mark = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
         let tables =
@@ -144,7 +149,7 @@ fn bring_to(connection: &mut Connection, target: i64, migration: &str) -> rusqli
     transaction.commit()
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
