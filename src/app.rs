@@ -123,7 +123,7 @@ impl App {
         let webhooks = Webhooks::start(webhook::Parts {
             store: Arc::clone(engine.store()),
             outbound: engine.outbound().clone(),
-            clock: clock,
+            clock,
             // Its own, because what ends during a drain is still told.
             tracker: TaskTracker::new(),
             ended,
