@@ -4,7 +4,11 @@ It shares nothing with the program but the names of tables and columns. Each che
 what speaks against it.
 """
 
+import base64
 import collections
+import hashlib
+import hmac
+import json
 import sqlite3
 import urllib.error
 import urllib.request
@@ -42,9 +46,9 @@ ROWS = [
 
 
 class Auditor:
-    def __init__(self, rows, calls, url, seed):
+    def __init__(self, rows, folder, url, seed):
         self.rows = sqlite3.connect(f"file:{rows}?mode=ro", uri=True, timeout=30)
-        self.calls, self.url, self.seed = calls, url, seed
+        self.calls, self.log, self.url, self.seed = folder / "calls.log", folder / "deliveries.log", url, seed
         self.wrong = []
 
     def check(self, sentence, against):
@@ -76,6 +80,7 @@ class Auditor:
         self.check("the ledger's sum is zero", [total] if total else [])
         self.look_at_calls(tasks)
         self.look_at_files(tasks)
+        self.look_at_callbacks()
         return {"tasks": len(everything), **collections.Counter(state for known in tasks.values() for _, state, _ in known)}
 
     def look_at_calls(self, tasks):
@@ -115,3 +120,31 @@ class Auditor:
                 other.append(asset)
         self.check("every result is served", missing)
         self.check("every result is the one that was made", other)
+
+    def look_at_callbacks(self):
+        """Every callback came, under one id, signed, with the end that the task has; a crash after an answer may tell it twice."""
+        ends = {task: (state, callback) for task, state, callback in self.rows.execute("SELECT id, state, callback FROM tasks")}
+        secrets = [base64.b64decode(secret.removeprefix("whsec_")) for (secret,) in self.rows.execute("SELECT secret FROM signing_secrets")]
+        begun = dict(self.rows.execute("SELECT task, attempts FROM deliveries"))
+        ids, answered, came, unsigned, untrue = collections.defaultdict(set), set(), collections.Counter(), [], []
+        for line in map(json.loads, open(self.log)):
+            body = json.loads(line["body"])
+            task = body["data"]["taskId"]
+            ids[task].add(line["id"])
+            came[task] += 1
+            if line["answer"] == 200:
+                answered.add(task)
+            signed = f"{line['id']}.{line['timestamp']}.{line['body']}".encode()
+            right = {"v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode() for secret in secrets}
+            if not right & set((line["signature"] or "").split(" ")):
+                unsigned.append(task)
+            if (body["code"] == 200) != (ends.get(task, ("lost", None))[0] == "completed"):
+                untrue.append((task, body["code"]))
+        self.told, self.deliveries = len(answered), sum(came.values())
+        wanted = {task for task, (_, callback) in ends.items() if callback is not None}
+        self.check("every callback was answered with a 2xx at least once", wanted - answered)
+        self.check("nothing was told to who did not ask for it", set(came) - wanted)
+        self.check("a callback has one id in all its attempts", (task for task, known in ids.items() if len(known) > 1))
+        self.check("every callback is signed", unsigned)
+        self.check("every callback tells the end that the task has", untrue)
+        self.check("no attempt was made that was not counted before", (task for task, count in came.items() if count > begun.get(task, 0)))

@@ -5,10 +5,12 @@
 
 All real processes on loopback: the server on a folder of its own, an upstream that writes down each call (`mock.py`), clients in
 threads. Nine in ten tasks go to a paid upstream with a second one behind it, one in ten is drawn. Four in five clients send an
-Idempotency-Key and repeat the call until it is answered, as they should; the others send it once. Two in three wait with a poll.
+Idempotency-Key and repeat the call until it is answered, as they should; the others send it once. Two in three wait with a poll, every
+second one names a callback, whose receiver (`receiver.py`) fails three in ten until the kills are over.
 
 After the last restart every accepted task must end within 60 s. Then the auditor (`audit.py`) looks: nothing lost, nothing sent
-twice, nobody charged twice, every result served and the right one, ledger zero, nothing held; and `pinhole ledger check` must agree.
+twice, nobody charged twice, every result served and the right one, every callback delivered under one id and signed, ledger zero,
+nothing held; and `pinhole ledger check` must agree.
 Any violation ends it with status 1. The folder must lie on a real disk. Needs Python 3.9 and nothing else.
 """
 
@@ -80,9 +82,9 @@ class Site:
         self.binary, self.folder, self.data = os.path.abspath(asked.binary), folder, folder / "data"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("PINHOLE_", "OPENAI_"))}
         self.log = open(folder / "server.log", "ab")
-        self.mock = subprocess.Popen([sys.executable, HERE / "mock.py", "--log", folder / "calls.log", "--seed", str(asked.seed)],
-                                     stdout=subprocess.PIPE, text=True)
-        port = int(self.mock.stdout.readline())
+        self.mock, port = self.stand_in("mock.py", "calls.log", asked.seed)
+        self.receiver, receives = self.stand_in("receiver.py", "deliveries.log", asked.seed)
+        self.callback = f"http://127.0.0.1:{receives}"
         catalogue = folder / "catalogue"
         catalogue.mkdir()
         paid = [("main", "0.01"), ("backup", "0.02")]
@@ -93,9 +95,15 @@ class Site:
             self.address = "127.0.0.1:%d" % free.getsockname()[1]
         self.url = f"http://{self.address}"
         self.config = folder / "pinhole.toml"
-        self.config.write_text(f'listen = "{self.address}"\nlog = "warn"\nmin_free_mib = 0\n' +
+        self.config.write_text(f'listen = "{self.address}"\nlog = "error"\nmin_free_mib = 0\n'
+                               'allow_private_networks = ["127.0.0.1"]\n' +
                                "".join(PROVIDER.format(name=name, port=port) for name, _ in paid))
         self.server = None
+
+    def stand_in(self, script, log, seed):
+        command = [sys.executable, HERE / script, "--log", self.folder / log, "--seed", str(seed)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return process, int(process.stdout.readline())
 
     def write_model(self, name, targets):
         (self.folder / "catalogue" / f"{name}.toml").write_text(MODEL.format(id=name) + "".join(targets))
@@ -123,14 +131,20 @@ class Site:
         self.server.wait()
 
     def open_tasks(self):
+        return self.count("tasks WHERE state IN ('pending', 'processing')")
+
+    def open_deliveries(self):
+        return self.count("deliveries WHERE state = 'pending'")
+
+    def count(self, what):
         rows = sqlite3.connect(f"file:{self.data}/pinhole.db?mode=ro", uri=True, timeout=30)
         try:
-            return rows.execute("SELECT count(*) FROM tasks WHERE state IN ('pending', 'processing')").fetchone()[0]
+            return rows.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
         finally:
             rows.close()
 
     def end(self):
-        for process in (self.server, self.mock):
+        for process in (self.server, self.mock, self.receiver):
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
@@ -165,7 +179,10 @@ class Clients:
             headers["Idempotency-Key"] = f"chaos {number}"
             with self.lock:
                 self.keyed.add(number)
-        body = json.dumps({"model": model, "prompt": f"chaos {number}", "size": "64x64"}).encode()
+        body = {"model": model, "prompt": f"chaos {number}", "size": "64x64"}
+        if chance.random() < 0.5:
+            body["callback_url"] = f"{self.site.callback}/{number}"
+        body = json.dumps(body).encode()
         while True:
             request = urllib.request.Request(f"{self.site.url}/api/v1/images/generations", body, headers)
             try:
@@ -253,7 +270,11 @@ def run(site, asked):
     while (left := site.open_tasks()) and time.time() - last_start < 60:
         time.sleep(0.05)
     print(f"  {left} tasks open {time.time() - last_start:.1f} s after the last restart; {time.time() - begun:.0f} s in all")
-    auditor = Auditor(site.data / "pinhole.db", site.folder / "calls.log", site.url, asked.seed)
+    urllib.request.urlopen(site.callback).read()
+    while (untold := site.open_deliveries()) and time.time() - last_start < 300:
+        time.sleep(0.1)
+    print(f"  {untold} callbacks undelivered {time.time() - last_start:.1f} s after the last restart")
+    auditor = Auditor(site.data / "pinhole.db", site.folder, site.url, asked.seed)
     auditor.check("no task is stuck 60 s after the last restart", [left] if left else [])
     auditor.check("no client was refused", clients.refused)
     found = auditor.look(clients.told, clients.keyed)
@@ -277,7 +298,8 @@ def report(site, starts, interrupted, found, auditor, clients):
     unknown = rows.execute("SELECT count(*) FROM attempts WHERE state = 'unknown'").fetchone()[0]
     crashes = rows.execute("SELECT count(*) FROM tasks WHERE crashes > 0").fetchone()[0]
     print(f"\n{found}; {auditor.paid} paid calls; {unknown} ended as unknown; {crashes} tasks lived through a kill; "
-          f"{auditor.files} results fetched; {clients.sent_once_without_answer} calls without a key broke off")
+          f"{auditor.files} results fetched; {auditor.told} callbacks delivered in {auditor.deliveries} attempts; "
+          f"{clients.sent_once_without_answer} calls without a key broke off")
     print("\n| from the restart | p50 | p99 | worst |\n|---|--:|--:|--:|")
     ready = [took for _, took in starts[1:]]
     first_end = [took for took in (first_after(ends, begun) for begun in after) if took is not None]
