@@ -89,7 +89,6 @@ pub(super) struct Lettering {
     outline: Option<Path>,
     pub width: f32,
     pub height: f32,
-    pub lines: usize,
     /// The letters that no font has, each once, in the order of the text.
     pub missing: Vec<char>,
 }
@@ -207,7 +206,6 @@ pub(super) fn set(text: &str, style: &Style) -> Lettering {
         outline: outline.builder.finish(),
         width: layout.width(),
         height: layout.height(),
-        lines: layout.len(),
         missing,
     }
 }
@@ -379,10 +377,11 @@ mod tests {
             width: Some(80.0),
             ..Style::default()
         };
-        assert!(set("three words wrap here", &style).lines > 1);
-        assert!(set("月落乌啼霜满天江枫渔火对愁眠", &style).lines > 1);
-        let line = set_line("a long line that is cut", &Style::default(), 60.0);
-        assert!(line.width <= 60.0 && line.lines == 1);
+        let line = set("one", &style).height;
+        assert!(set("three words wrap here", &style).height > line);
+        assert!(set("月落乌啼霜满天江枫渔火对愁眠", &style).height > line);
+        let cut = set_line("a long line that is cut", &Style::default(), 60.0);
+        assert!(cut.width <= 60.0 && cut.height <= line);
     }
 
     #[test]
