@@ -181,8 +181,12 @@ mod tests {
     }
 
     fn drawn(width: u32, height: u32) -> Picture {
+        drawn_of("a lake at dusk", width, height)
+    }
+
+    fn drawn_of(prompt: &str, width: u32, height: u32) -> Picture {
         let scene = Scene {
-            prompt: "a lake at dusk",
+            prompt,
             width,
             height,
             seed: 1,
@@ -199,16 +203,28 @@ mod tests {
         let mask = RgbaImage::from_fn(128, 96, |x, y| {
             Rgba([0, 0, 0, if in_hole(x, y) { 0 } else { 255 }])
         });
-        let result = lay_into(&drawn(128, 96), &png(input.clone()), Some(&png(mask))).unwrap();
-        let pixels = result.rgba().as_chunks::<4>().0;
-        let mut changed = 0;
-        for (pixel, (x, y, before)) in pixels.iter().zip(input.enumerate_pixels()) {
-            if !in_hole(x, y) {
-                assert_eq!(*pixel, before.0, "at {x}, {y}");
+        for prompt in [
+            "a lake at dusk",
+            "bauhaus poster",
+            "fern",
+            "terrazzo",
+            "silk ribbons",
+        ] {
+            let drawn = drawn_of(prompt, 128, 96);
+            let result = lay_into(&drawn, &png(input.clone()), Some(&png(mask.clone()))).unwrap();
+            let pixels = result.rgba().as_chunks::<4>().0;
+            let mut changed = 0;
+            for (pixel, (x, y, before)) in pixels.iter().zip(input.enumerate_pixels()) {
+                if !in_hole(x, y) {
+                    assert_eq!(*pixel, before.0, "{prompt}: at {x}, {y}");
+                }
+                changed += u32::from(*pixel != before.0);
             }
-            changed += u32::from(*pixel != before.0);
+            assert!(
+                changed > 64 * 48 * 3 / 4,
+                "{prompt}: {changed} pixels changed"
+            );
         }
-        assert!(changed > 64 * 48 * 3 / 4, "{changed} pixels changed");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `sketch`: the built-in renderer. Offline, deterministic, free, and honest: procedural art, no neural model.
 //!
 //! Test keys run every model on it, so it reads the parameters that models share: size, ratio and tier, format,
-//! background, seed. The modules below are its pure parts: what a prompt asks for, the drawing, the file; and what it
-//! answers in place of a model of text.
+//! background, seed. The modules below are its pure parts: what a prompt asks for, the drawing with its caption, the
+//! file; and what it answers in place of a model of text.
 
 pub mod directive;
 pub mod draw;
@@ -247,11 +247,15 @@ impl Job {
         let picture = draw::draw(&scene, &mut |stage, picture| {
             previews.show(self, index, stage, picture);
         });
-        let picture = match &self.input {
+        let mut picture = match &self.input {
             None => picture,
             Some(input) => edit::lay_into(&picture, &input.image, input.mask.as_deref())
                 .map_err(|error| rejected(&error.to_string()))?,
         };
+        // Whoever masked a part of a picture wants no writing on the rest of it.
+        if self.input.as_ref().is_none_or(|input| input.mask.is_none()) {
+            draw::caption(&mut picture, &scene);
+        }
         let bytes = encode::encode(&picture, self.format, self.compression)
             .map_err(|error| broken(&error.to_string()))?;
         Ok((bytes.into(), draw::understood(&scene)))

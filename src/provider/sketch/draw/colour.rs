@@ -27,6 +27,20 @@ pub(super) fn lch(lightness: f32, chroma: f32, hue: f32) -> Lab {
 }
 
 impl Lab {
+    /// A colour as designers write it, 0xRRGGBB.
+    pub fn hex(code: u32) -> Self {
+        let linear = |shift: u32| decode_gamma((code >> shift & 0xff) as f32 / 255.0);
+        let (r, g, b) = (linear(16), linear(8), linear(0));
+        let l = libm::cbrtf(0.412_221_47 * r + 0.536_332_54 * g + 0.051_445_993 * b);
+        let m = libm::cbrtf(0.211_903_5 * r + 0.680_699_5 * g + 0.107_396_96 * b);
+        let s = libm::cbrtf(0.088_302_46 * r + 0.281_718_84 * g + 0.629_978_7 * b);
+        Self {
+            l: 0.210_454_26 * l + 0.793_617_8 * m - 0.004_072_047 * s,
+            a: 1.977_998_5 * l - 2.428_592_2 * m + 0.450_593_7 * s,
+            b: 0.025_904_037 * l + 0.782_771_77 * m - 0.808_675_77 * s,
+        }
+    }
+
     /// `self` at 0, `other` at 1.
     pub fn mix(self, other: Self, t: f32) -> Self {
         let t = t.clamp(0.0, 1.0);
@@ -146,6 +160,14 @@ fn encode_gamma(linear: f32) -> f32 {
     }
 }
 
+fn decode_gamma(encoded: f32) -> f32 {
+    if encoded <= 0.040_45 {
+        encoded / 12.92
+    } else {
+        libm::powf((encoded + 0.055) / 1.055, 2.4)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +177,17 @@ mod tests {
         let white = lch(1.0, 0.0, 0.0).rgb();
         assert!((white.r - 1.0).abs() < 0.01 && (white.b - 1.0).abs() < 0.01);
         assert!(lch(0.0, 0.0, 0.0).rgb().g < 0.01);
+    }
+
+    #[test]
+    fn a_colour_that_designers_write_comes_back_as_itself() {
+        for code in [0xd63a2b, 0x1d4e9e, 0xf2b632, 0x1b1b1b, 0xf4e8d3] {
+            let rgb = Lab::hex(code).rgb();
+            for (shift, channel) in [(16, rgb.r), (8, rgb.g), (0, rgb.b)] {
+                let expected = (code >> shift & 0xff) as f32 / 255.0;
+                assert!((channel - expected).abs() < 0.01, "{code:06x}");
+            }
+        }
     }
 
     #[test]

@@ -3,18 +3,29 @@
 //! It is procedural art, not a neural model: it understands the words of the lexicon in `words` and nothing else. The same scene gives the
 //! same bytes in the same build; `libm` stands in for the platform's sines and powers, so that other platforms should agree too.
 
+mod botanical;
+mod brush;
+mod caption;
 mod colour;
+mod finish;
+mod inks;
 mod landscape;
+mod lettering;
+mod lexicon;
 mod noise;
 mod palette;
+mod pattern;
 mod picture;
 mod plan;
+mod poster;
+mod ribbons;
+mod room;
 mod words;
 
 pub use picture::Picture;
 
 use noise::Dice;
-use words::Reading;
+use words::{Kind, Reading};
 
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
@@ -36,40 +47,50 @@ pub struct Scene<'a> {
 /// Who watches a picture being painted.
 type Stage<'a> = &'a mut dyn FnMut(u32, &Picture);
 
-/// A kind of picture: paints a scene whose words were read, from its own dice, and shows its stages.
-struct Composition {
-    fits: fn(&Scene, &Reading) -> bool,
-    paint: fn(&Scene, &Reading, Dice, Stage) -> Picture,
-}
-
-/// The first one that fits is painted; the landscape fits everything and stays last.
-const COMPOSITIONS: &[Composition] = &[Composition {
-    fits: |_, _| true,
-    paint: landscape::paint,
-}];
-
 /// Draws it. `stage` is handed the unfinished picture after each real stage, at least three times before the end, numbered from 0.
-pub fn draw(scene: &Scene, stage: &mut dyn FnMut(u32, &Picture)) -> Picture {
+pub fn draw(scene: &Scene, stage: Stage) -> Picture {
     let reading = Reading::of(scene.prompt);
-    let dice = Dice::new(fingerprint(scene));
-    match COMPOSITIONS
-        .iter()
-        .find(|composition| (composition.fits)(scene, &reading))
-    {
-        Some(composition) => (composition.paint)(scene, &reading, dice, stage),
-        None => landscape::paint(scene, &reading, dice, stage),
+    let mut dice = Dice::new(fingerprint(scene));
+    let paint = match reading.kind(&mut dice) {
+        Kind::Poster => poster::paint,
+        Kind::Botanical => botanical::paint,
+        Kind::Ribbons => ribbons::paint,
+        Kind::Pattern => pattern::paint,
+        Kind::Landscape => landscape::paint,
+    };
+    paint(scene, &reading, dice, stage)
+}
+
+/// Sets the prompt into a finished picture as a small caption, unless its composition has words of its own. Pictures that are to
+/// be laid over something else, and those too small to read in, stay as they are.
+pub fn caption(picture: &mut Picture, scene: &Scene) {
+    let reading = Reading::of(scene.prompt);
+    let kind = reading.kind(&mut Dice::new(fingerprint(scene)));
+    if !scene.transparent {
+        caption::set(picture, scene.prompt, kind);
     }
 }
 
-/// One line that says which words were understood, and the seed.
+/// One line that says what was drawn, which words were understood, which letters have no glyph, and the seed.
 pub fn understood(scene: &Scene) -> String {
-    let words = Reading::of(scene.prompt).words;
-    let seed = scene.seed;
-    if words.is_empty() {
-        format!("no words understood; drawn by chance (seed {seed})")
-    } else {
-        format!("understood: {} (seed {seed})", words.join(", "))
-    }
+    let reading = Reading::of(scene.prompt);
+    let kind = reading.kind(&mut Dice::new(fingerprint(scene)));
+    let words = match reading.words.is_empty() {
+        true => "no words understood; drawn by chance".to_owned(),
+        false => format!("understood: {}", reading.words.join(", ")),
+    };
+    let missing = caption::missing(scene.prompt);
+    let boxes = match missing.is_empty() {
+        true => String::new(),
+        false => format!("; no glyph for {}, shown as a box", missing.join(" ")),
+    };
+    format!("{}; {words}{boxes} (seed {})", kind.name(), scene.seed)
+}
+
+/// The length that shapes scale with: the shorter side, unless the picture is a mere strip.
+fn unit_of(width: f32, height: f32) -> f32 {
+    let (short, long) = (width.min(height), width.max(height));
+    short.max(long / 12.0)
 }
 
 /// The number all chance in a scene comes from. Size and transparency stay out: they must not change the composition.
@@ -86,5 +107,7 @@ fn fingerprint(scene: &Scene) -> u64 {
         .map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

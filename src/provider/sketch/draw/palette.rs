@@ -119,15 +119,18 @@ impl Palette {
     ) -> Self {
         let glow = of(hour.glow);
         let tint = of(hour.tint);
+        // Snow gives back what light there is: a winter's night is brighter than a summer's.
+        let snowlight = if season == Season::Winter { 0.17 } else { 0.0 };
+        let light = (hour.light + snowlight).min(1.0);
         let lit = |material: Lab| {
             material
-                .dim(hour.light)
+                .dim(light)
                 .mix(tint, hour.tinted * 0.55)
                 .mix(glow, 0.10 * (1.0 - hour.tinted * 0.5))
         };
         let shade = |material: Lab| {
             material
-                .dim(hour.light * 0.58)
+                .dim(light * 0.58)
                 .mix(tint, (hour.tinted + 0.22).min(0.85))
         };
         let soil = material(ground, season, dice);
@@ -337,8 +340,8 @@ fn material(ground: Ground, season: Season, dice: &mut Dice) -> Lab {
         (Ground::Desert, _) => lch(0.77, 0.105, 68.0),
         (Ground::City, _) => lch(0.50, 0.035, 270.0),
         (_, Season::Winter) => lch(0.90, 0.018, 245.0),
-        (Ground::Forest, Season::Autumn) => lch(0.60, 0.145, 55.0),
-        (_, Season::Autumn) => lch(0.64, 0.125, 72.0),
+        (Ground::Forest, Season::Autumn) => lch(0.66, 0.175, 50.0),
+        (_, Season::Autumn) => lch(0.68, 0.15, 68.0),
         (Ground::Forest, _) => lch(0.46, 0.085, 148.0),
         (Ground::Mountains, _) => lch(0.52, 0.08, 140.0),
         (_, Season::Spring) => lch(0.73, 0.155, 130.0),

@@ -133,3 +133,42 @@ pub(super) fn blend(pixel: &mut [u8; 4], colour: Rgb, coverage: f32, dither: f32
     }
     pixel[3] = (alpha * 255.0 + 0.5) as u8;
 }
+
+impl Picture {
+    /// Draws a line between two points, `thick` pixels across, with soft edges. Its end belongs to the next piece, so that pieces
+    /// of a curve do not overlap.
+    pub(super) fn thread(
+        &mut self,
+        from: (f32, f32),
+        to: (f32, f32),
+        thick: f32,
+        colour: Rgb,
+        coverage: f32,
+    ) {
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let lies = dx.abs() >= dy.abs();
+        let (a, b, run, rise) = if lies {
+            (from.0, to.0, dx, dy)
+        } else {
+            (from.1, to.1, dy, dx)
+        };
+        if run.abs() < 1e-4 {
+            return;
+        }
+        let slope = rise / run;
+        let start = if lies { from.1 } else { from.0 };
+        let half = thick * 0.5 * (1.0 + slope * slope).sqrt();
+        let limit = if lies { self.width } else { self.height } as f32;
+        let first = (a.min(b) - 0.5).max(-1.0).ceil() as i32;
+        let last = (a.max(b) - 0.5).min(limit).ceil() as i32;
+        for step in first.max(0)..last {
+            let middle = start + (step as f32 + 0.5 - a) * slope;
+            let (low, high) = (middle - half, middle + half);
+            for across in low.floor() as i32..=high.floor() as i32 {
+                let inside = high.min(across as f32 + 1.0) - low.max(across as f32);
+                let (x, y) = if lies { (step, across) } else { (across, step) };
+                self.dab(x, y, colour, coverage * inside.clamp(0.0, 1.0));
+            }
+        }
+    }
+}

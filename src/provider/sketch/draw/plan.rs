@@ -120,7 +120,7 @@ fn guess_time(reading: &Reading, dice: &mut Dice) -> Time {
         (Some(Season::Spring | Season::Summer), _) => {
             dice.pick(&[Time::Morning, Time::Noon, Time::Noon])
         }
-        (Some(Season::Autumn), _) => dice.pick(&[Time::Morning, Time::Sunset, Time::Noon]),
+        (Some(Season::Autumn), _) => dice.pick(&[Time::Morning, Time::Noon]),
         _ => dice.pick(&[
             Time::Dawn,
             Time::Morning,
@@ -170,6 +170,9 @@ fn guess_ground(reading: &Reading, dice: &mut Dice) -> Ground {
     if reading.feels(Mood::Neon) {
         return Ground::City;
     }
+    if reading.season == Some(Season::Autumn) {
+        return Ground::Forest;
+    }
     if reading.water == Some(Water::Lake) {
         return dice.pick(&[
             Ground::Mountains,
@@ -178,6 +181,13 @@ fn guess_ground(reading: &Reading, dice: &mut Dice) -> Ground {
             Ground::Hills,
             Ground::Forest,
         ]);
+    }
+    if matches!(
+        reading.weather,
+        Some(Weather::Rain | Weather::Storm | Weather::Snow)
+    ) {
+        // Weather wants something that it can happen to.
+        return dice.pick(&[Ground::Mountains, Ground::Hills, Ground::City]);
     }
     dice.pick(&[
         Ground::Mountains,
@@ -198,6 +208,7 @@ fn guess_water(reading: &Reading, ground: Ground, dice: &mut Dice) -> Option<Wat
         return Some(Water::Lake);
     }
     let likely = match ground {
+        _ if reading.weather == Some(Weather::Rain) && reading.ground.is_none() => 1.0,
         Ground::City if reading.feels(Mood::Neon) => 1.0,
         Ground::City => 0.5,
         Ground::Mountains if reading.ground.is_none() => 0.4,

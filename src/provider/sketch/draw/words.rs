@@ -1,7 +1,10 @@
-//! The lexicon: which words of a prompt mean something to the renderer, in English and Chinese.
+//! Reads a prompt: which of its words mean something to the renderer, and what.
 //!
-//! It knows light, season, weather, water, ground, colour, mood and a few small things to put in a landscape. Every other word only
-//! stirs the chance that decides the rest; [`Reading::words`] says honestly which ones counted.
+//! It knows kinds of picture, light, season, weather, water, ground, plants, colour, mood and a few small things to put in a landscape.
+//! Every other word only stirs the chance that decides the rest; [`Reading::words`] says honestly which ones counted.
+
+use super::lexicon::{Entry, Hint, LEXICON};
+use super::noise::Dice;
 
 /// The hour a picture is set in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,25 +85,62 @@ pub(super) enum Mood {
     Cold,
 }
 
+/// What sort of picture it is to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Landscape,
+    Ribbons,
+    Poster,
+    Botanical,
+    Pattern,
+}
+
+impl Kind {
+    /// With its article.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Landscape => "a landscape",
+            Self::Ribbons => "ribbons in a flow field",
+            Self::Poster => "a poster",
+            Self::Botanical => "a botanical plate",
+            Self::Pattern => "a pattern",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Plant {
+    #[default]
+    Flowers,
+    Rose,
+    Tulip,
+    Poppy,
+    Daisy,
+    Lavender,
+    Sunflower,
+    Blossom,
+    Fern,
+    Sprig,
+    Bamboo,
+    Tree,
+}
+
+/// What a pattern repeats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Motif {
+    #[default]
+    Terrazzo,
+    Tiles,
+    Waves,
+    Confetti,
+}
+
 /// A colour word as the OKLCH hue it pulls towards, and how strongly coloured it is; grey pulls towards no hue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Hue {
     pub degrees: f32,
     pub chroma: f32,
-}
-
-/// What one word asks for.
-#[derive(Clone, Copy, Debug)]
-enum Hint {
-    Time(Time),
-    Season(Season),
-    Weather(Weather),
-    Water(Water),
-    Ground(Ground),
-    Accent(Accent),
-    Light(Light),
-    Mood(Mood),
-    Colour(f32, f32),
 }
 
 /// What a prompt's words ask for. Where two words disagree, the first one wins; lists keep both.
@@ -117,74 +157,10 @@ pub(super) struct Reading {
     pub lights: Vec<Light>,
     pub moods: Vec<Mood>,
     pub colours: Vec<Hue>,
+    pub kinds: Vec<Kind>,
+    pub plants: Vec<Plant>,
+    pub motif: Option<Motif>,
 }
-
-/// Name, meaning, and the spellings that count (English ones also in the plural).
-type Entry = (&'static str, Hint, &'static [&'static str]);
-
-#[rustfmt::skip]
-const LEXICON: &[Entry] = &[
-    ("dawn", Hint::Time(Time::Dawn), &["dawn", "sunrise", "daybreak", "first light", "黎明", "日出", "破晓", "清晨", "拂晓", "晨曦", "朝霞"]),
-    ("morning", Hint::Time(Time::Morning), &["morning", "早晨", "早上", "上午"]),
-    ("noon", Hint::Time(Time::Noon), &["noon", "midday", "daytime", "daylight", "day", "blue sky", "中午", "正午", "白天", "蓝天", "午后", "下午"]),
-    ("sunset", Hint::Time(Time::Sunset), &["sunset", "sundown", "golden hour", "afternoon light", "日落", "夕阳", "落日", "晚霞", "残阳"]),
-    ("dusk", Hint::Time(Time::Dusk), &["dusk", "twilight", "evening", "nightfall", "blue hour", "gloaming", "黄昏", "傍晚", "暮色", "薄暮", "暮"]),
-    ("night", Hint::Time(Time::Night), &["night", "midnight", "nocturne", "夜晚", "夜色", "夜空", "深夜", "午夜", "夜"]),
-
-    ("spring", Hint::Season(Season::Spring), &["spring", "springtime", "blossom", "cherry blossom", "sakura", "春天", "春日", "春", "樱花", "桃花"]),
-    ("summer", Hint::Season(Season::Summer), &["summer", "夏天", "夏日", "夏"]),
-    ("autumn", Hint::Season(Season::Autumn), &["autumn", "fall", "autumnal", "maple", "秋天", "秋日", "秋", "枫叶", "红叶"]),
-    ("winter", Hint::Season(Season::Winter), &["winter", "frost", "frozen", "ice", "icy", "glacier", "arctic", "冬天", "冬日", "冬", "冰川", "冰"]),
-    ("snow cover", Hint::Season(Season::Winter), &["snowy", "snow-capped", "snow capped", "snow-covered", "雪山", "雪地", "雪景"]),
-
-    ("clear", Hint::Weather(Weather::Clear), &["clear", "cloudless", "sunny", "晴朗", "晴天", "晴"]),
-    ("clouds", Hint::Weather(Weather::Cloudy), &["cloud", "cloudy", "cumulus", "白云", "多云", "云海", "云", "雲"]),
-    ("overcast", Hint::Weather(Weather::Overcast), &["overcast", "grey sky", "gray sky", "阴天", "阴云", "乌云"]),
-    ("mist", Hint::Weather(Weather::Mist), &["mist", "misty", "fog", "foggy", "haze", "hazy", "smoke", "薄雾", "雾", "霧", "烟雨", "朦胧"]),
-    ("rain", Hint::Weather(Weather::Rain), &["rain", "rainy", "raining", "drizzle", "shower", "monsoon", "下雨", "雨"]),
-    ("storm", Hint::Weather(Weather::Storm), &["storm", "stormy", "thunder", "thunderstorm", "lightning", "tempest", "hurricane", "typhoon", "暴风雨", "暴雨", "风暴", "雷雨", "雷电", "闪电", "台风"]),
-    ("snow", Hint::Weather(Weather::Snow), &["snow", "snowing", "snowfall", "blizzard", "snowflake", "下雪", "暴雪", "雪"]),
-
-    ("sea", Hint::Water(Water::Sea), &["sea", "ocean", "seaside", "beach", "coast", "coastal", "shore", "wave", "harbour", "harbor", "bay", "island", "port", "大海", "海洋", "海边", "海滩", "海浪", "海岸", "海岛", "港口", "港湾", "岛", "海"]),
-    ("lake", Hint::Water(Water::Lake), &["lake", "river", "pond", "fjord", "reflection", "water", "waterside", "loch", "湖泊", "湖水", "湖", "河流", "河", "江", "池塘", "水面", "倒影"]),
-
-    ("mountains", Hint::Ground(Ground::Mountains), &["mountain", "mountainous", "peak", "alp", "alpine", "summit", "cliff", "canyon", "ridge", "himalaya", "volcano", "雪山", "高山", "山脉", "群山", "山峰", "峡谷", "山"]),
-    ("hills", Hint::Ground(Ground::Hills), &["hill", "hillside", "meadow", "field", "grassland", "countryside", "valley", "prairie", "pasture", "farm", "vineyard", "丘陵", "山丘", "草原", "草地", "田野", "乡村", "山谷", "麦田"]),
-    ("forest", Hint::Ground(Ground::Forest), &["forest", "wood", "woodland", "pine", "jungle", "taiga", "森林", "树林", "松林", "竹林", "林间", "丛林"]),
-    ("desert", Hint::Ground(Ground::Desert), &["desert", "dune", "sand", "sahara", "mesa", "savanna", "mars", "沙漠", "沙丘", "戈壁", "大漠"]),
-    ("city", Hint::Ground(Ground::City), &["city", "cityscape", "skyline", "town", "downtown", "urban", "skyscraper", "metropolis", "street", "cyberpunk", "new york", "tokyo", "shanghai", "上海", "香港", "城市", "都市", "街道", "高楼", "赛博朋克"]),
-
-    ("lighthouse", Hint::Accent(Accent::Lighthouse), &["lighthouse", "beacon", "灯塔"]),
-    ("tree", Hint::Accent(Accent::Tree), &["tree", "oak", "大树", "树木", "树"]),
-    ("house", Hint::Accent(Accent::House), &["house", "cottage", "cabin", "hut", "barn", "home", "village", "房子", "小屋", "木屋", "村庄", "房屋"]),
-    ("tower", Hint::Accent(Accent::Tower), &["tower", "castle", "church", "temple", "pagoda", "宝塔", "城堡", "寺庙", "教堂", "塔"]),
-    ("boat", Hint::Accent(Accent::Boat), &["boat", "sailboat", "sail", "ship", "sailing", "yacht", "帆船", "小船", "渔船", "船", "舟"]),
-    ("birds", Hint::Accent(Accent::Birds), &["bird", "seagull", "gull", "crow", "geese", "swallow", "海鸥", "飞鸟", "鸟", "鸥", "大雁"]),
-
-    ("sun", Hint::Light(Light::Sun), &["sun", "sunlight", "sunshine", "太阳", "阳光"]),
-    ("moon", Hint::Light(Light::Moon), &["moon", "moonlight", "moonlit", "full moon", "月亮", "明月", "满月", "月光", "月"]),
-    ("stars", Hint::Light(Light::Stars), &["star", "starry", "milky way", "galaxy", "cosmic", "space", "星空", "繁星", "银河", "星星", "宇宙", "星"]),
-    ("aurora", Hint::Light(Light::Aurora), &["aurora", "northern light", "北极光", "极光"]),
-
-    ("calm", Hint::Mood(Mood::Calm), &["calm", "serene", "peaceful", "quiet", "tranquil", "still", "minimal", "minimalist", "宁静", "平静", "安静", "静谧"]),
-    ("vivid", Hint::Mood(Mood::Vivid), &["vivid", "vibrant", "colorful", "colourful", "saturated", "bright", "鲜艳", "绚丽", "多彩", "明亮"]),
-    ("pastel", Hint::Mood(Mood::Pastel), &["pastel", "soft", "dreamy", "gentle", "delicate", "watercolor", "watercolour", "柔和", "梦幻", "淡雅", "水彩"]),
-    ("gloomy", Hint::Mood(Mood::Gloomy), &["gloomy", "dark", "moody", "sombre", "somber", "melancholy", "eerie", "sad", "阴郁", "忧郁", "昏暗", "黑暗"]),
-    ("neon", Hint::Mood(Mood::Neon), &["neon", "synthwave", "vaporwave", "retrowave", "cyberpunk", "霓虹", "赛博朋克"]),
-    ("warm", Hint::Mood(Mood::Warm), &["warm", "cosy", "cozy", "hot", "fiery", "温暖", "炎热"]),
-    ("cold", Hint::Mood(Mood::Cold), &["cold", "cool", "chilly", "freezing", "frozen", "寒冷", "清冷", "冷"]),
-
-    ("red", Hint::Colour(25.0, 0.17), &["red", "crimson", "scarlet", "ruby", "红色", "红", "赤"]),
-    ("orange", Hint::Colour(55.0, 0.15), &["orange", "amber", "copper", "橙色", "橙", "橘"]),
-    ("gold", Hint::Colour(85.0, 0.14), &["gold", "golden", "yellow", "honey", "金色", "金黄", "黄色", "金"]),
-    ("green", Hint::Colour(145.0, 0.13), &["green", "emerald", "jade", "verdant", "lush", "绿色", "翠绿", "绿", "翠"]),
-    ("teal", Hint::Colour(195.0, 0.11), &["teal", "turquoise", "cyan", "aqua", "青色", "青绿", "碧"]),
-    ("blue", Hint::Colour(255.0, 0.14), &["blue", "azure", "navy", "indigo", "cobalt", "sapphire", "蓝色", "蔚蓝", "蓝"]),
-    ("purple", Hint::Colour(305.0, 0.15), &["purple", "violet", "lavender", "lilac", "mauve", "紫色", "紫"]),
-    ("pink", Hint::Colour(355.0, 0.13), &["pink", "rose", "magenta", "coral", "fuchsia", "粉色", "粉红", "粉"]),
-    ("blossom", Hint::Colour(0.0, 0.09), &["blossom", "cherry blossom", "sakura", "樱花", "桃花"]),
-    ("monochrome", Hint::Colour(250.0, 0.004), &["monochrome", "black and white", "grey", "gray", "silver", "ink wash", "黑白", "水墨", "灰色", "银色"]),
-];
 
 impl Reading {
     /// Finds the known words of a prompt. Longer spellings win over the shorter ones inside them: 上海 is a city, not a sea.
@@ -240,6 +216,9 @@ impl Reading {
             Hint::Light(light) => self.lights.push(light),
             Hint::Mood(mood) => self.moods.push(mood),
             Hint::Colour(degrees, chroma) => self.colours.push(Hue { degrees, chroma }),
+            Hint::Kind(kind) => self.kinds.push(kind),
+            Hint::Plant(plant) => self.plants.push(plant),
+            Hint::Motif(motif) => _ = self.motif.get_or_insert(motif),
         }
     }
 
@@ -253,6 +232,46 @@ impl Reading {
 
     pub fn feels(&self, mood: Mood) -> bool {
         self.moods.contains(&mood)
+    }
+}
+
+impl Reading {
+    /// What sort of picture the words ask for: by name first, then by what is to be seen; chance decides where they leave it open.
+    pub fn kind(&self, dice: &mut Dice) -> Kind {
+        let named = [Kind::Poster, Kind::Pattern, Kind::Botanical, Kind::Ribbons];
+        if let Some(kind) = named.into_iter().find(|kind| self.kinds.contains(kind)) {
+            return kind;
+        }
+        if self.motif.is_some() {
+            return Kind::Pattern;
+        }
+        if !self.plants.is_empty() && !self.has_place() {
+            return Kind::Botanical;
+        }
+        if self.accents == [Accent::Tree] && !self.has_place() {
+            return Kind::Botanical;
+        }
+        if self.has_place() || self.time.is_some() || self.season.is_some() {
+            return Kind::Landscape;
+        }
+        dice.pick(&[
+            Kind::Landscape,
+            Kind::Ribbons,
+            Kind::Ribbons,
+            Kind::Poster,
+            Kind::Botanical,
+            Kind::Pattern,
+        ])
+    }
+
+    /// Whether the words name something that only a landscape can show.
+    fn has_place(&self) -> bool {
+        let stands = |accent: &Accent| *accent != Accent::Tree;
+        self.ground.is_some()
+            || self.water.is_some()
+            || self.weather.is_some()
+            || !self.lights.is_empty()
+            || self.accents.iter().any(stands)
     }
 }
 
@@ -290,6 +309,54 @@ mod tests {
         check("a season of reason", &[]);
         check("seaside", &["sea"]);
         check("", &[]);
+    }
+
+    #[test]
+    fn every_spelling_of_every_word_is_understood() {
+        for (name, _, spellings) in LEXICON {
+            for spelling in *spellings {
+                let prompt = format!("a {} of 这 {spelling}，", "thing");
+                let words = Reading::of(&prompt).words;
+                assert!(
+                    words.contains(name),
+                    "{spelling} is read as {words:?}, not as {name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_is_known_in_both_languages() {
+        for (name, _, spellings) in LEXICON {
+            let (english, chinese): (Vec<&str>, Vec<&str>) =
+                spellings.iter().partition(|spelling| spelling.is_ascii());
+            assert!(
+                !english.is_empty() && !chinese.is_empty(),
+                "{name}: {spellings:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_kind_follows_from_the_words() {
+        let check = |prompt: &str, kind: Kind| {
+            let read = Reading::of(prompt).kind(&mut Dice::new(7));
+            assert_eq!(read, kind, "{prompt}");
+        };
+        check("a poster of a flower pattern", Kind::Poster);
+        check("音乐节海报", Kind::Poster);
+        check("a floral pattern", Kind::Pattern);
+        check("水磨石", Kind::Pattern);
+        check("abstract ribbons, blue", Kind::Ribbons);
+        check("抽象的丝带", Kind::Ribbons);
+        check("a sunflower", Kind::Botanical);
+        check("竹", Kind::Botanical);
+        check("an old oak in winter", Kind::Botanical);
+        check("a tree by the lake", Kind::Landscape);
+        check("flowers in a meadow at dawn", Kind::Landscape);
+        check("rain", Kind::Landscape);
+        check("秋天", Kind::Landscape);
+        check("night", Kind::Landscape);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 mod accent;
 mod clouds;
-mod finish;
 mod land;
 mod profile;
 mod relief;
@@ -14,6 +13,7 @@ mod weather;
 mod woods;
 
 use super::Scene;
+use super::finish;
 use super::noise::Dice;
 use super::picture::Picture;
 use super::plan::Plan;
@@ -58,6 +58,7 @@ pub(super) fn paint(
     show(&picture);
     accent::paint_in_front(&mut picture, &mut plan, &land);
     weather::paint(&mut picture, &mut plan);
-    finish::grade(&mut picture, &mut plan);
+    let vignette = if plan.transparent { 0.0 } else { 0.16 };
+    finish::grade(&mut picture, plan.dice.seed(), vignette, 5.0);
     picture
 }

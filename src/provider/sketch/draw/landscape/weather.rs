@@ -1,10 +1,11 @@
 //! What falls between the viewer and the picture: rain, snow, lightning, drifting mist.
 
+use crate::provider::sketch::draw::brush::{Easel, leaf};
 use crate::provider::sketch::draw::colour::{Lab, lch};
 use crate::provider::sketch::draw::noise::{Field, fractal, smooth};
 use crate::provider::sketch::draw::picture::{Picture, blend, dither};
 use crate::provider::sketch::draw::plan::Plan;
-use crate::provider::sketch::draw::words::Weather;
+use crate::provider::sketch::draw::words::{Season, Weather};
 
 /// Nothing falls over a transparent picture: it is meant to be laid over something else.
 pub(super) fn paint(picture: &mut Picture, plan: &mut Plan) {
@@ -12,11 +13,15 @@ pub(super) fn paint(picture: &mut Picture, plan: &mut Plan) {
         return;
     }
     match plan.weather {
-        Weather::Rain => rain(picture, plan, 900.0),
-        Weather::Storm => rain(picture, plan, 1300.0),
+        Weather::Rain => rain(picture, plan, 1250.0),
+        Weather::Storm => rain(picture, plan, 1500.0),
         Weather::Snow => snow(picture, plan),
         Weather::Mist => drift(picture, plan),
         Weather::Clear | Weather::Cloudy | Weather::Overcast => {}
+    }
+    let wet = matches!(plan.weather, Weather::Rain | Weather::Storm | Weather::Snow);
+    if plan.season == Season::Autumn && !wet {
+        leaves(picture, plan);
     }
 }
 
@@ -34,8 +39,8 @@ fn rain(picture: &mut Picture, plan: &mut Plan, amount: f32) {
             plan.dice.between(-0.1, 1.1) * plan.width,
             plan.dice.between(-0.05, 1.0) * plan.height,
         );
-        let long = plan.unit * (0.012 + 0.045 * near * near);
-        let strength = 0.05 + 0.20 * near * near;
+        let long = plan.unit * (0.014 + 0.060 * near * near);
+        let strength = 0.08 + 0.30 * near * near;
         let steps = long as i32 + 1;
         for step in 0..steps {
             let along = step as f32 / steps as f32;
@@ -45,6 +50,38 @@ fn rain(picture: &mut Picture, plan: &mut Plan, amount: f32) {
             picture.dab(px as i32, py as i32, colour, fade * (1.0 - split));
             picture.dab(px as i32 + 1, py as i32, colour, fade * split);
         }
+    }
+}
+
+/// Leaves on the wind, more of them low down; a few are near and large.
+fn leaves(picture: &mut Picture, plan: &mut Plan) {
+    let tones = [
+        (0.58, 0.16, 42.0),
+        (0.70, 0.15, 70.0),
+        (0.46, 0.15, 30.0),
+        (0.78, 0.14, 88.0),
+    ];
+    let light = if plan.is_dark() { 0.5 } else { 0.95 };
+    for _ in 0..(34.0 * plan.width / plan.unit) as u32 {
+        let near = plan.dice.unit();
+        let long = plan.unit * (0.010 + 0.030 * near * near * near);
+        let down = plan.dice.unit();
+        let spot = (
+            plan.dice.unit() * plan.width,
+            (1.0 - 0.75 * down * down) * plan.height,
+        );
+        let (l, c, h) = tones[plan.dice.roll() as usize % tones.len()];
+        let tone = lch(l, c, h)
+            .dim(light)
+            .mix(plan.palette.haze, 0.35 * (1.0 - near));
+        let shape = leaf(
+            spot,
+            plan.dice.unit(),
+            long,
+            long * plan.dice.between(0.12, 0.34),
+            0.45,
+        );
+        Easel::new(picture).fill(&shape, tone.rgb(), 0.95);
     }
 }
 
