@@ -7,6 +7,7 @@ use crate::images::small_with;
 use crate::scripted::{Scripted, Step, gate};
 use crate::server::{Server, Site};
 use pinhole::types::{AttemptState, FailKind, Mode, Money, Scope, Task, TaskId};
+use rusqlite::Connection;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -310,7 +311,7 @@ async fn a_task_whose_time_is_over_ends_whether_it_waits_or_runs() {
     let beta = Scripted::obliging();
     let targets = [("alpha", 1, "0.01"), ("beta", 1, "0.01")];
     let app = Setup::new()
-        .set(|settings| settings.task_deadline = Duration::from_millis(700))
+        .set(|settings| settings.task_deadline = Duration::from_millis(1_500))
         .provider("alpha", alpha.clone())
         .provider("beta", beta.clone())
         .model(&model("paid", "0.04", &targets))
@@ -321,6 +322,13 @@ async fn a_task_whose_time_is_over_ends_whether_it_waits_or_runs() {
     let body = small_with("a cat", json!({"model": "paid", "n": 2}));
     let runs = customer.leave(&body).await.task_id();
     let waits = leave(&customer, 1).await.remove(0);
+    // As if it had come long before the other, so that its time is over before that one frees its place.
+    let beside = Connection::open(app.setup().file("data").join("pinhole.db")).expect("the rows");
+    let aged = beside.execute(
+        "UPDATE tasks SET created_at = 0 WHERE id = ?1",
+        [waits.as_str()],
+    );
+    assert_eq!(aged.expect("a row"), 1);
     let (ran, waited) = (
         app.end_of(&customer, &runs).await,
         app.end_of(&customer, &waits).await,
