@@ -79,6 +79,8 @@ fn name_of(value: &Value, picture: Option<&Picture>) -> Value {
         (Value::String(text), Some(picture)) if !is_link(text) => {
             format!("blake3:{}", picture.hash).into()
         }
+        // It came with a call that failed because another image did not come; nothing of it is kept.
+        (Value::String(text), None) if !is_link(text) => "inline".into(),
         _ => value.clone(),
     }
 }

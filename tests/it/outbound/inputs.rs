@@ -2,9 +2,10 @@
 
 use super::dns::name;
 use super::world::{PUBLIC, World, alone, inside};
-use crate::app::{Setup, TestApp, small_png};
+use crate::app::{Setup, TestApp, small_png, until};
 use crate::client::{Client, Reply, send};
 use crate::images::small_with;
+use crate::receiver::{OK, Receiver};
 use crate::upstream::{Mock, model};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -183,6 +184,37 @@ async fn an_operator_may_open_a_network_and_never_the_server_itself() {
     assert!(
         message.ends_with("leads to this server itself"),
         "{message}"
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_that_fails_as_it_is_accepted_is_told_to_its_callback() {
+    let app = Setup::new()
+        .set(|settings| {
+            settings.allow_private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+        })
+        .start()
+        .await;
+    let receiver = Receiver::new(|_| OK).await;
+    let customer = app.customer("1.00").await;
+    let inline = base64_simd::STANDARD.encode_to_string(small_png());
+    let images = [
+        format!("data:image/png;base64,{inline}"),
+        "ftp://example.com/".to_owned(),
+    ];
+    let more = json!({"images": images, "callback_url": receiver.url()});
+    let created = post(&customer, TASKS, &small_with("autumn", more)).await;
+    let id = created.ok()["data"]["taskId"].clone();
+    let heard = until("the end is told", async || receiver.heard().pop()).await;
+    let told = heard.body();
+    assert_eq!((&told["code"], &told["data"]["taskId"]), (&json!(501), &id));
+    assert_eq!(told["data"]["failCode"], "input_not_fetched", "{told}");
+    // What came with the call is named by what it was, not by where it lay.
+    let param = told["data"]["param"].as_str().expect("JSON in a text");
+    assert!(
+        param.contains("inline") && !param.contains("blob"),
+        "{param}"
     );
     app.finish().await;
 }
