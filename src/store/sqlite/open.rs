@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Forward only: the first `n` of these make a database of version `n`, which `PRAGMA user_version` holds.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_idempotency.sql"),
     include_str!("../../../migrations/sqlite/0003_text.sql"),
@@ -26,7 +26,7 @@ pub(super) fn newest_version() -> usize {
 }
 
 /// `PNHL`: tells our files from any other SQLite database.
-const APPLICATION_ID: i32 = 0x504e_484c;
+pub(super) const APPLICATION_ID: i32 = 0x504e_484c;
 
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 use super::Folder;
 use crate::store::conformance::fixtures::{Customer, NOW, cents};
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::open::{APPLICATION_ID, MIGRATIONS};
 use crate::store::{Store, new_account};
 use crate::types::CreditLine;
 use futures::future::join_all;
@@ -47,6 +48,34 @@ async fn everything_is_there_after_reopening() {
         store.audit().await.unwrap(),
     );
     assert_eq!(after, before);
+}
+
+/// The migration that makes the table of transfers anew must lose none, and leave them as unchangeable as they were.
+#[tokio::test]
+async fn the_ledger_of_an_older_version_is_carried_over() {
+    let folder = Folder::new();
+    let old = folder.beside();
+    for migration in &MIGRATIONS[..9] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
+    old.pragma_update(None, "user_version", 9).unwrap();
+    old.execute_batch(
+        "INSERT INTO accounts (id, name, markup_basis_points, frozen, available, created_at) VALUES ('a', 'a', 0, 0, 12, 1);
+         INSERT INTO transfers (kind, subject, debit, credit, amount, at) VALUES
+             ('top_up', 'x', 'system:funding', 'a', 5, 1), ('top_up', 'y', 'system:funding', 'a', 7, 2);",
+    )
+    .unwrap();
+    drop(old);
+    let store = folder.open();
+    let audit = store.audit().await.unwrap();
+    assert_eq!(audit.transfers, 2);
+    assert!(audit.is_clean(), "{audit:?}");
+    let changed = folder
+        .beside()
+        .execute("UPDATE transfers SET amount = 1", []);
+    assert!(changed.unwrap_err().to_string().contains("append-only"));
 }
 
 #[test]
