@@ -9,7 +9,7 @@ use crate::intake::Limits;
 use crate::provider::replay::not_stored;
 use crate::provider::{Call, ProviderError};
 use futures::StreamExt;
-use reqwest::Url;
+use reqwest::{Method, Url};
 use std::time::Duration;
 
 /// How long fetching one picture may take. The upstream made it already.
@@ -47,8 +47,9 @@ fn is_same_origin(url: &Url, base: &Url) -> bool {
 async fn store(provider: &OpenAi, call: &Call, url: Url) -> Result<StagedBlob, ProviderError> {
     let lost =
         |why: String| provider.unknown(call, &format!("a result could not be fetched: {why}"));
-    let response = provider.0.client.get(url).send().await;
-    let response = response.map_err(|error| lost(fault::causes(&error)))?;
+    let transport = &provider.0.transport;
+    let response = transport.send(transport.request(Method::GET, url)).await;
+    let response = response.map_err(|error| lost(fault::causes(error.as_error())))?;
     if !response.status().is_success() {
         return Err(lost(format!("status {}", response.status().as_u16())));
     }
