@@ -5,7 +5,7 @@
 //! memory is read where it is needed.
 
 use super::{BlobError, READ_BLOCK_BYTES};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use rustix::io::ReadWriteFlags;
 use std::fs::File;
@@ -147,7 +147,6 @@ pub(super) async fn read(
     let reading = Reading {
         file: Arc::new(file),
         range,
-        buffer: BytesMut::new(),
     };
     Ok(futures::stream::try_unfold(reading, Reading::next).boxed())
 }
@@ -156,8 +155,6 @@ struct Reading {
     file: Arc<File>,
     /// What is left.
     range: Range<u64>,
-    /// One buffer for all blocks: it comes back when the block before is dropped.
-    buffer: BytesMut,
 }
 
 impl Reading {
@@ -168,19 +165,20 @@ impl Reading {
         }
         let length = left.min(READ_BLOCK_BYTES as u64);
         let at = self.range.start;
-        self.buffer
-            .resize(usize::try_from(length).unwrap_or(READ_BLOCK_BYTES), 0);
-        let read = read_cached(&self.file, &mut self.buffer, at);
-        if read < self.buffer.len() {
-            let (file, mut buffer) = (Arc::clone(&self.file), self.buffer);
-            self.buffer = blocking(move || {
-                file.read_exact_at(&mut buffer[read..], at + read as u64)?;
-                Ok(buffer)
+        // Not kept from block to block: a reader that waits for its client holds none. It is allocated here also if
+        // another thread reads: memory that one thread allocates and another frees stays with a thread for longer.
+        let mut block = vec![0; usize::try_from(length).unwrap_or(READ_BLOCK_BYTES)];
+        let read = read_cached(&self.file, &mut block, at);
+        if read < block.len() {
+            let file = Arc::clone(&self.file);
+            block = blocking(move || {
+                file.read_exact_at(&mut block[read..], at + read as u64)?;
+                Ok(block)
             })
             .await?;
         }
         self.range.start += length;
-        Ok(Some((self.buffer.split().freeze(), self)))
+        Ok(Some((block.into(), self)))
     }
 }
 

@@ -32,7 +32,7 @@ pub const READ_BLOCK_BYTES: usize = 48 * 1024;
 
 /// How much of a blob is written at once: large enough that a thread hop for each is noise. Divisible by three, so that
 /// what decodes base64 can fill exactly one.
-pub const PART_BYTES: usize = 192 * 1024;
+pub const PART_BYTES: usize = 96 * 1024;
 
 /// The same store everywhere; cloning is cheap.
 #[derive(Clone)]

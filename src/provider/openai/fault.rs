@@ -3,6 +3,7 @@
 //! The rule is the design's: elsewhere goes only what provably did no paid work. What an upstream says in its own words
 //! goes to the log, cut short and without key and prompt; the client gets ours.
 
+use super::transport::Unanswered;
 use crate::provider::{ProviderError, Verdict};
 use crate::types::FailKind;
 use serde_json::Value;
@@ -143,15 +144,15 @@ pub(super) fn of_reply(status: u16, said: Option<&Said>, server: Server) -> Clas
 /// The client's own retries are off. One thing is repeated below it: a request that was handed to a kept connection
 /// which turned out to be closed before a byte of it was written (hyper gives such a request back whole). A connection
 /// that breaks once writing has begun is an unknown outcome, even if the upstream most likely saw nothing.
-pub(super) fn of_transport(error: &reqwest::Error) -> Class {
-    let is_refused_stream = chain(error).any(|error| {
+pub(super) fn of_transport(error: &Unanswered) -> Class {
+    let is_refused_stream = chain(error.as_error()).any(|error| {
         error.downcast_ref::<h2::Error>().is_some_and(|error| {
             error.is_reset()
                 && error.is_remote()
                 && error.reason() == Some(h2::Reason::REFUSED_STREAM)
         })
     });
-    if error.is_connect() || error.is_builder() || is_refused_stream {
+    if error.is_unsent() || is_refused_stream {
         Class::NotSent
     } else {
         Class::Unknown

@@ -10,8 +10,8 @@ use crate::provider::{Call, ProviderError};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use reqwest::Url;
 use reqwest::header::LOCATION;
+use reqwest::{Method, Url};
 use std::time::Duration;
 
 /// How long fetching one picture may take. The upstream made it already.
@@ -71,8 +71,10 @@ async fn open(provider: &OpenAi, call: &Call, mut url: Url) -> Result<Body, Stri
         if !is_same_origin(&url, base) {
             return elsewhere(call, &url).await;
         }
-        let response = provider.0.client.get(url.clone()).send().await;
-        let response = response.map_err(|error| fault::causes(&error))?;
+        let transport = &provider.0.transport;
+        let request = transport.request(Method::GET, url.clone());
+        let response = transport.send(request).await;
+        let response = response.map_err(|error| fault::causes(error.as_error()))?;
         let status = response.status();
         let location = response.headers().get(LOCATION);
         match location.filter(|_| status.is_redirection()) {

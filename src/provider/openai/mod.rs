@@ -29,6 +29,7 @@ mod reply;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod variant;
 
 use super::{Call, Event, EventStream, Provider, ProviderError, Traits};
@@ -40,15 +41,19 @@ use fault::{Class, Said, Server};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use settings::{Proxy, Settings};
 use std::sync::Arc;
 use std::time::Duration;
+use transport::{Transport, Unanswered};
 
 /// Connections are kept this long when nothing is sent on them: less than servers keep theirs (Node and uvicorn: 5 s), so
 /// that a call hardly ever meets one that is being closed, whose outcome nobody could tell.
 const KEEP_IDLE: Duration = Duration::from_secs(3);
+
+/// Who we say we are.
+const USER_AGENT: &str = concat!("pinhole/", env!("CARGO_PKG_VERSION"));
 
 /// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(30);
@@ -76,7 +81,7 @@ pub struct OpenAi(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    client: Client,
+    transport: Transport,
 }
 
 /// A reply's body; the error says in words why it broke off.
@@ -88,14 +93,18 @@ impl OpenAi {
         let settings = Settings::read(settings)?;
         let client = client(&settings)
             .map_err(|error| format!("the client cannot be made: {}", fault::causes(&error)))?;
-        Ok(Self(Arc::new(Inner { settings, client })))
+        let transport = Transport::new(client, &settings);
+        Ok(Self(Arc::new(Inner {
+            settings,
+            transport,
+        })))
     }
 
     /// Sends the call and reads the beginning of the reply, whose rest is the stream.
     async fn call(self, call: Call) -> Result<EventStream, ProviderError> {
         let request = Box::pin(self.request(&call)).await?;
         let limit = self.0.settings.response_timeout;
-        let response = match tokio::time::timeout(limit, request.send()).await {
+        let response = match tokio::time::timeout(limit, self.0.transport.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(self.broken(&call, &error)),
             Err(_elapsed) => return Err(self.unknown(&call, "no reply in time")),
@@ -140,8 +149,8 @@ impl OpenAi {
     fn post(&self, path: &str, call: &Call) -> RequestBuilder {
         let url = self.0.settings.url(path, &call.upstream_model);
         self.0
-            .client
-            .post(url)
+            .transport
+            .request(Method::POST, url)
             .header(ACCEPT, "application/json, text/event-stream")
     }
 
@@ -151,9 +160,9 @@ impl OpenAi {
     }
 
     /// No reply came.
-    fn broken(&self, call: &Call, error: &reqwest::Error) -> ProviderError {
+    fn broken(&self, call: &Call, error: &Unanswered) -> ProviderError {
         let class = fault::of_transport(error);
-        let causes = fault::causes(error);
+        let causes = fault::causes(error.as_error());
         tracing::warn!(
             task.id = %call.task, provider = self.name(), ?class, causes,
             "the upstream call brought no reply"
@@ -281,7 +290,7 @@ fn only(event: Result<Event, ProviderError>) -> EventStream {
 /// is the operator's own choice, not a client's.
 fn client(settings: &Settings) -> reqwest::Result<Client> {
     let builder = Client::builder()
-        .user_agent(concat!("pinhole/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(settings.connect_timeout)

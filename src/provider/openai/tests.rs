@@ -6,8 +6,17 @@ use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// Both clients: the one for servers without TLS and proxy, and reqwest.
+const CLIENTS: [ClientKind; 2] = [ClientKind::Plain, ClientKind::Reqwest];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientKind {
+    Plain,
+    Reqwest,
+}
+
 /// A provider that calls this listener.
-fn provider(listener: &TcpListener) -> OpenAi {
+fn provider(listener: &TcpListener, client: ClientKind) -> OpenAi {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let address = listener.local_addr().expect("it listens");
     let options = [
@@ -15,15 +24,21 @@ fn provider(listener: &TcpListener) -> OpenAi {
         ("base_url", format!("http://{address}/v1")),
         ("proxy", "none".to_owned()),
     ];
-    OpenAi::from_settings(&ProviderSettings {
+    let provider = OpenAi::from_settings(&ProviderSettings {
         name: "up".to_owned(),
         kind: "openai".to_owned(),
         options: options
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect(),
-    })
-    .expect("they are right")
+    });
+    let mut provider = provider.expect("they are right");
+    let inner = Arc::get_mut(&mut provider.0).expect("nobody else has it");
+    assert!(inner.transport.is_plain());
+    if client == ClientKind::Reqwest {
+        inner.transport = Transport::through_reqwest(super::client(&inner.settings).expect("one"));
+    }
+    provider
 }
 
 async fn listen() -> TcpListener {
@@ -31,15 +46,15 @@ async fn listen() -> TcpListener {
 }
 
 /// A paid POST as the provider makes it, its body a stream of known length as that of a form.
-fn post(provider: &OpenAi) -> RequestBuilder {
+async fn post(provider: &OpenAi) -> Result<Response, Unanswered> {
     let settings = &provider.0.settings;
     let body = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"paid!"))]);
-    provider
-        .0
-        .client
-        .post(settings.url("edits", "m"))
+    let transport = &provider.0.transport;
+    let request = transport
+        .request(Method::POST, settings.url("edits", "m"))
         .header("content-length", 5)
-        .body(reqwest::Body::wrap_stream(body))
+        .body(reqwest::Body::wrap_stream(body));
+    transport.send(request).await
 }
 
 /// Reads one request, head and body.
@@ -57,51 +72,55 @@ async fn answer(socket: &mut TcpStream) {
 }
 
 async fn succeeds(provider: &OpenAi) {
-    let response = post(provider).send().await.expect("a reply");
+    let response = post(provider).await.expect("a reply");
     assert_eq!(response.text().await.expect("a body"), "ok");
 }
 
 #[tokio::test]
 async fn a_kept_connection_that_closes_under_a_call_is_unknown_and_nothing_is_sent_twice() {
-    let listener = listen().await;
-    let provider = provider(&listener);
-    let upstream = async {
-        let (mut socket, _) = listener.accept().await.expect("a connection");
-        take_request(&mut socket).await;
-        answer(&mut socket).await;
-        take_request(&mut socket).await;
-        drop(socket);
-        // Whoever sent it again would come here.
-        listener.accept().await.map(drop)
-    };
-    let client = async {
-        succeeds(&provider).await;
-        let error = post(&provider).send().await.expect_err("no reply");
-        assert_eq!(fault::of_transport(&error), Class::Unknown, "{error:?}");
-    };
-    tokio::select! {
-        biased;
-        () = client => {}
-        _ = upstream => panic!("the call was sent again"),
+    for kind in CLIENTS {
+        let listener = listen().await;
+        let provider = provider(&listener, kind);
+        let upstream = async {
+            let (mut socket, _) = listener.accept().await.expect("a connection");
+            take_request(&mut socket).await;
+            answer(&mut socket).await;
+            take_request(&mut socket).await;
+            drop(socket);
+            // Whoever sent it again would come here.
+            listener.accept().await.map(drop)
+        };
+        let client = async {
+            succeeds(&provider).await;
+            let error = post(&provider).await.expect_err("no reply");
+            assert_eq!(fault::of_transport(&error), Class::Unknown, "{error:?}");
+        };
+        tokio::select! {
+            biased;
+            () = client => {}
+            _ = upstream => panic!("the call was sent again"),
+        }
     }
 }
 
 #[tokio::test]
 async fn a_kept_connection_that_was_closed_before_a_call_costs_nothing() {
-    let listener = listen().await;
-    let provider = provider(&listener);
-    let upstream = async {
-        for _ in 0..2 {
-            let (mut socket, _) = listener.accept().await.expect("a connection");
-            take_request(&mut socket).await;
-            answer(&mut socket).await;
-        }
-    };
-    let client = async {
-        succeeds(&provider).await;
-        succeeds(&provider).await;
-    };
-    tokio::join!(upstream, client);
+    for kind in CLIENTS {
+        let listener = listen().await;
+        let provider = provider(&listener, kind);
+        let upstream = async {
+            for _ in 0..2 {
+                let (mut socket, _) = listener.accept().await.expect("a connection");
+                take_request(&mut socket).await;
+                answer(&mut socket).await;
+            }
+        };
+        let client = async {
+            succeeds(&provider).await;
+            succeeds(&provider).await;
+        };
+        tokio::join!(upstream, client);
+    }
 }
 
 #[tokio::test]
@@ -131,7 +150,7 @@ async fn a_stream_that_was_refused_unread_was_not_sent() {
             let url = Url::parse(&format!("http://{address}/")).expect("a URL");
             let client = client.build().expect("a client");
             let sent = client.post(url).body("paid!").send().await;
-            fault::of_transport(&sent.expect_err("no reply"))
+            fault::of_transport(&sent.expect_err("no reply").into())
         };
         let (streams, found) = tokio::join!(upstream, client);
         assert_eq!((streams, found), (1, class), "{reason}");
@@ -140,11 +159,13 @@ async fn a_stream_that_was_refused_unread_was_not_sent() {
 
 #[tokio::test]
 async fn what_cannot_be_reached_was_not_sent() {
-    let listener = listen().await;
-    let provider = provider(&listener);
-    drop(listener);
-    let error = post(&provider).send().await.expect_err("nobody listens");
-    assert_eq!(fault::of_transport(&error), Class::NotSent);
+    for kind in CLIENTS {
+        let listener = listen().await;
+        let provider = provider(&listener, kind);
+        drop(listener);
+        let error = post(&provider).await.expect_err("nobody listens");
+        assert_eq!(fault::of_transport(&error), Class::NotSent);
+    }
 }
 
 #[tokio::test]

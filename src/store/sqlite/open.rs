@@ -2,6 +2,7 @@
 
 use super::rows::fault;
 use crate::store::{Result, StoreError};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
@@ -76,6 +77,8 @@ pub(super) fn reader(path: &Path) -> Result<Connection> {
 /// What holds for every connection. The caches are small: rows are, and the system caches the file anyway.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Plans do not depend on what is bound, so a statement that is kept is never compiled again for other values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection
         .execute_batch("PRAGMA foreign_keys = ON; PRAGMA cache_size = -1024; PRAGMA mmap_size = 0;")
 }
