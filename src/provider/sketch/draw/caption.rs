@@ -80,3 +80,46 @@ fn brightness(picture: &Picture, from: (f32, f32), to: (f32, f32)) -> f32 {
     }
     sum as f32 / (count.max(1) as f32 * 255.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Scene, caption, draw};
+
+    /// The rows that a caption changes.
+    fn changed(prompt: &str, side: u32, transparent: bool) -> Vec<usize> {
+        let scene = Scene {
+            prompt,
+            width: side,
+            height: side,
+            seed: 7,
+            index: 0,
+            transparent,
+        };
+        let plain = draw(&scene, &mut |_, _| {});
+        let mut signed = plain.clone();
+        caption(&mut signed, &scene);
+        let row = side as usize * 4;
+        let pairs = plain.rgba().chunks(row).zip(signed.rgba().chunks(row));
+        let differs = |(at, (one, other)): (usize, (&[u8], &[u8]))| (one != other).then_some(at);
+        pairs.enumerate().filter_map(differs).collect()
+    }
+
+    #[test]
+    fn the_caption_stands_at_the_foot_where_it_can_be_read_and_is_wanted() {
+        for prompt in ["a lake at dusk", "silk ribbons", "terrazzo"] {
+            let rows = changed(prompt, 240, false);
+            assert!(!rows.is_empty(), "{prompt} is signed");
+            assert!(rows.iter().all(|row| *row > 200), "{prompt}: {rows:?}");
+        }
+        assert!(
+            changed("a lake at dusk", 120, false).is_empty(),
+            "too small"
+        );
+        assert!(
+            changed("a lake at dusk", 240, true).is_empty(),
+            "transparent"
+        );
+        assert!(changed("bauhaus poster", 240, false).is_empty(), "has type");
+        assert!(changed("a fern", 240, false).is_empty(), "has a label");
+    }
+}

@@ -40,12 +40,12 @@ impl Sheet {
         let (width, height) = (scene.width.max(1) as f32, scene.height.max(1) as f32);
         let unit = unit_of(width, height);
         let margin = unit * 0.06;
-        let grounds = [
-            inks.colours[0],
-            inks.colours[3],
-            inks.colours[4],
-            inks.paper,
-        ];
+        let [first, _, _, fourth, fifth] = inks.colours;
+        let grounds = match inks.is_dark() {
+            // A night stays dark.
+            true => [inks.paper, first.mix(inks.paper, 0.6), fifth, inks.paper],
+            false => [first, fourth, fifth, inks.paper],
+        };
         let ground = grounds[dice.roll() as usize % grounds.len()];
         let mut sheet = Self {
             width,
