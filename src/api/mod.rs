@@ -28,6 +28,7 @@ mod stream;
 mod task_service;
 mod tasks;
 mod uploads;
+mod webhooks;
 
 #[cfg(test)]
 mod golden;

@@ -3,7 +3,7 @@
 use super::openapi::{self as of, Operation};
 use super::{
     Api, account, admin, chat, files, images, linger, llms, models, ops, task_service, tasks,
-    uploads,
+    uploads, webhooks,
 };
 use crate::error::Error;
 use crate::types::RequestId;
@@ -67,6 +67,27 @@ pub(super) fn routes() -> Vec<Route> {
         get("/files/{asset}", files::show, of::files::show),
         // operators and machines
         get("/admin/v1/providers", admin::providers, of::ops::providers),
+        get("/admin/v1/webhooks", webhooks::list, of::webhooks::list),
+        post(
+            "/admin/v1/webhooks/resend",
+            webhooks::resend,
+            of::webhooks::resend,
+        ),
+        post(
+            "/admin/v1/webhooks/test",
+            webhooks::test,
+            of::webhooks::test,
+        ),
+        get(
+            "/admin/v1/webhooks/secret",
+            webhooks::show_secret,
+            of::webhooks::show_secret,
+        ),
+        post(
+            "/admin/v1/webhooks/secret",
+            webhooks::rotate_secret,
+            of::webhooks::rotate_secret,
+        ),
         get("/healthz", ops::health, of::ops::health),
         get("/readyz", ops::ready, of::ops::ready),
         get("/metrics", ops::metrics, of::ops::metrics),

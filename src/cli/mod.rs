@@ -29,6 +29,7 @@ mod snippet;
 mod task;
 mod terminal;
 mod usage;
+mod webhook;
 
 use crate::config::{LogFormat, Settings, Surroundings};
 use crate::failpoint;
@@ -92,6 +93,8 @@ enum Command {
     Usage(usage::ShowUsage),
     /// Audit the books
     Ledger(ledger::Ledger),
+    /// Try, list and repeat callbacks, and show what signs them
+    Webhook(webhook::Webhook),
     /// Show, check and begin a configuration file
     Config(config::Config),
     /// Look at everything that a server needs, and say what to do about it
@@ -154,6 +157,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Balance(command)) => command.run(place),
         Some(Command::Usage(command)) => command.run(place),
         Some(Command::Ledger(command)) => command.run(place),
+        Some(Command::Webhook(command)) => command.run(place),
         Some(Command::Config(command)) => command.run(place),
         Some(Command::Doctor(command)) => command.run(place),
         Some(Command::Health(command)) => command.run(place),

@@ -105,6 +105,12 @@ impl Server {
         Ok(self.send(request).await?.body)
     }
 
+    /// `POST` with a query and no body, with JSON back.
+    pub(super) async fn post_with(&self, path: &str, query: &[(&str, String)]) -> Outcome<Value> {
+        let request = self.client.post(self.place(path, query)?);
+        Ok(self.send(request).await?.body)
+    }
+
     fn place(&self, path: &str, query: &[(&str, String)]) -> Outcome<Url> {
         Url::parse_with_params(&format!("{}{path}", self.base), query).map_err(|error| {
             Failure::usage(format!("{} is no address of a server", self.base))

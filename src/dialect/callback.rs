@@ -4,7 +4,7 @@
 
 use super::asset_url;
 use super::task::fail_code;
-use crate::types::{Callback, Task, TaskState};
+use crate::types::{Callback, Millis, Task, TaskId, TaskState};
 use serde_json::{Map, Value, json};
 
 /// The body of a callback, as JSON. `param` and `resultJson` are texts that hold JSON themselves: receivers of this shape
@@ -55,4 +55,23 @@ fn result(task: &Task) -> Map<String, Value> {
         result.insert("finishReason".to_owned(), text.finish.name().into());
     }
     result
+}
+
+/// The body of a test: what a completed task would say, without one.
+pub fn sample(at: Millis) -> String {
+    let param = json!({"prompt": "a test of this webhook"});
+    let result = json!({"resultUrls": []});
+    let data = json!({
+        "taskId": format!("{}{}", TaskId::PREFIX, "0".repeat(32)),
+        "model": "pinhole/test",
+        "state": TaskState::Completed.name(),
+        "param": param.to_string(),
+        "resultJson": result.to_string(),
+        "failCode": null,
+        "failMsg": null,
+        "costTime": 0,
+        "completeTime": at.0,
+        "createTime": at.0,
+    });
+    json!({"code": 200, "msg": "success", "data": data}).to_string()
 }

@@ -4,6 +4,7 @@ use super::Engine;
 use super::inputs::Inputs;
 use crate::catalogue::{Checked, Model};
 use crate::error::{Error, Fault};
+use crate::fetch::FetchError;
 use crate::types::{Callback, Picture, Task};
 use serde_json::{Map, Value};
 use url::Url;
@@ -16,20 +17,31 @@ impl Engine {
             return Ok(());
         };
         match self.0.outbound.check(url).await {
-            Err(error) if error.is_refusal() => Err(Error::faults(vec![Fault {
-                param: "callback_url".to_owned(),
-                code: "refused_address",
-                message: format!("`callback_url` is refused: {error}"),
-            }])),
+            Err(error) if error.is_refusal() => {
+                let code = match error {
+                    FetchError::NotTaken(_) => "invalid_url",
+                    _ => "refused_address",
+                };
+                Err(Error::faults(vec![Fault {
+                    param: "callback_url".to_owned(),
+                    code,
+                    message: format!("`callback_url` is refused: {error}"),
+                }]))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Wakes the sender: something is due there.
+    pub fn wake_sender(&self, destination: &str) {
+        // Nobody listens while the process ends.
+        let _ = self.0.ended.send(destination.to_owned());
     }
 
     /// Wakes the sender, if the end of this task is to be reported. What it is told is a hint: the row is there.
     pub(super) fn note_callback(&self, task: &Task) {
         if let Some(callback) = &task.callback {
-            // Nobody listens while the process ends.
-            let _ = self.0.ended.send(callback.destination.clone());
+            self.wake_sender(&callback.destination);
         }
     }
 }

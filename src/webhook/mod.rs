@@ -14,6 +14,7 @@ mod destinations;
 pub mod post;
 pub mod schedule;
 pub mod sign;
+pub mod told;
 
 use crate::dialect::callback;
 use crate::engine::Clock;
@@ -26,7 +27,7 @@ use destinations::{Destinations, Room};
 use post::{Message, Outcome};
 use schedule::{Failed, Schedule};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -104,6 +105,7 @@ impl Webhooks {
             ended: parts.ended,
             done,
             stop: stop.clone(),
+            started: (now, Instant::now()),
         };
         parts.tracker.spawn(turns.run());
         Ok(Self {
@@ -167,6 +169,8 @@ struct Turns {
     ended: mpsc::UnboundedReceiver<String>,
     done: mpsc::UnboundedReceiver<Finished>,
     stop: CancellationToken,
+    /// When this began, by the clock and by what no clock change moves.
+    started: (Millis, Instant),
 }
 
 impl Turns {
@@ -226,7 +230,10 @@ impl Turns {
     async fn look(&mut self) {
         let store = &self.sender.store;
         let now = self.now();
-        let before = Millis(now.0.saturating_sub(SLACK_MS));
+        // A clock that is set forward by an hour must not give up everything at once.
+        let (at, since) = self.started;
+        let steady = now.min(at.after(since.elapsed()));
+        let before = Millis(steady.0.saturating_sub(SLACK_MS));
         let expired = store.expire_deliveries(before, now, BATCH).await;
         if let Err(error) = expired {
             tracing::error!(%error, "deliveries could not be given up; trying again");

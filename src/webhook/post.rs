@@ -2,8 +2,9 @@
 
 use super::schedule::ATTEMPT;
 use super::sign;
+use crate::dialect::callback;
 use crate::fetch::{Bounds, FetchError, Outbound, Reply};
-use crate::types::{MOST_OF_ANSWER, Millis, Signing};
+use crate::types::{DeliveryId, MOST_OF_ANSWER, Millis, Signing};
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use std::time::Duration;
@@ -145,8 +146,18 @@ fn retry_after(headers: &HeaderMap, now: Millis) -> Option<Duration> {
     Some(Millis(date.timestamp().as_millisecond()).since(now))
 }
 
-/// How long an attempt may take.
-pub const LIMIT: Duration = ATTEMPT;
+/// Sends a test to a URL, as a delivery would be sent, once.
+pub async fn test(outbound: &Outbound, url: &str, secrets: &[Signing], at: Millis) -> Outcome {
+    let (id, body) = (DeliveryId::new(), callback::sample(at));
+    let message = Message {
+        url,
+        id: id.as_str(),
+        body: &body,
+        secrets,
+        at,
+    };
+    post(outbound, message, ATTEMPT).await
+}
 
 #[cfg(test)]
 mod tests {

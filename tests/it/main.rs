@@ -49,3 +49,4 @@ mod uploads;
 mod upstream;
 mod usage;
 mod webhook;
+mod webhook_cli;

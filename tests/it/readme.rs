@@ -52,6 +52,8 @@ struct Newcomer {
     home: TempDir,
     mock: Mock,
     port: u16,
+    /// Where the receiver of callbacks listens.
+    hook_port: u16,
     server: Option<Child>,
 }
 
@@ -67,13 +69,16 @@ impl Newcomer {
             env!("CARGO_BIN_EXE_pinhole")
         );
         write_program(&home.path().join("tools/cargo"), &install);
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let (first, second) = (free(), free());
+        let port = |free: &std::net::TcpListener| free.local_addr().expect("an address").port();
+        let (port, hook_port) = (port(&first), port(&second));
         let mock = Mock::start();
         Self {
             home,
             mock,
             port,
+            hook_port,
             server: None,
         }
     }
@@ -85,6 +90,7 @@ impl Newcomer {
     /// A block with this machine's port, a key, and the stand-in for the provider.
     fn adapted(&self, text: &str) -> String {
         text.replace("127.0.0.1:7070", &format!("127.0.0.1:{}", self.port))
+            .replace("8090", &self.hook_port.to_string())
             .replace("sk-…", crate::upstream::KEY)
             .replace(
                 "unset OPENAI_BASE_URL",
@@ -241,6 +247,7 @@ fn every_link_of_the_readme_leads_somewhere() {
         "docs/cli.md",
         "docs/tasks.md",
         "docs/providers.md",
+        "docs/webhooks.md",
     ];
     for page in pages {
         let text = std::fs::read_to_string(root.join(page)).expect("a page");

@@ -34,7 +34,7 @@ pub struct Mock {
 impl Mock {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut child = Command::new(mock_program())
+        let mut child = Command::new(example("openai_mock"))
             .args(["--key", KEY, "--log"])
             .arg(folder.path().join("calls.jsonl"))
             .env_clear()
@@ -89,16 +89,16 @@ impl Drop for Mock {
 }
 
 /// Examples are built with all tests, beside the folder that the tests run from.
-fn mock_program() -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("this program has a path");
     let target = tests
         .parent()
         .and_then(Path::parent)
         .expect("it lies in target/debug/deps");
-    let program = target.join("examples/openai_mock");
+    let program = target.join("examples").join(name);
     assert!(
         program.exists(),
-        "build it first: cargo build --example openai_mock --features failpoints"
+        "build it first: cargo build --example {name} --features failpoints"
     );
     program
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// An application that may call loopback, and for which a second between attempts is short.
-fn setup() -> Setup {
+pub fn setup() -> Setup {
     Setup::new().set(|settings| {
         settings.allow_private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
         settings.timeouts.callback_second = Duration::from_millis(10);
@@ -36,7 +36,7 @@ async fn over(app: &TestApp, task: &TaskId) -> DeliveryLog {
 }
 
 /// One task that tells this receiver of its end; how that ended.
-async fn tell(app: &TestApp, receiver: &Receiver) -> (TaskId, DeliveryLog) {
+pub async fn tell(app: &TestApp, receiver: &Receiver) -> (TaskId, DeliveryLog) {
     let reply = create(&app.test_key(), &told_at(&receiver.url(), "a kite")).await;
     let task = created(&reply);
     let log = over(app, &task).await;
@@ -395,15 +395,22 @@ async fn refused_addresses_are_refused_at_once_and_again_when_they_are_called() 
     let client = app.test_key();
     for url in [
         "http://127.0.0.1/hook",
-        "http://localhost:9/hook",
+        "http://localhost:8099/hook",
         "http://0x7f.1/hook",
         "http://[::1]/hook",
         "http://10.1.2.3/hook",
         "http://169.254.169.254/latest",
-        "https://user:word@example.com/hook",
     ] {
         let refused = client.generate(told_at(url, "a cat")).await;
         let error = refused.refused(400, "refused_address");
+        assert_eq!(error["param"], "callback_url", "{url}");
+    }
+    for url in [
+        "https://user:word@example.com/hook",
+        "http://example.com:25/",
+    ] {
+        let refused = client.generate(told_at(url, "a cat")).await;
+        let error = refused.refused(400, "invalid_url");
         assert_eq!(error["param"], "callback_url", "{url}");
     }
     let refused = client.generate(told_at("http://127.0.0.1/hook", "x")).await;
@@ -580,7 +587,7 @@ async fn a_process_that_dies_between_send_and_record_sends_the_same_again() {
     assert!(died.is_some(), "{}", site.log_text());
     assert_eq!(receiver.heard().len(), 1);
     // And once more: each death costs one attempt, which was counted before it was made.
-    let mut server = site.start("posted=return").await;
+    let mut server = site.spawn("posted=return", &[]);
     let died = server.death(Duration::from_secs(20)).await;
     assert!(died.is_some(), "{}", site.log_text());
     assert_eq!(receiver.heard().len(), 2);

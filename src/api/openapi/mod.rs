@@ -17,6 +17,7 @@ mod requests;
 pub(super) mod task_service;
 pub(super) mod tasks;
 pub(super) mod uploads;
+pub(super) mod webhooks;
 
 pub(super) use operation::Operation;
 

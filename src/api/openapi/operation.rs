@@ -1,6 +1,6 @@
 //! One operation: what a route takes and everything that it may answer.
 
-use super::schema;
+use super::{schema, webhooks};
 use crate::error::{Kind, Row, TABLE};
 use serde_json::{Map, Value, json};
 
@@ -69,6 +69,9 @@ pub(in crate::api) enum Presence {
 /// What any call with a key may be told before it is looked at.
 const OF_KEYS: &[Kind] = &[Kind::InvalidApiKey, Kind::Forbidden, Kind::RateLimited];
 
+/// Operations whose JSON may have a `callback_url`.
+const CALLING_BACK: &[&str] = &["generateImages", "editImages", "completeChat", "createTask"];
+
 impl Operation {
     /// As the document has it.
     pub(super) fn describe(&self, path: &str) -> Value {
@@ -84,6 +87,9 @@ impl Operation {
         }
         if !self.parameters.is_empty() {
             described["parameters"] = self.parameters.clone().into();
+        }
+        if CALLING_BACK.contains(&self.id) {
+            described["callbacks"] = webhooks::callback();
         }
         if let Some(body) = &self.body {
             described["requestBody"] = json!({"required": true, "content": body});

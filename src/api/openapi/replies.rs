@@ -1,6 +1,6 @@
 //! What replies consist of, as schemas. What stands there may grow, so objects are open.
 
-use super::schema;
+use super::{schema, webhooks};
 use crate::error::TABLE;
 use crate::types::{AttemptState, DeliveryState, Finish, Format, TaskState, UsageBy};
 use serde_json::{Map, Value, json};
@@ -43,6 +43,7 @@ pub(super) fn schemas() -> Vec<(String, Value)> {
         ("TaskListReply", task_reply(task_list())),
         ("Task", task()),
         ("TaskReply", task_reply(schema("Task"))),
+        ("TaskEnded", webhooks::task_ended()),
         ("Readiness", readiness()),
     ];
     let named = all.into_iter();
@@ -52,7 +53,7 @@ pub(super) fn schemas() -> Vec<(String, Value)> {
 }
 
 /// An object whose first properties are always there.
-fn object(required: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
+pub(super) fn object(required: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
     let properties = required.iter().chain(optional);
     let properties: Map<String, Value> = properties
         .map(|(name, schema)| ((*name).to_owned(), schema.clone()))
@@ -61,11 +62,11 @@ fn object(required: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
     json!({"type": "object", "required": required, "properties": properties})
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({"type": "string"})
 }
 
-fn count() -> Value {
+pub(super) fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
 
@@ -73,7 +74,7 @@ fn only(value: &str) -> Value {
     json!({"type": "string", "enum": [value]})
 }
 
-fn list(items: Value) -> Value {
+pub(super) fn list(items: Value) -> Value {
     json!({"type": "array", "items": items})
 }
 
@@ -701,7 +702,7 @@ fn created_task() -> Value {
     object(&[("taskId", text()), ("state", only("pending"))], &[])
 }
 
-fn millis() -> Value {
+pub(super) fn millis() -> Value {
     json!({"type": "integer", "description": "Milliseconds since 1970."})
 }
 
@@ -789,6 +790,11 @@ fn asset() -> Value {
         ],
         &[],
     )
+}
+
+/// A callback as it stands.
+pub(super) fn delivery() -> Value {
+    delivery_with(&[])
 }
 
 fn delivery_with_log() -> Value {

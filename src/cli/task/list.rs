@@ -52,7 +52,7 @@ fn key(text: &str) -> Result<KeyId, String> {
     KeyId::parse(text).ok_or_else(|| "an id of a key is `key_` and 32 digits".to_owned())
 }
 
-pub(super) fn time(text: &str) -> Result<Millis, String> {
+pub(in crate::cli) fn time(text: &str) -> Result<Millis, String> {
     Millis::parse(text).ok_or_else(|| {
         "expected a time like 2026-11-21, 2026-11-21T08:00:00Z, or milliseconds since 1970"
             .to_owned()

@@ -17,6 +17,7 @@ use super::place::Place;
 use super::{block_on, out};
 use crate::types::{Millis, TaskId};
 use clap::{Args, Subcommand};
+pub(super) use list::time;
 use serde_json::Value;
 use source::Source;
 pub(super) use source::working_server;
@@ -90,7 +91,7 @@ impl One {
     }
 }
 
-fn read_id(text: &str) -> Outcome<TaskId> {
+pub(super) fn read_id(text: &str) -> Outcome<TaskId> {
     TaskId::parse(text).ok_or_else(|| {
         Failure::usage(format!("`{text}` is no id of a task"))
             .why("an id is `task_` and 32 hexadecimal digits")
@@ -111,9 +112,9 @@ fn show(data: &Value) -> Outcome {
         ("Model", format!("{} ({})", text("model"), text("mode"))),
         ("State", text("state")),
         ("Key", text("keyId")),
-        ("Created", time(data, "createTime")),
-        ("Started", time(data, "startTime")),
-        ("Completed", time(data, "completeTime")),
+        ("Created", moment(data, "createTime")),
+        ("Started", moment(data, "startTime")),
+        ("Completed", moment(data, "completeTime")),
         ("Quote", money(data, "quote")),
         ("Cost", money(data, "cost")),
         ("Failure", text("failMsg")),
@@ -153,7 +154,7 @@ fn money(data: &Value, name: &str) -> String {
     amount.map(out::dollars).unwrap_or_default()
 }
 
-fn time(data: &Value, name: &str) -> String {
+fn moment(data: &Value, name: &str) -> String {
     let at = data[name].as_i64();
     at.map(|at| format!("{} UTC", out::minute(Millis(at))))
         .unwrap_or_default()
