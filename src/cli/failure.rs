@@ -167,7 +167,10 @@ impl Told {
             label = "";
         }
         // Some of the words come from a server, and from whoever named a parameter.
-        let lines: Vec<String> = text.lines().map(super::out::plain).collect();
+        let lines = text.lines().map(super::out::plain);
+        let lines: Vec<String> = lines
+            .map(|line| super::out::hanging(&line, 7, rustix::stdio::stderr()))
+            .collect();
         lines.join("\n")
     }
 }

@@ -171,10 +171,10 @@ fn run(cli: Cli) -> Outcome {
 /// Without arguments: what to type. It starts nothing.
 fn welcome() -> Outcome {
     out::print(
-        "Pinhole is one small opening to every image model. A first picture, drawn by this machine, free of charge:\n  \
-         pinhole generate \"a lighthouse at dusk\"\n  \
-         pinhole serve                             the server, with an OpenAI-compatible API\n  \
-         pinhole --help                            everything else",
+        "Pinhole, one small opening to every image model. To begin:\n  \
+         pinhole generate \"a lighthouse\"   draws a picture, free\n  \
+         pinhole serve                     starts the server\n  \
+         pinhole --help                    shows everything else",
     )
 }
 

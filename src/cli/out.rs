@@ -3,9 +3,12 @@
 use super::failure::{Failure, Outcome};
 use super::place::variable;
 use crate::types::{Millis, Money};
+use rustix::stdio;
+use rustix::termios::tcgetwinsize;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+use std::os::fd::BorrowedFd;
 
 /// Prints data. A reader that has gone (`| head`) is no failure.
 pub(super) fn print(text: &str) -> Outcome {
@@ -67,8 +70,22 @@ pub(super) fn may_colour() -> bool {
     std::io::stderr().is_terminal() && !is_plain
 }
 
-/// Prints a table with aligned columns; those whose title begins with `>` are aligned to the right.
+/// Prints a table with aligned columns; those whose title begins with `>` are aligned to the right. In a terminal that is
+/// too narrow for it, long cells go on below.
 pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> Outcome {
+    print(&layout(titles, rows, columns(stdio::stdout())))
+}
+
+/// How wide a terminal is; `None` for what is none.
+fn columns(to: BorrowedFd<'_>) -> Option<usize> {
+    let size = tcgetwinsize(to).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// Words are not folded into less than this.
+const NARROWEST: usize = 12;
+
+fn layout(titles: &[&str], rows: &[Vec<String>], room: Option<usize>) -> String {
     let head = titles
         .iter()
         .map(|title| title.trim_start_matches('>').to_owned());
@@ -82,23 +99,96 @@ pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> Outcome {
         let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        let mut row = String::new();
-        for ((cell, width), title) in line.iter().zip(&widths).zip(titles) {
-            let width = *width;
+    let mut widths: Vec<usize> = (0..titles.len()).map(width).collect();
+    // A word stays whole, so that it can be copied, and a number is one.
+    let longest_word = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        let words = cells.flat_map(|cell| cell.split(' '));
+        words.map(|word| word.chars().count()).max().unwrap_or(0)
+    };
+    let least: Vec<usize> = (0..titles.len()).map(longest_word).collect();
+    if let Some(room) = room {
+        narrow(&mut widths, &least, room);
+    }
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| row(line, &widths, titles))
+        .collect();
+    lines.join("\n")
+}
+
+/// Takes from the widest column that can give, until all of them fit.
+fn narrow(widths: &mut [usize], least: &[usize], room: usize) {
+    let gaps = 2 * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > room {
+        let columns = widths.iter().zip(least).enumerate();
+        let givers = columns.filter(|(_, (width, least))| width > least);
+        let Some((at, _)) = givers.max_by_key(|(_, (width, _))| **width) else {
+            return;
+        };
+        widths[at] -= 1;
+    }
+}
+
+/// One row, as many lines as its longest cell needs.
+fn row(cells: &[String], widths: &[usize], titles: &[&str]) -> String {
+    let folded: Vec<Vec<String>> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| fold(cell, *width))
+        .collect();
+    let high = folded.iter().map(Vec::len).max().unwrap_or(1);
+    let line = |at: usize| {
+        let mut line = String::new();
+        for ((cell, width), title) in folded.iter().zip(widths).zip(titles) {
+            let (cell, width) = (cell.get(at).map_or("", String::as_str), *width);
             // Writing to a string does not fail.
             let _ = if title.starts_with('>') {
-                write!(row, "{cell:>width$}  ")
+                write!(line, "{cell:>width$}  ")
             } else {
-                write!(row, "{cell:<width$}  ")
+                write!(line, "{cell:<width$}  ")
             };
         }
-        text += row.trim_end();
-        text.push('\n');
+        line.trim_end().to_owned()
+    };
+    (0..high).map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A text in lines of at most this width, broken between words. A longer word stays whole: it is often there to be copied.
+fn fold(text: &str, width: usize) -> Vec<String> {
+    if text.chars().count() <= width {
+        return vec![text.to_owned()];
     }
-    print(text.trim_end())
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is one from the beginning");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// A line for a terminal on stdout or stderr: what does not fit goes on below, as far to the right as the words begin.
+pub(super) fn hanging(line: &str, indent: usize, to: BorrowedFd<'_>) -> String {
+    let Some(room) = columns(to)
+        .map(|room| room.saturating_sub(indent))
+        .filter(|room| *room >= NARROWEST)
+    else {
+        return line.to_owned();
+    };
+    let at = line
+        .char_indices()
+        .nth(indent)
+        .map_or(line.len(), |(at, _)| at);
+    let (head, words) = line.split_at(at);
+    let below = format!("\n{}", " ".repeat(indent));
+    format!("{head}{}", fold(words, room).join(&below))
 }
 
 /// Prints names and values, one pair a line.
@@ -108,14 +198,11 @@ pub(super) fn pairs(pairs: &[(&str, String)]) -> Outcome {
         .map(|(name, _)| name.chars().count())
         .max()
         .unwrap_or(0);
-    let lines: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| {
-            format!("{name:<width$}  {}", plain(value))
-                .trim_end()
-                .to_owned()
-        })
-        .collect();
+    let line = |(name, value): &(&str, String)| {
+        let line = format!("{name:<width$}  {}", plain(value));
+        hanging(line.trim_end(), width + 2, stdio::stdout())
+    };
+    let lines: Vec<String> = pairs.iter().map(line).collect();
     print(&lines.join("\n"))
 }
 
@@ -168,6 +255,33 @@ mod tests {
         check(1, "$0.000001");
         check(-12_345_670, "-$12.34567");
         check(100_000_000, "$100.0000");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_goes_on_below() {
+        let rows = [
+            vec![
+                "size".to_owned(),
+                "a | bb | ccc | dddd | eeeee".to_owned(),
+                "17".to_owned(),
+            ],
+            vec!["n".to_owned(), "x".to_owned(), "3".to_owned()],
+        ];
+        let titles = ["NAME", "TAKES", ">COUNT"];
+        let wide = "NAME  TAKES                        COUNT\nsize  a | bb | ccc | dddd | eeeee     17\nn     x                                3";
+        assert_eq!(layout(&titles, &rows, None), wide);
+        assert_eq!(layout(&titles, &rows, Some(80)), wide);
+        let narrow = "NAME  TAKES              COUNT\nsize  a | bb | ccc |        17\n      dddd | eeeee\nn     x                      3";
+        assert_eq!(layout(&titles, &rows, Some(30)), narrow);
+    }
+
+    #[test]
+    fn long_words_stay_whole() {
+        assert_eq!(
+            fold("see https://a.example/very/long now", 10),
+            ["see", "https://a.example/very/long", "now"]
+        );
+        assert_eq!(fold("", 10), [""]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use url::Host;
@@ -49,16 +50,21 @@ impl Outbound {
         (!found.is_empty()).then_some(found)
     }
 
-    /// Asks the system, on a thread of its own. So many at once: a look-up cannot be called off, and who asks has left
-    /// long before a dead name server is given up.
+    /// Asks the system, on a thread of its own: those for blocking work also write pictures, which a dead name server must
+    /// not hold up. So many at once, because a look-up cannot be called off, and who asks has left long before it ends.
     async fn look_up(&self, name: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let turn = Arc::clone(&self.0.lookups).acquire_owned().await.ok()?;
         let name = name.to_owned();
-        let looking = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            (name.as_str(), port).to_socket_addrs()
-        });
-        Some(looking.await.ok()?.ok()?.collect())
+        let (tell, told) = oneshot::channel();
+        let look = move || {
+            let found = (name.as_str(), port).to_socket_addrs();
+            drop(turn);
+            // Nobody listens any more if it took too long.
+            let _ = tell.send(found);
+        };
+        let thread = std::thread::Builder::new().name("look-up".to_owned());
+        thread.spawn(look).ok()?;
+        Some(told.await.ok()?.ok()?.collect())
     }
 
     fn judge(&self, place: &Place, address: SocketAddr) -> Result<(), FetchError> {

@@ -1,7 +1,9 @@
 //! `generate` and `edit` as people type them: flags that come from the model, files that stay, words that help.
 
-use crate::cli::{Place, Ran, Server};
+use crate::cli::{Place, Ran, Server, wait_for};
 use serde_json::json;
+use std::process::Stdio;
+use std::time::Duration;
 
 const SMALL: [&str; 4] = ["-m", "sketch", "--size", "64x64"];
 
@@ -188,5 +190,33 @@ fn several_pictures_stream_through_a_server_and_failures_keep_their_code() {
             .exits(code)
             .says(&["task_"]);
     }
+    drop(server);
+}
+
+#[test]
+fn ctrl_c_leaves_a_running_task_to_the_server_and_says_so() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"))
+        .args([&["gen", "[pinhole:delay=10s] fox"], &SMALL[..]].concat())
+        .env_clear()
+        .env("HOME", place.root.path())
+        .env("PINHOLE_DATA", place.data())
+        .current_dir(place.work())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    wait_for(Duration::from_secs(30), || {
+        let running = place.run(&["task", "ls", "--state", "processing", "--json"]);
+        running.out().contains("task_").then_some(())
+    });
+    let pid = i32::try_from(child.id()).ok();
+    let pid = pid
+        .and_then(rustix::process::Pid::from_raw)
+        .expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    let ran = Ran::of(child.wait_with_output().expect("it ends")).exits(130);
+    let _ = ran.says(&["error: interrupted", "why:", "fix: `pinhole task"]);
     drop(server);
 }

@@ -110,6 +110,19 @@ fn a_doctor_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn a_doctor_does_not_take_an_older_folder_for_a_broken_one() {
+    let place = Place::new();
+    make(&place, "a fox");
+    let rows = rusqlite::Connection::open(place.data().join("pinhole.db")).expect("the rows");
+    rows.pragma_update(None, "user_version", 3)
+        .expect("changed");
+    drop(rows);
+    let (words, report) = doctor(&place, 0, &[]);
+    assert_eq!(state_of(&report, "rows"), "look");
+    assert!(words.contains("of version 3"), "{words}");
+}
+
+#[test]
 fn a_doctor_calls_providers_only_when_it_is_asked_to() {
     let place = Place::new();
     let nobody = [
@@ -302,20 +315,14 @@ fn what_is_no_whole_backup_is_refused_and_changes_nothing() {
 fn a_backup_is_one_state_while_tasks_end() {
     let place = Place::new();
     let server = Server::start(&place);
-    let running = std::thread::scope(|scope| {
-        let busy = scope.spawn(|| {
-            (0..8)
-                .map(|index| make(&place, &format!("fox {index}")))
-                .collect::<Vec<_>>()
-        });
-        let first = wait_for(Duration::from_secs(60), || {
-            let ran = place.run(&["task", "ls", "--json"]);
-            (ran.stdout.len() > 10).then_some(())
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..8).for_each(|index| drop(make(&place, &format!("fox {index}")))));
+        wait_for(Duration::from_secs(60), || {
+            let listed = place.run(&["task", "ls", "--json"]);
+            listed.out().contains("task_").then_some(())
         });
         place.run(&["backup", "copy"]).exits(0);
-        first
     });
-    let () = running;
     drop(server);
     let other = Place::new();
     let from = place.work().join("copy");

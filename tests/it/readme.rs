@@ -69,16 +69,12 @@ impl Newcomer {
             env!("CARGO_BIN_EXE_pinhole")
         );
         write_program(&home.path().join("tools/cargo"), &install);
-        let free = || std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let (first, second) = (free(), free());
-        let port = |free: &std::net::TcpListener| free.local_addr().expect("an address").port();
-        let (port, hook_port) = (port(&first), port(&second));
         let mock = Mock::start();
         Self {
             home,
             mock,
-            port,
-            hook_port,
+            port: free_port(),
+            hook_port: free_port(),
             server: None,
         }
     }
@@ -159,17 +155,28 @@ impl Newcomer {
         std::fs::remove_file(&script).expect("it is ours");
     }
 
-    /// As in another terminal with the same variables; an earlier one is ended there first, as Ctrl-C does.
+    /// As in another terminal with the same variables; an earlier one is ended there first, as Ctrl-C does. A port that
+    /// somebody else has taken since it was found is exchanged for another one.
     fn serve(&mut self) {
         self.stop();
+        while !self.is_served() {
+            self.stop();
+            self.port = free_port();
+        }
+    }
+
+    /// Starts a server; whether it came to take work, or ended.
+    fn is_served(&mut self) -> bool {
         let mut command = self.bash("exec pinhole serve");
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        self.server = Some(command.spawn().expect("bash starts"));
-        let health = "pinhole health";
-        wait_for(Duration::from_secs(60), || {
-            let output = self.bash(health).output().expect("bash starts");
-            output.status.success().then_some(())
+        let mut server = command.spawn().expect("bash starts");
+        let served = wait_for(Duration::from_secs(120), || {
+            let output = self.bash("pinhole health").output().expect("bash starts");
+            let has_ended = server.try_wait().expect("it is ours").is_some();
+            (output.status.success() || has_ended).then_some(!has_ended)
         });
+        self.server = Some(server);
+        served
     }
 
     fn stop(&mut self) {
@@ -180,7 +187,8 @@ impl Newcomer {
         let pid = pid
             .and_then(rustix::process::Pid::from_raw)
             .expect("a process");
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         server.wait().expect("it ends");
     }
 }
@@ -192,6 +200,11 @@ impl Drop for Newcomer {
             let _ = server.wait();
         }
     }
+}
+
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    free.local_addr().expect("an address").port()
 }
 
 fn write_program(path: &Path, text: &str) {

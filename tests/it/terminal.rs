@@ -220,14 +220,14 @@ fn iterm_gets_a_file_inline_and_tmux_half_blocks() {
 fn who_wants_words_gets_words() {
     let place = Place::new();
     let kitty = ("TERM", "xterm-kitty");
-    let plain: [(&[(&str, &str)], &[&str]); 3] = [
-        (&[kitty, ("NO_COLOR", "1")], &[]),
-        (&[("TERM", "dumb")], &[]),
-        (&[("LANG", "C")], &[]),
+    let plain: [&[(&str, &str)]; 3] = [
+        &[kitty, ("NO_COLOR", "1")],
+        &[("TERM", "dumb")],
+        &[("LANG", "C")],
     ];
-    for (variables, more) in plain {
+    for variables in plain {
         let terminal = Terminal { variables, ..PLAIN };
-        let shown = terminal.run(&place, &[&FOX[..], more].concat()).exits(0);
+        let shown = terminal.run(&place, &FOX).exits(0);
         assert!(!shown.has("\x1b"), "{variables:?}: {:?}", shown.text);
         assert!(shown.has("Saved"));
     }
@@ -315,4 +315,30 @@ fn a_failed_call_leaves_no_line_behind() {
         .exits(5);
     let (cleared, told) = (shown.text.rfind("\x1b[J"), shown.text.find("error:"));
     assert!(cleared.is_some() && cleared < told, "{:?}", shown.text);
+}
+
+#[test]
+fn tables_and_findings_fold_where_there_is_no_room() {
+    let place = Place::new();
+    let narrow = Terminal {
+        columns: 60,
+        ..PLAIN
+    };
+    let commands: [(&[&str], i32); 5] = [
+        (&["models"], 0),
+        (&["models", "show", "gpt-image-2"], 0),
+        (&["quote", "gpt-image-2"], 0),
+        (&["gen", "fox", "-m", "no-such-model"], 2),
+        (&[], 0),
+    ];
+    for (arguments, code) in commands {
+        let shown = narrow.run(&place, arguments).exits(code);
+        for line in shown.words().split(['\r', '\n']) {
+            let is_one_word = line.split_whitespace().any(|word| word.len() > 30);
+            assert!(
+                line.chars().count() <= 60 || is_one_word,
+                "{arguments:?}: {line}"
+            );
+        }
+    }
 }

@@ -59,6 +59,13 @@ pub fn schema_version() -> usize {
     open::newest_version()
 }
 
+/// The version of a file's schema. One below [`schema_version`] is brought up to date by the next start.
+pub fn version(path: &Path) -> Result<usize> {
+    let connection = open::reader(path)?;
+    open::check_origin(path, &connection)?;
+    Ok(usize::try_from(open::version(&connection).map_err(fault)?).unwrap_or(0))
+}
+
 /// Looks at a file from its first page to its last. One of an older version is not brought up to date: its books and
 /// blobs are then as its own program wrote them, which the queries may not know.
 pub fn look(path: &Path) -> Result<Looked> {
