@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The rows are the truth ([`crate::store::Outbox`]); what the engine says about a task that has just ended is a hint that
-//! saves a look. One loop decides whom to send to ([`destinations`]), every attempt is a task of its own ([`post`]), when it
+//! saves a look. One loop decides whom to send to (`destinations`), every attempt is a task of its own ([`post`]), when it
 //! is made again is a pure function ([`schedule`]). An attempt that a crash interrupts is made again under the same id, so a
 //! receiver may hear the same twice and knows it by that id. This module knows no HTTP server, no provider and no SQL.
 
