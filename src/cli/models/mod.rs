@@ -181,13 +181,12 @@ fn list(cards: &[Value], json: bool) -> Outcome {
         return out::json(&json!(cards));
     }
     let rows: Vec<Vec<String>> = cards.iter().map(row).collect();
-    out::table(&["MODEL", "NAME", "OPERATIONS", "STATUS", "PRICE"], &rows)
+    out::table(&["MODEL", "OPERATIONS", "STATUS", "PRICE"], &rows)
 }
 
 fn row(card: &Value) -> Vec<String> {
     vec![
         text(&card["id"]),
-        text(&card["name"]),
         words(&card["operations"], ", "),
         text(&card["status"]),
         price_range(&card["pricing"]),
