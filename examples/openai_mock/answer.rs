@@ -69,6 +69,9 @@ pub async fn answer(mock: &Mock, manner: &Manner, ask: Ask, faults: Faults) -> R
     if let Some(response) = instead(&faults).await {
         return response;
     }
+    if faults.has("held") {
+        mock.go().await;
+    }
     let size = faults.text("pixels").and_then(size_of).unwrap_or(ask.size);
     let kind = Kind {
         width: size.0,
@@ -92,9 +95,13 @@ pub async fn answer(mock: &Mock, manner: &Manner, ask: Ask, faults: Faults) -> R
             Some(home) => home,
             None => mock.0.url.as_str(),
         };
+        let away = faults.number("away").map(|times| format!("?away={times}"));
         format!(
-            "{home}/pictures/{}x{}.{}",
-            about.kind.width, about.kind.height, about.kind.format
+            "{home}/pictures/{}x{}.{}{}",
+            about.kind.width,
+            about.kind.height,
+            about.kind.format,
+            away.unwrap_or_default()
         )
     });
     let _ = manner;
@@ -316,12 +323,7 @@ fn stream(mock: Mock, about: About, faults: Faults) -> Response {
         let mock = mock.clone();
         async move {
             if is_gated {
-                mock.0
-                    .gate
-                    .acquire()
-                    .await
-                    .expect("the gate is never closed")
-                    .forget();
+                mock.go().await;
             }
             frame
         }

@@ -24,9 +24,11 @@ use std::collections::HashMap;
 /// | `silence` | no reply, ever |
 /// | `stall` | a head, then nothing, ever |
 /// | `close` | the connection is closed instead of a reply |
+/// | `held` | the whole reply waits for `POST /mock/go` |
 /// | `gate` | each event waits for `POST /mock/go` |
 /// | `nolast` | a stream without its last event |
 /// | `latefail` | a stream with an error as its last event |
+/// | `away=N` | a link that answers 503 the first N times, of the process (of a server that answers links) |
 /// | `elsewhere=URL` | a link to another origin (of a server that answers links) |
 #[derive(Debug, Default)]
 pub struct Faults(HashMap<String, String>);

@@ -14,7 +14,7 @@
 //! - `/local/v1/…`: a lenient server of one's own, which answers links unless `response_format` is `b64_json`
 //! - `/openai/deployments/{name}/images/…?api-version=…`: as at Azure, with the header `api-key`
 //! - `/pictures/…`: what the links lead to
-//! - `POST /mock/go`: lets one event of a stream with `[mock:gate]` go
+//! - `POST /mock/go`: lets one event of a stream with `[mock:gate]` go, or one reply with `[mock:held]`
 
 mod answer;
 mod ask;
@@ -36,6 +36,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -53,6 +54,8 @@ struct Inner {
     album: Album,
     /// Events that may go.
     gate: Semaphore,
+    /// How often a link was followed whose picture is away at first.
+    followed: AtomicU64,
     url: String,
 }
 
@@ -69,6 +72,7 @@ async fn main() -> std::io::Result<()> {
         key: option("key"),
         album: Album::default(),
         gate: Semaphore::new(0),
+        followed: AtomicU64::new(0),
         url: url.clone(),
     }));
     writeln!(std::io::stdout(), "{url}/v1")?;
@@ -152,8 +156,13 @@ async fn azure(
 async fn picture(
     State(mock): State<Mock>,
     Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
+    let away = query.get("away").and_then(|times| times.parse().ok());
+    if away.is_some_and(|times| mock.0.followed.fetch_add(1, Ordering::Relaxed) < times) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let Some(file) = mock.0.album.by_name(&name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -169,6 +178,12 @@ async fn go(State(mock): State<Mock>) -> StatusCode {
 }
 
 impl Mock {
+    /// Waits until one more may go.
+    async fn go(&self) {
+        let gate = self.0.gate.acquire().await;
+        gate.expect("the gate is never closed").forget();
+    }
+
     async fn call(
         &self,
         manner: Manner,

@@ -200,8 +200,7 @@ impl Events {
             });
         }
         let left: Vec<&Asset> = task
-            .assets
-            .iter()
+            .results()
             .filter(|asset| !self.shown.contains(&asset.index))
             .collect();
         let links = task.request.envelope().response_format.has_url();

@@ -125,8 +125,7 @@ pub(super) fn unknown_task() -> Error {
 pub(super) fn check_kept(api: &Api, task: &Task) -> Result<(), Error> {
     let now = api.0.engine.now();
     let mut ends = task
-        .assets
-        .iter()
+        .results()
         .map(|asset| asset.expires_at)
         .chain(task.text.iter().map(|text| text.expires_at))
         .flatten();

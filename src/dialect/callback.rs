@@ -47,7 +47,7 @@ fn param(task: &Task, callback: &Callback) -> Map<String, Value> {
 }
 
 fn result(task: &Task) -> Map<String, Value> {
-    let urls = task.assets.iter().map(|asset| asset_url(task, asset));
+    let urls = task.results().map(|asset| asset_url(task, asset));
     let mut result = Map::new();
     result.insert("resultUrls".to_owned(), urls.collect());
     if let Some(text) = &task.text {

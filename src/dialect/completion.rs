@@ -118,11 +118,11 @@ fn image_url(url: &str) -> Value {
 
 /// The reply of a task that has made pictures.
 fn pictures(task: &Task) -> Reply {
-    let images: Vec<Value> = task.assets.iter().map(|_| image_url(IN_PLACE)).collect();
+    let images: Vec<Value> = task.results().map(|_| image_url(IN_PLACE)).collect();
     let message = json!({"role": "assistant", "content": "", "refusal": null, "images": images});
     let reply = Value::Object(whole(task, message, Finish::Stop)).to_string();
     Reply {
-        pieces: put_in(&reply, task.assets.iter().map(|asset| &asset.picture)),
+        pieces: put_in(&reply, task.results().map(|asset| &asset.picture)),
     }
 }
 

@@ -32,7 +32,7 @@ impl Dialect for Flat {
             "{{\"created\":{},\"data\":[",
             task.created_at.seconds()
         ));
-        for (k, asset) in task.assets.iter().enumerate() {
+        for (k, asset) in task.results().enumerate() {
             pieces.text(if k == 0 { "{" } else { ",{" });
             let mut first = true;
             if form.has_base64() {
@@ -194,7 +194,7 @@ fn complete(
 
 /// What was really made, from a task that has ended.
 fn echo(task: &Task) -> Map<String, Value> {
-    let first = task.assets.first().map(|asset| &asset.picture);
+    let first = task.results().next().map(|asset| &asset.picture);
     let size = first.map(|picture| format!("{}x{}", picture.width, picture.height));
     let format = first.map(|picture| picture.format.name().to_owned());
     let (mut object, mut real) = echoes(&task.request, size, format);

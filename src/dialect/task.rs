@@ -188,7 +188,7 @@ fn state(task: &Task) -> Map<String, Value> {
     say("taskId", task.id.as_str().into());
     say("state", task.state.name().into());
     if task.state == TaskState::Completed {
-        let urls = task.assets.iter().map(|asset| asset_url(task, asset));
+        let urls = task.results().map(|asset| asset_url(task, asset));
         say("resultUrls", urls.collect());
     }
     if let Some(text) = &task.text {
@@ -231,6 +231,7 @@ fn result(task: &Task, asset: &Asset) -> Value {
         "bytes": asset.picture.bytes,
         "revisedPrompt": asset.revised_prompt,
         "expireTime": asset.expires_at.map(|at| at.0),
+        "late": asset.is_late,
     })
 }
 

@@ -7,7 +7,7 @@ use super::inputs::{Inputs, NamedFile, no_such_file};
 use super::lane::Slot;
 use super::route::Route;
 use super::unanswered::{Judge, Sent, Unanswered};
-use super::{Engine, refusal, run};
+use super::{Engine, refusal, run, settle};
 use crate::catalogue::{Checked, Model};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
@@ -402,6 +402,7 @@ impl Engine {
     async fn tell_the_end(&self, account: &AccountId, id: &TaskId) {
         match self.0.store.find_task(account, id).await {
             Ok(Some(task)) => {
+                settle::note_end(&task);
                 self.note_callback(&task);
                 self.0.watchers.ended(Arc::new(task));
             }

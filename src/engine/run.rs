@@ -49,6 +49,8 @@ pub(super) struct Run<'a> {
     refused: AtomicBool,
     /// The task is not ours any more: what is not sent yet stays so.
     lost: AtomicBool,
+    /// Whoever has a weak handle to it can tell whether the run goes on.
+    pub(super) goes_on: Arc<()>,
 }
 
 /// How to begin with an open attempt.
@@ -152,6 +154,7 @@ impl<'a> Run<'a> {
             next_number: AtomicU32::new(next_number),
             refused: AtomicBool::new(false),
             lost: AtomicBool::new(false),
+            goes_on: Arc::new(()),
         }
     }
 

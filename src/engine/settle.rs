@@ -90,16 +90,7 @@ impl Run<'_> {
             keep(done.brought.images);
         }
         failpoint("settled");
-        tracing::info!(
-            task.id = %task.id,
-            model.id = task.request.model(),
-            task.state = task.state.name(),
-            failure = task.failure.as_ref().map(|failure| failure.kind.name()),
-            cost = %task.captured,
-            duration_ms = task.completed_at.map(|at| at.since(task.created_at).as_millis()),
-            "the task has ended"
-        );
-        metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
+        note_end(&task);
         self.engine.note_callback(&task);
         self.engine.0.watchers.ended(Arc::new(task));
         Ok(())
@@ -227,8 +218,23 @@ pub(super) fn assets(engine: &Engine, task: &Task, images: &[Image]) -> Vec<Asse
         revised_prompt: image.revised_prompt.clone(),
         created_at: at,
         expires_at: Some(expires_at),
+        is_late: false,
     };
     images.iter().map(asset).collect()
+}
+
+/// Tells the operator of an end, in the log and in the metrics.
+pub(super) fn note_end(task: &Task) {
+    tracing::info!(
+        task.id = %task.id,
+        model.id = task.request.model(),
+        task.state = task.state.name(),
+        failure = task.failure.as_ref().map(|failure| failure.kind.name()),
+        cost = %task.captured,
+        duration_ms = task.completed_at.map(|at| at.since(task.created_at).as_millis()),
+        "the task has ended"
+    );
+    metrics::counter!("pinhole_tasks_total", "state" => task.state.name(), "mode" => task.mode.name()).increment(1);
 }
 
 fn stuck_on_a_full_disk(task: &TaskId) -> Error {

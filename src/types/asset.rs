@@ -87,4 +87,6 @@ pub struct Asset {
     pub created_at: Millis,
     /// From when on it answers 410; `None` keeps it.
     pub expires_at: Option<Millis>,
+    /// It came when its task had ended, and is charged to nobody.
+    pub is_late: bool,
 }

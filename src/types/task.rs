@@ -293,10 +293,17 @@ pub struct Task {
     pub usage: Usage,
     /// Time spent waiting for upstreams, in milliseconds.
     pub upstream_ms: i64,
-    /// The stored results, by index.
+    /// The stored results, by index, those too that came when it had ended.
     pub assets: Vec<Asset>,
     /// The answer of a text model.
     pub text: Option<Text>,
+}
+
+impl Task {
+    /// What it ended with, by index. What came later changes no answer that was given: it is told of by itself.
+    pub fn results(&self) -> impl Iterator<Item = &Asset> {
+        self.assets.iter().filter(|asset| !asset.is_late)
+    }
 }
 
 #[cfg(test)]

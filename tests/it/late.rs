@@ -1,7 +1,7 @@
 //! Calls whose end is not known at once: asked after, heard on, kept when they come late, resolved by the operator.
 
 use crate::app::{Setup, TestApp, model, until};
-use crate::client::Holder;
+use crate::client::{Holder, send};
 use crate::images::small_with;
 use crate::scripted::{Asked, BY_OUR_NAMES, Scripted, Step, gate};
 use pinhole::provider::Verdict;
@@ -47,8 +47,12 @@ async fn detail(app: &TestApp, customer: &Holder, task: &TaskId) -> Value {
     client.get(&format!("/api/v1/tasks/{task}")).await.ok()["data"].clone()
 }
 
-/// The image has come, the task is as it ended, nobody has paid but the operator.
 async fn came_late(app: &TestApp, customer: &Holder, task: &TaskId) {
+    assert_eq!(kept(app, customer, task).await, crate::app::small_png());
+}
+
+/// The image has come, the task is as it ended, nobody has paid but the operator; which image it is.
+pub async fn kept(app: &TestApp, customer: &Holder, task: &TaskId) -> Vec<u8> {
     let detail = until("the image is kept", async || {
         let detail = detail(app, customer, task).await;
         (detail["assets"].as_array().map(Vec::len) == Some(1)).then_some(detail)
@@ -58,14 +62,12 @@ async fn came_late(app: &TestApp, customer: &Holder, task: &TaskId) {
         (&detail["state"], &detail["failCode"]),
         (&json!("failed"), &json!("outcome_unknown"))
     );
+    assert_eq!(detail["assets"][0]["late"], true);
     let url = detail["assets"][0]["url"].as_str().expect("a link");
-    let path = url.strip_prefix(&app.url).expect("a link to us");
+    let path = &url[url.find("/files/").expect("a link to a file")..];
     let served = app.nobody().get(path).await;
-    assert_eq!(
-        (served.status, &served.body[..]),
-        (200, &crate::app::small_png()[..])
-    );
-    customer.has("1.000000").await;
+    assert_eq!(served.status, 200);
+    customer.at(&app.url).has("1.000000").await;
     let audit = app.store().audit().await.expect("rows");
     assert_eq!(
         (audit.captured.to_string(), audit.operator_loss.to_string()),
@@ -78,6 +80,7 @@ async fn came_late(app: &TestApp, customer: &Holder, task: &TaskId) {
         .expect("rows");
     let known = lost[0].resolved.as_ref().expect("it is known");
     assert_eq!((lost.len(), known.resolution), (1, Resolution::Delivered));
+    served.body.to_vec()
 }
 
 #[tokio::test]
@@ -96,6 +99,88 @@ async fn an_image_that_comes_after_the_time_of_its_call_is_kept_and_free() {
     shut.add_permits(1);
     came_late(&app, &customer, &task).await;
     assert_eq!((ways(&alpha), beta.asked().len()), (vec![None], 0));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_image_that_is_being_noted_when_the_drain_begins_is_kept() {
+    let (shut, heard) = (gate(), gate());
+    heard.add_permits(1);
+    let alpha = Scripted::new(&[
+        Step::Wait(Arc::clone(&shut)),
+        Step::Image(0),
+        Step::Wait(Arc::clone(&heard)),
+        Step::Done,
+    ]);
+    let app = start(&alpha, &Scripted::obliging(), MOMENT, LONG).await;
+    let customer = app.customer("1.00").await;
+    let reply = customer
+        .generate(small_with("a cat", json!({"model": "paid"})))
+        .await;
+    let task = reply.task_id();
+    reply.refused(504, "outcome_unknown");
+    // Somebody else writes, so what is to be noted waits.
+    let rows = app.setup().file("data").join("pinhole.db");
+    let rows = rusqlite::Connection::open(rows).expect("the rows");
+    rows.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    shut.add_permits(1);
+    until("the image was heard", async || {
+        (heard.available_permits() == 0).then_some(())
+    })
+    .await;
+    app.drain();
+    until("the drain begins", async || {
+        app.engine().is_draining().then_some(())
+    })
+    .await;
+    rows.execute_batch("COMMIT").expect("the lock is ours");
+    let app = app.stop().await.start().await;
+    came_late(&app, &customer, &task).await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_image_that_comes_late_changes_no_answer_that_was_final() {
+    let shut = gate();
+    let first = Arc::clone(&shut);
+    let alpha = Scripted::by(move |asked| match asked.part.first {
+        0 => vec![Step::Wait(Arc::clone(&first)), Step::Deliver],
+        _ => vec![Step::Deliver],
+    });
+    let time = Duration::from_secs(2);
+    let app = start(&alpha, &Scripted::obliging(), time, LONG).await;
+    let customer = app.customer("1.00").await;
+    let body = small_with(
+        "a cat",
+        json!({"model": "paid", "n": 3, "response_format": "url"}),
+    );
+    let ask = async || send(customer.generation(&body).header("idempotency-key", "late")).await;
+    let reply = ask().await;
+    let task = reply.task_id();
+    let data = |body: Value| body["data"].clone();
+    let told = data(reply.ok());
+    assert_eq!(told.as_array().map(Vec::len), Some(2));
+    let poll = format!("/api/v1/images/generations?task_id={task}");
+    let polled = customer.get(&poll).await.ok();
+    assert_eq!(
+        polled["data"]["resultUrls"].as_array().map(Vec::len),
+        Some(2)
+    );
+
+    shut.add_permits(1);
+    let assets = until("the image is kept", async || {
+        let assets = detail(&app, &customer, &task).await["assets"].clone();
+        (assets.as_array().map(Vec::len) == Some(3)).then_some(assets)
+    })
+    .await;
+    let late: Vec<bool> = (0..3).map(|k| assets[k]["late"] == true).collect();
+    assert_eq!(late, [true, false, false]);
+    assert_eq!(customer.get(&poll).await.ok(), polled);
+    let replayed = data(ask().await.ok());
+    let fetched = format!("/v1/images/generations/{task}");
+    let fetched = data(customer.get(&fetched).await.ok());
+    assert_eq!((&replayed, &fetched), (&told, &told));
+    customer.has("0.920000").await;
     app.finish().await;
 }
 

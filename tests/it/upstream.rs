@@ -4,6 +4,7 @@
 
 use crate::app::{Setup, TestApp, noise_png};
 use crate::client::{Holder, Reply, send};
+use crate::late;
 use crate::server::{Site, read_only};
 use futures::StreamExt;
 use image::{GenericImageView, ImageFormat};
@@ -66,6 +67,15 @@ impl Mock {
         log.lines()
             .map(|line| serde_json::from_str(line).expect("JSON"))
             .collect()
+    }
+
+    /// Lets one event go, or one reply that is held.
+    async fn go(&self) {
+        let client = reqwest::Client::builder().no_proxy().build();
+        let go = client
+            .expect("a client")
+            .post(format!("{}/mock/go", self.home));
+        go.send().await.expect("it listens");
     }
 
     /// The only call so far.
@@ -377,16 +387,7 @@ async fn partial_images_pass_one_by_one_while_the_upstream_still_works() {
     let customer = app.customer("1.00").await;
     let more = json!({"stream": true, "partial_images": 2});
     let request = customer.generation(&body("gpt-image-2", "a boat [mock:gate]", more));
-    let go = async || {
-        let sent = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client");
-        sent.post(format!("{}/mock/go", mock.home))
-            .send()
-            .await
-            .expect("it listens");
-    };
+    let go = async || mock.go().await;
     let (response, ()) = tokio::join!(request.send(), go());
     let response = response.expect("a reply");
     assert_eq!(response.status().as_u16(), 200);
@@ -673,6 +674,30 @@ async fn what_nobody_can_tell_is_unknown_booked_as_a_loss_and_never_sent_again()
 }
 
 #[tokio::test]
+async fn a_reply_whose_head_comes_after_the_time_of_its_call_is_kept_and_free() {
+    let mock = Mock::start();
+    let only = mock.settings("openai", "/v1", &[]);
+    let app = Setup::new()
+        .set(|settings| {
+            settings.providers.push(only);
+            settings.timeouts.attempt = Duration::from_millis(100);
+        })
+        .model(&model("slow", &["openai"]))
+        .start()
+        .await;
+    let customer = app.customer("1.00").await;
+    let reply = customer
+        .generate(body("slow", "a boat [mock:held]", json!({})))
+        .await;
+    let task = reply.task_id();
+    reply.refused(504, "outcome_unknown");
+    mock.go().await;
+    let picture = late::kept(&app, &customer, &task).await;
+    assert_eq!(dimensions(&picture, ImageFormat::Png), (1024, 640));
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn what_came_is_delivered_and_charged_as_it_is() {
     let mock = Mock::start();
     let app = app(&mock, &[mock.settings("openai", "/v1", &[])]).await;
@@ -765,6 +790,9 @@ async fn servers_like_openais_are_asked_in_their_own_way() {
     );
     assert_eq!(last()["ask"]["fields"]["response_format"], Value::Null);
     check(&app, &mock, "two-links", "[mock:elsewhere]", 1, &UNKNOWN).await;
+    // A picture that is away for a moment is asked for again.
+    let reply = picture("two-links", "a boat [mock:away=1]").await;
+    assert_eq!(reply.pictures().len(), 1);
     // Knobs are not for clients: another target takes the prompt as the words that it is.
     check(
         &app,

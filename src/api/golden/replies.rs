@@ -54,6 +54,7 @@ fn task(body: Value, pictures: Vec<Picture>) -> Task {
         revised_prompt: (index == 1).then(|| "a \"red\" fox".to_owned()),
         created_at: Millis(START.0 + 900),
         expires_at: None,
+        is_late: false,
     };
     let unit = Money::from_micros(53_000);
     let quote = Quote {

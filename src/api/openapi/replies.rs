@@ -787,6 +787,7 @@ fn asset() -> Value {
             ("bytes", count()),
             ("revisedPrompt", json!({"type": ["string", "null"]})),
             ("expireTime", json!({"type": ["integer", "null"]})),
+            ("late", json!({"type": "boolean"})),
         ],
         &[],
     )

@@ -129,7 +129,7 @@ pub(super) fn watched(catalogue: &Catalogue, request: &Value, screen: &mut Scree
 }
 
 async fn save(engine: &Engine, task: &Task, destination: &Destination, made: &mut Made) -> Outcome {
-    for asset in &task.assets {
+    for asset in task.results() {
         let blocks = engine
             .blobs()
             .read(&asset.picture.blob, 0..asset.picture.bytes)

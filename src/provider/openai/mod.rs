@@ -13,11 +13,14 @@
 //! api_key = "…"
 //! concurrency = 32           # calls at once
 //! connect_timeout_s = 10
-//! response_timeout_s = 600   # from the first byte sent to the head of the reply; a whole call ends after 900 s
-//! idle_timeout_s = 120       # between two pieces of the reply
+//! response_timeout_s = 1800  # from the first byte sent to the head of the reply
+//! idle_timeout_s = 1800      # between two pieces of the reply
 //! retry_503 = false          # true: this server's 503 comes before any work, so another target may be asked
 //! proxy = "none"             # or a proxy's URL; without it HTTPS_PROXY and its like count
 //! ```
+//!
+//! The client is told after 900 s that nothing came, and the upstream is heard on for 900 s more: what it brings by then is
+//! kept. A shorter `response_timeout_s` or `idle_timeout_s` hangs up earlier, and a picture that comes later is paid and lost.
 //!
 //! A paid POST is sent once. reqwest's own retries are off; what remains below is told at `fault::of_transport`. The
 //! circuit breaker and the retry budget are the engine's: `ProviderError::retry_after` brings what they need.

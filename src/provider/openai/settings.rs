@@ -85,13 +85,17 @@ impl Settings {
                 _ => Ok(Duration::from_secs(seconds)),
             }
         };
-        // Beyond it the call is given up as a whole, whatever is waited for within.
-        let most = Timeouts::default().attempt;
-        let within_attempt = |key, default| match seconds(key, default)? {
+        // The engine's clock says when a client is told that nothing came, and that the upstream is heard on: whoever hangs
+        // up before loses a picture that is paid for.
+        let Timeouts { attempt, late, .. } = Timeouts::default();
+        let most = attempt + late;
+        let while_heard = |key| match seconds(key, most.as_secs())? {
             wait if wait > most => Err(format!(
-                "`{key}` must be at most {0}, got {1}: a call as a whole is given up after {0} s",
+                "`{key}` must be at most {}, got {}: a call is given up after {} s and heard on for {} s more",
                 most.as_secs(),
-                wait.as_secs()
+                wait.as_secs(),
+                attempt.as_secs(),
+                late.as_secs()
             )),
             wait => Ok(wait),
         };
@@ -106,8 +110,8 @@ impl Settings {
                 .filter(|calls| (1..=10_000).contains(calls))
                 .ok_or("`concurrency` must be between 1 and 10000")?,
             connect_timeout: seconds("connect_timeout_s", 10)?,
-            response_timeout: within_attempt("response_timeout_s", 600)?,
-            idle_timeout: within_attempt("idle_timeout_s", 120)?,
+            response_timeout: while_heard("response_timeout_s")?,
+            idle_timeout: while_heard("idle_timeout_s")?,
             refusal_timeout: REFUSAL_TIMEOUT,
             retry_503: settings.flag("retry_503", false)?,
             proxy: proxy(settings)?,
@@ -271,6 +275,20 @@ mod tests {
     }
 
     #[test]
+    fn nobody_hangs_up_before_the_engine_but_an_operator_who_says_so() {
+        let read = |options: &[(&str, &str)]| {
+            let all = [&[("api_key", "k")][..], options].concat();
+            let read = Settings::read(&settings(&all)).expect("they are right");
+            (read.response_timeout, read.idle_timeout)
+        };
+        let Timeouts { attempt, late, .. } = Timeouts::default();
+        assert_eq!(read(&[]), (attempt + late, attempt + late));
+        let shorter = [("response_timeout_s", "600"), ("idle_timeout_s", "120")];
+        let seconds = Duration::from_secs;
+        assert_eq!(read(&shorter), (seconds(600), seconds(120)));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_and_no_key_is_shown() {
         let check = |options: &[(&str, &str)], wrong: &str| {
             let error = Settings::read(&settings(options))
@@ -304,12 +322,12 @@ mod tests {
         );
         check(&[("api_key", "k"), ("idle_timeout_s", "0")], "at least 1");
         check(
-            &[("api_key", "k"), ("response_timeout_s", "901")],
-            "`response_timeout_s` must be at most 900, got 901",
+            &[("api_key", "k"), ("response_timeout_s", "1801")],
+            "`response_timeout_s` must be at most 1800, got 1801: a call is given up after 900 s and heard on for 900 s more",
         );
         check(
             &[("api_key", "k"), ("idle_timeout_s", "3600")],
-            "`idle_timeout_s` must be at most 900",
+            "`idle_timeout_s` must be at most 1800",
         );
         check(&[("api_key", "k"), ("retry_503", "yes")], "true or false");
         check(

@@ -175,6 +175,7 @@ impl Customer {
             revised_prompt: Some("a cat, finely drawn".to_owned()),
             created_at: NOW,
             expires_at: Some(Millis(NOW.0 + 1000)),
+            is_late: false,
         }
     }
 

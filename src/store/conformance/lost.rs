@@ -65,6 +65,11 @@ pub async fn a_late_image_is_kept_and_charged_to_nobody(store: Arc<dyn Store>) {
     let first = customer.asset(&task, 0);
     assert_eq!(offer(0, first.clone()).await, Late::Kept);
     assert_eq!(
+        offer(0, first.clone()).await,
+        Late::Kept,
+        "the same one, offered again"
+    );
+    assert_eq!(
         offer(0, customer.asset(&task, 0)).await,
         Late::Refused,
         "it is there"
@@ -97,7 +102,12 @@ pub async fn a_late_image_is_kept_and_charged_to_nobody(store: Arc<dyn Store>) {
         (seen.state, seen.captured),
         (TaskState::Failed, Money::ZERO)
     );
+    let first = Asset {
+        is_late: true,
+        ..first
+    };
     assert_eq!((seen.assets.len(), &seen.assets[0]), (2, &first));
+    assert_eq!(seen.results().count(), 0, "they came late");
     assert_eq!(customer.balance().await, balance(cents(100), Money::ZERO));
     let known = store.list_lost_calls(NOW, 9).await.unwrap()[0]
         .resolved

@@ -57,9 +57,12 @@ pub(super) fn keep_late(tx: &Connection, late: &LateImage) -> Result<Late> {
     }
     let index = late.asset.index;
     let is_its = (call.first_image..call.first_image + call.images).contains(&index);
-    let is_there = assets::of_task(tx, task)?
-        .iter()
-        .any(|asset| asset.index == index);
+    let there = assets::of_task(tx, task)?;
+    // Offered again by somebody who did not hear that it was taken.
+    if there.iter().any(|asset| asset.id == late.asset.id) {
+        return Ok(Late::Kept);
+    }
+    let is_there = there.iter().any(|asset| asset.index == index);
     if !call.is_lost || !is_its || is_there {
         return Ok(Late::Refused);
     }

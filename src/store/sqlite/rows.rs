@@ -33,7 +33,7 @@ macro_rules! columns {
     };
     (asset) => {
         "id, task, account, image_index, blob, bytes, hash, format, width, height, revised_prompt, \
-         created_at, expires_at"
+         created_at, expires_at, late"
     };
     (delivery) => {
         "id, task, account, url, destination, state, attempts, tries, fence, due_at, sent_at, ends_at, created_at, \
@@ -335,6 +335,7 @@ impl Cells<'_> {
             revised_prompt: self.get()?,
             created_at: self.millis()?,
             expires_at: self.optional_millis()?,
+            is_late: self.get()?,
         })
     }
 

@@ -7,6 +7,7 @@ use crate::client::{Client, Reply, send};
 use crate::images::small_with;
 use crate::receiver::{OK, Receiver};
 use crate::upstream::{Mock, model};
+use pinhole::types::{Mode, Scope};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -136,6 +137,31 @@ fn what_cannot_be_fetched_is_refused_at_its_field_and_fails_a_task_for_nothing()
             refused(&customer, &open, url, words).await;
         }
         customer.has("1.000000").await;
+    });
+}
+
+#[test]
+fn a_task_that_fails_at_once_is_counted_like_any_other() {
+    with_app(async |_, app| {
+        let customer = app.customer("1.00").await;
+        let admin = app.scoped(Mode::Live, &[Scope::Admin]).await;
+        let failed = async || {
+            let metrics = admin.get("/metrics").await;
+            let text = String::from_utf8_lossy(&metrics.body).into_owned();
+            let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+            let mut lines = text.lines();
+            let line = lines.find(|line| {
+                line.starts_with("pinhole_tasks_total{")
+                    && line.contains("failed")
+                    && line.contains("live")
+            });
+            line.and_then(count).unwrap_or(0)
+        };
+        let before = failed().await;
+        let link = json!({"image": "http://127.0.0.1/a.png"});
+        let created = post(&customer, TASKS, &small_with("autumn", link)).await;
+        assert_eq!(polled(&customer, &created.ok()).await["state"], "failed");
+        assert_eq!(failed().await, before + 1);
     });
 }
 
