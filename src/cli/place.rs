@@ -43,6 +43,11 @@ impl Place {
 
     /// The rows of a folder that has been used; a mistyped one must not answer "nothing here".
     pub(super) fn rows(&self) -> Outcome<Arc<dyn Store>> {
+        Ok(app::open_store(&self.used()?)?)
+    }
+
+    /// The folder, if it has rows. Nothing is opened, and nothing is brought up to date.
+    pub(super) fn used(&self) -> Outcome<PathBuf> {
         let data = self.load()?.settings.data;
         if !data.join("pinhole.db").is_file() {
             return Err(
@@ -51,7 +56,7 @@ impl Place {
                     .fix("name the server's folder with --data, or begin with `pinhole serve`"),
             );
         }
-        Ok(app::open_store(&data)?)
+        Ok(data)
     }
 
     /// The rows, made if there are none.

@@ -141,6 +141,10 @@ pub trait Store: Outbox + Send + Sync {
     /// Ends up to `most` tasks that still wait and were accepted at `before` or earlier: `failed` with
     /// `deadline_exceeded`, full release. Returns them as they now are.
     async fn expire_waiting(&self, before: Millis, at: Millis, most: u32) -> Result<Vec<Task>>;
+    /// Ends all that is unfinished without a word to anybody, for rows that are not what happened last: every such task
+    /// fails with `why` and full release, its open attempts become unknown with all that they may have cost as the
+    /// operator's loss, and what was to be delivered is given up, to be sent again by hand.
+    async fn abandon_unfinished(&self, why: Failure, at: Millis) -> Result<Abandoned>;
     /// A task of this account.
     async fn find_task(&self, account: &AccountId, task: &TaskId) -> Result<Option<Task>>;
     /// A page of this account's history, newest first.
@@ -475,6 +479,15 @@ pub enum Late {
     NotOver,
     /// The call was not lost, or the image is there already.
     Refused,
+}
+
+/// What [`Store::abandon_unfinished`] ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Abandoned {
+    /// The tasks, the oldest first.
+    pub tasks: Vec<TaskId>,
+    /// How many deliveries are given up.
+    pub deliveries: u64,
 }
 
 /// What the operator found out about a call.

@@ -288,10 +288,10 @@ fn what_is_no_whole_backup_is_refused_and_changes_nothing() {
     std::fs::write(&rows, &kept.1).expect("written");
     let tampered = rusqlite::Connection::open(&rows).expect("the rows");
     tampered
-        .execute("UPDATE accounts SET available = 5", [])
+        .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM accounts")
         .expect("tampered");
     drop(tampered);
-    restore(&["the rows are damaged"]);
+    restore(&["the rows are damaged", "names a row of accounts"]);
     std::fs::write(&rows, &kept.1).expect("written");
     let server = Server::start(&other);
     let from = place.work().join("copy");
@@ -329,6 +329,106 @@ fn a_backup_is_one_state_while_tasks_end() {
     let restored = other.json(&["restore", from.to_str().expect("text"), "--json"]);
     assert_eq!(restored["missing"], Value::Array(Vec::new()));
     assert_eq!(other.json(&["ledger", "check", "--json"])["clean"], true);
+}
+
+#[test]
+fn what_was_unfinished_in_a_backup_has_ended_when_it_is_restored() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    let slow = "a fox [pinhole:delay=600s]";
+    let task = place.run(&["task", "submit", "-m", "sketch", "--size", "64x64", slow]);
+    let task = task.exits(0).out();
+    place.run(&["backup", "copy"]).exits(0);
+    drop(server);
+    let from = place.work().join("copy");
+    let from = ["restore", from.to_str().expect("text"), "--json"];
+
+    let other = Place::new();
+    let restored = other.json(&from);
+    assert_eq!(restored["ended"], serde_json::json!([task]));
+    assert_eq!(restored["deliveries_given_up"], 0);
+    let told = other.json(&["task", "get", &task, "--json"]).to_string();
+    assert!(told.contains("made before this task ended"), "{told}");
+    let books = other.json(&["ledger", "check", "--json"]);
+    assert_eq!(books["clean"], true, "{books}");
+    let words = other.run(&["restore", from[1], "--replace"]).exits(0);
+    let _ = words.says(&[&task, "1 tasks were unfinished"]);
+    // Its next server finds nothing to take up.
+    let server = Server::start(&other);
+    let again = other.json(&["task", "get", &task, "--json"]);
+    assert_eq!(again["state"], "failed", "{again}");
+    drop(server);
+
+    let resumed = Place::new();
+    let restored = resumed.json(&[&from[..], &["--resume"]].concat());
+    assert_eq!(restored["ended"], Value::Array(Vec::new()));
+    let told = resumed.json(&["task", "get", &task, "--json"]);
+    assert_ne!(told["state"], "failed", "{told}");
+}
+
+#[test]
+fn books_that_are_not_in_order_are_kept_and_told() {
+    let place = Place::new();
+    make(&place, "a fox");
+    let rows = rusqlite::Connection::open(place.data().join("pinhole.db")).expect("the rows");
+    rows.execute("UPDATE accounts SET available = available + 5", [])
+        .expect("tampered");
+    drop(rows);
+    let finding = "its transfers come to";
+    let _ = place
+        .run(&["backup", "copy"])
+        .exits(1)
+        .says(&["the backup is whole", finding]);
+    let other = Place::new();
+    let from = place.work().join("copy");
+    let _ = other
+        .run(&["restore", from.to_str().expect("text")])
+        .exits(1)
+        .says(&["the backup is restored", finding]);
+    assert!(other.data().join("pinhole.db").is_file());
+    assert!(a_blob(&other.data()).is_file());
+}
+
+#[test]
+fn a_backup_leaves_an_older_folder_as_it_is() {
+    const BEFORE: [&str; 9] = [
+        include_str!("../../migrations/sqlite/0001_first.sql"),
+        include_str!("../../migrations/sqlite/0002_idempotency.sql"),
+        include_str!("../../migrations/sqlite/0003_text.sql"),
+        include_str!("../../migrations/sqlite/0004_files.sql"),
+        include_str!("../../migrations/sqlite/0005_history.sql"),
+        include_str!("../../migrations/sqlite/0006_usage.sql"),
+        include_str!("../../migrations/sqlite/0007_queue.sql"),
+        include_str!("../../migrations/sqlite/0008_webhooks.sql"),
+        include_str!("../../migrations/sqlite/0009_leases.sql"),
+    ];
+    let version = |path: PathBuf| -> i64 {
+        let rows = rusqlite::Connection::open(path).expect("the rows");
+        rows.pragma_query_value(None, "user_version", |row| row.get(0))
+            .expect("a version")
+    };
+    for (known, migrations) in [(3, &BEFORE[..3]), (9, &BEFORE[..])] {
+        let place = Place::new();
+        std::fs::create_dir_all(place.data()).expect("made");
+        let file = place.data().join("pinhole.db");
+        let rows = rusqlite::Connection::open(&file).expect("the rows");
+        rows.execute_batch(&migrations.concat()).expect("made");
+        rows.pragma_update(None, "application_id", 0x504e_484c)
+            .expect("marked");
+        rows.pragma_update(None, "user_version", known)
+            .expect("marked");
+        rows.pragma_update(None, "journal_mode", "wal")
+            .expect("set");
+        drop(rows);
+        place.run(&["backup", "copy"]).exits(0);
+        let copied = place.work().join("copy");
+        assert_eq!(version(file), known, "its server may be running");
+        assert_eq!(version(copied.join("pinhole.db")), known);
+        let other = Place::new();
+        let from = ["restore", copied.to_str().expect("text")];
+        other.run(&from).exits(0);
+        assert!(version(other.data().join("pinhole.db")) > known);
+    }
 }
 
 /// What a shell would offer for these words.

@@ -3,6 +3,9 @@
 //!
 //! A backup is a folder or a tar file with the same entries: `pinhole.db`, `blobs/…`, `test-key`, and `backup.json`, which
 //! comes last and says what there is: what has none is not whole.
+//!
+//! The folder stays as it is, also one of an older version, which its own server may be running on: the rows are then copied
+//! as they are, and only a second copy is brought up to date to be looked at.
 
 mod archive;
 pub(super) mod restore;
@@ -11,8 +14,8 @@ use super::failure::{Failure, Outcome};
 use super::place::Place;
 use super::{block_on, out};
 use crate::blob::{BlobError, Blobs};
-use crate::store::NeededBlob;
-use crate::store::sqlite::backup as rows;
+use crate::store::sqlite::{SqliteStore, backup as rows};
+use crate::store::{NeededBlob, StoreError};
 use archive::Writing;
 use clap::Args;
 use futures::TryStreamExt;
@@ -43,23 +46,31 @@ struct Kept {
     bytes: u64,
     /// What rows name and nobody has, with the reason.
     missing: Vec<String>,
+    /// What is wrong with the books.
+    books: Vec<String>,
 }
 
 impl Backup {
     pub(super) fn run(&self, place: &Place) -> Outcome {
-        let data = place.load()?.settings.data;
         // A folder without rows is mistyped.
-        drop(place.rows()?);
+        let data = place.used()?;
         let kept = block_on(self.make(&data))?;
         self.tell(&kept)?;
-        if kept.missing.is_empty() {
-            return Ok(());
+        if !kept.missing.is_empty() {
+            let failure = Failure::failed("the backup is whole, but the data folder is not");
+            let faults = kept
+                .missing
+                .iter()
+                .take(20)
+                .chain(kept.books.iter().take(20));
+            return Err(faults.fold(failure, |failure, fault| failure.why(fault)).fix(
+                "look for them in an earlier backup; a result is kept there under the same name",
+            ));
         }
-        let failure = Failure::failed("the backup is whole, but the data folder is not");
-        let missing = kept.missing.iter().take(20);
-        Err(missing
-            .fold(failure, |failure, key| failure.why(key))
-            .fix("look for them in an earlier backup; a result is kept there under the same name"))
+        in_order(
+            "the backup is whole, but its books are not in order",
+            &kept.books,
+        )
     }
 
     async fn make(&self, data: &Path) -> Outcome<Kept> {
@@ -68,13 +79,14 @@ impl Backup {
         rows::copy(&data.join(ROWS), &copy).map_err(|error| {
             Failure::failed("the rows could not be copied").why(error.to_string())
         })?;
-        let looked = check_rows(&copy)?;
+        let looked = check_rows(&copy, &writing.beside("looked-at"))?;
         writing.add_file(ROWS, &copy)?;
         let blobs = Blobs::local(data).map_err(|error| unreadable("the pictures", &error))?;
         let mut kept = Kept {
             blobs: 0,
             bytes: 0,
             missing: Vec::new(),
+            books: looked.audit.findings,
         };
         for blob in &looked.blobs {
             match add_blob(&mut writing, &blobs, blob).await? {
@@ -85,7 +97,7 @@ impl Backup {
                 Err(why) => kept.missing.push(format!("{}: {why}", blob.key.as_str())),
             }
         }
-        self.forgive(data, &mut kept)?;
+        forgive(data, &mut kept, &writing.beside("looked-at-again"))?;
         if data.join(TEST_KEY).is_file() {
             writing.add_file(TEST_KEY, &data.join(TEST_KEY))?;
         }
@@ -94,22 +106,12 @@ impl Backup {
         Ok(kept)
     }
 
-    /// What has expired since the rows were copied is missed by nobody.
-    fn forgive(&self, data: &Path, kept: &mut Kept) -> Outcome {
-        if kept.missing.is_empty() {
-            return Ok(());
-        }
-        let now = rows::look(&data.join(ROWS))?.blobs;
-        kept.missing
-            .retain(|told| now.iter().any(|blob| told.starts_with(blob.key.as_str())));
-        Ok(())
-    }
-
     fn tell(&self, kept: &Kept) -> Outcome {
         let path = self.to.display().to_string();
         if self.json {
             return out::json(&json!({
                 "path": path, "verified": true, "blobs": kept.blobs, "bytes": kept.bytes, "missing": kept.missing,
+                "books": kept.books,
             }));
         }
         out::print(&path)?;
@@ -122,20 +124,56 @@ impl Backup {
     }
 }
 
-/// Rows that are not in order are no backup.
-fn check_rows(path: &Path) -> Outcome<rows::Looked> {
-    let looked = rows::look(path)
+/// What has expired since the rows were copied is missed by nobody.
+fn forgive(data: &Path, kept: &mut Kept, scratch: &Path) -> Outcome {
+    if kept.missing.is_empty() {
+        return Ok(());
+    }
+    let now = look(&data.join(ROWS), scratch)?.blobs;
+    kept.missing
+        .retain(|told| now.iter().any(|blob| told.starts_with(blob.key.as_str())));
+    Ok(())
+}
+
+/// Looks at rows as they are, or at a copy in `scratch` that is brought up to date, if they are of an older version.
+fn look(path: &Path, scratch: &Path) -> crate::store::Result<rows::Looked> {
+    let (version, newest) = (rows::version(path)?, rows::schema_version());
+    if version > newest {
+        return Err(StoreError::Backend(format!(
+            "they are of version {version} and this program knows versions up to {newest}: a newer Pinhole has used \
+             them, run that one"
+        )));
+    }
+    if version == newest {
+        return rows::look(path);
+    }
+    rows::copy(path, scratch)?;
+    drop(SqliteStore::open(scratch)?);
+    rows::look(scratch)
+}
+
+/// Rows whose pages or references are damaged are no backup. Books that are not in order are: they are all there is.
+fn check_rows(path: &Path, scratch: &Path) -> Outcome<rows::Looked> {
+    let looked = look(path, scratch)
         .map_err(|error| Failure::failed("the rows cannot be read").why(error.to_string()))?;
-    let faults = looked.faults.iter().chain(&looked.audit.findings);
-    let faults: Vec<&String> = faults.take(20).collect();
-    if faults.is_empty() {
+    if looked.faults.is_empty() {
         return Ok(looked);
     }
     let failure = Failure::failed("the rows are damaged");
-    Err(faults
-        .into_iter()
+    Err((looked.faults.iter().take(20))
         .fold(failure, |failure, fault| failure.why(fault))
         .fix("keep the data folder as it is and restore an earlier backup into another one"))
+}
+
+/// Says what is wrong with the books, after everything is done.
+fn in_order(what: &str, books: &[String]) -> Outcome {
+    if books.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::failed(what);
+    Err((books.iter().take(20))
+        .fold(failure, |failure, finding| failure.why(finding))
+        .fix("`pinhole ledger check` lists all; compare with an earlier backup"))
 }
 
 /// Copies a blob; an inner error is one of this blob alone.

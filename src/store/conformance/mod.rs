@@ -83,6 +83,7 @@ const CASES: &[Case] = cases! {
         a_waiting_task_is_cancelled
         tasks_that_wait_too_long_end_at_no_cost
         a_running_task_is_not_cancelled
+        what_is_abandoned_is_free_and_tells_nobody
         cancel_and_claim_never_both_win;
     lost:
         a_late_image_is_kept_and_charged_to_nobody

@@ -16,7 +16,7 @@ fn at(millis: i64) -> Millis {
     Millis(NOW.0 + millis)
 }
 
-fn callback(host: &str) -> Option<Callback> {
+pub(super) fn callback(host: &str) -> Option<Callback> {
     Some(Callback {
         url: format!("{host}/hook?token=7"),
         destination: host.to_owned(),

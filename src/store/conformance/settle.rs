@@ -1,10 +1,11 @@
 //! The end of a task and its money.
 
 use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent, text_request};
-use crate::store::{Admission, EndedAttempt, Settlement, Start, Store, StoreError};
+use super::outbox::callback;
+use crate::store::{Abandoned, Admission, EndedAttempt, Settlement, Start, Store, StoreError};
 use crate::types::{
-    AttemptState, FailKind, Failure, Finish, Millis, Money, Quote, Task, TaskEnd, TaskState, Text,
-    TokenRates,
+    AttemptState, DeliveryState, FailKind, Failure, Finish, Millis, Money, Quote, Task, TaskEnd,
+    TaskState, Text, TokenRates,
 };
 use futures::future::{join, join_all};
 use std::sync::Arc;
@@ -325,6 +326,64 @@ pub async fn a_running_task_is_not_cancelled(store: Arc<dyn Store>) {
         .await
         .unwrap();
     assert_eq!(unchanged, Some(settled));
+}
+
+pub async fn what_is_abandoned_is_free_and_tells_nobody(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let asking = |admission: Admission| Admission {
+        callback: callback("https://receiver.example"),
+        ..Customer::capped(admission, "total", cents(100))
+    };
+    let mut parts = asking(customer.starting(cents(12)));
+    if let Some(start) = &mut parts.start {
+        start.attempts.push(intent(1));
+    }
+    let (told, waits) = (
+        asking(customer.starting(cents(1))),
+        asking(customer.waiting(cents(3))),
+    );
+    let [told_id, parts_id, waits_id] = [&told, &parts, &waits].map(|one| one.task.clone());
+    for admission in [told, parts, waits] {
+        store.admit(admission).await.unwrap();
+    }
+    let hold = customer.hold_of(&told_id).await;
+    let settled = store.settle(&hold, customer.completed(&told_id, cents(1)));
+    let settled = settled.await.unwrap();
+    let hold = customer.hold_of(&parts_id).await;
+    let image = vec![customer.asset(&parts_id, 0)];
+    let first = store.end_attempt(&hold, ended(0, AttemptState::Succeeded), image);
+    first.await.unwrap();
+
+    let why = Failure::new(FailKind::OutcomeUnknown, "restored");
+    let at = Millis(NOW.0 + 70_000);
+    let abandoned = store.abandon_unfinished(why.clone(), at).await.unwrap();
+    let mut expected = vec![parts_id.clone(), waits_id.clone()];
+    expected.sort();
+    assert_eq!((abandoned.tasks, abandoned.deliveries), (expected, 1));
+    for id in [&parts_id, &waits_id] {
+        let task = customer.task(id).await;
+        assert_eq!(
+            (task.state, task.completed_at),
+            (TaskState::Failed, Some(at))
+        );
+        assert_eq!(task.failure.as_ref(), Some(&why));
+        assert_eq!(store.find_delivery(id).await.unwrap(), None);
+    }
+    let attempts = store.list_attempts(&parts_id).await.unwrap();
+    let states: Vec<_> = attempts.iter().map(|attempt| attempt.state).collect();
+    assert_eq!(states, [AttemptState::Succeeded, AttemptState::Unknown]);
+    assert_eq!(customer.task(&told_id).await, settled);
+    let delivery = store.find_delivery(&told_id).await.unwrap().unwrap();
+    assert_eq!(delivery.delivery.state, DeliveryState::Exhausted);
+    assert_eq!(store.list_destinations().await.unwrap(), []);
+    assert_eq!(customer.balance().await, balance(cents(99), Money::ZERO));
+    let audit = store.audit().await.unwrap();
+    assert_eq!(audit.operator_loss, cents(4));
+    assert!(audit.is_clean(), "{audit:?}");
+    let late = store.settle(&hold, customer.completed(&parts_id, cents(12)));
+    assert!(matches!(late.await, Err(StoreError::Fenced)));
+    let again = store.abandon_unfinished(why, at).await.unwrap();
+    assert_eq!(again, Abandoned::default());
 }
 
 pub async fn cancel_and_claim_never_both_win(store: Arc<dyn Store>) {

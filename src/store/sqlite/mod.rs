@@ -33,14 +33,14 @@ mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed, Idempotency, Late,
-    LateImage, Listing, QueueDepth, Resolve, Result, SecretHash, Settlement, Store, StoreError,
-    TaskHold, UnansweredTask, Waiting,
+    Abandoned, Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed,
+    Idempotency, Late, LateImage, Listing, QueueDepth, Resolve, Result, SecretHash, Settlement,
+    Store, StoreError, TaskHold, UnansweredTask, Waiting,
 };
 use crate::types::{
-    Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, FileId,
-    InputFile, KeyId, LostCall, Millis, Mode, Money, Period, Task, TaskId, TaskPage, UpstreamId,
-    UsageBy, UsedBy, WorkerBeat,
+    Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, Failure,
+    FileId, InputFile, KeyId, LostCall, Millis, Mode, Money, Period, Task, TaskId, TaskPage,
+    UpstreamId, UsageBy, UsedBy, WorkerBeat,
 };
 use async_trait::async_trait;
 use open::Durability;
@@ -291,6 +291,12 @@ impl Store for SqliteStore {
     async fn expire_waiting(&self, before: Millis, at: Millis, most: u32) -> Result<Vec<Task>> {
         self.writer
             .run(move |tx| settle::expire_waiting(tx, before, at, most))
+            .await
+    }
+
+    async fn abandon_unfinished(&self, why: Failure, at: Millis) -> Result<Abandoned> {
+        self.writer
+            .run(move |tx| settle::abandon_unfinished(tx, &why, at))
             .await
     }
 

@@ -222,6 +222,30 @@ fn expire(tx: &Connection, before: Millis, at: Millis, most: u32) -> Result<usiz
     Ok(late.len())
 }
 
+/// Gives up whatever is to be sent, also what a worker was sending.
+pub(super) fn give_up_all(tx: &Connection, at: Millis) -> Result<u64> {
+    let pending = all(
+        tx,
+        concat!(
+            "SELECT ",
+            columns!(delivery),
+            " FROM deliveries WHERE state = 'pending'"
+        ),
+        [],
+        |row| row.delivery(),
+    )?;
+    for delivery in &pending {
+        note_interrupted(tx, delivery, at)?;
+        execute(
+            tx,
+            "UPDATE deliveries SET state = 'exhausted', due_at = NULL, ended_at = ?2, worker = NULL, sent_at = NULL, \
+             fence = fence + 1 WHERE id = ?1",
+            params![delivery.id.as_str(), at.0],
+        )?;
+    }
+    Ok(pending.len() as u64)
+}
+
 fn note_interrupted(tx: &Connection, delivery: &Delivery, at: Millis) -> Result<()> {
     let Some(started_at) = delivery.sent_at else {
         return Ok(());

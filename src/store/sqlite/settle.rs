@@ -5,9 +5,10 @@ use super::rows::{all, execute};
 use super::tasks::{self, Bill, check_hold, find_bill};
 use super::{assets, attempts, outbox, texts};
 use crate::store::ledger::Kind;
-use crate::store::{Result, Settlement, StoreError, TaskHold};
+use crate::store::{Abandoned, EndedAttempt, Result, Settlement, StoreError, TaskHold};
 use crate::types::{
-    AccountId, FailKind, Failure, Millis, Money, Task, TaskEnd, TaskId, TaskState, Usage,
+    AccountId, AttemptState, FailKind, Failure, Millis, Money, Task, TaskEnd, TaskId, TaskState,
+    Usage,
 };
 use rusqlite::{Connection, params};
 
@@ -84,6 +85,48 @@ pub(super) fn expire_waiting(
     Ok(ended)
 }
 
+/// Ends all that is unfinished, and tells nobody.
+pub(super) fn abandon_unfinished(tx: &Connection, why: &Failure, at: Millis) -> Result<Abandoned> {
+    let mut tasks = all(
+        tx,
+        "SELECT id FROM tasks WHERE state = 'pending' UNION ALL SELECT id FROM tasks WHERE state = 'processing'",
+        [],
+        |row| row.task_id(),
+    )?;
+    tasks.sort();
+    for task in &tasks {
+        abandon(tx, task, why, at)?;
+    }
+    let deliveries = outbox::give_up_all(tx, at)?;
+    Ok(Abandoned { tasks, deliveries })
+}
+
+fn abandon(tx: &Connection, task: &TaskId, why: &Failure, at: Millis) -> Result<()> {
+    let bill = find_bill(tx, task)?;
+    let bill = bill.ok_or_else(|| StoreError::NotFound(format!("task {task}")))?;
+    for attempt in attempts::list(tx, task)? {
+        if attempt.state == AttemptState::Intent {
+            let unknown = EndedAttempt {
+                number: attempt.number,
+                state: AttemptState::Unknown,
+                cost: Money::ZERO,
+                loss: (attempt.unit_cost.times(attempt.part.count)).unwrap_or(Money::ZERO),
+                failure: Some(why.clone()),
+                at,
+            };
+            attempts::end_one(tx, task, &bill, &unknown)?;
+        }
+    }
+    let ending = Ending {
+        end: &TaskEnd::Failed(why.clone()),
+        captured: Money::ZERO,
+        usage: Usage::default(),
+        upstream_ms: 0,
+        at,
+    };
+    close(tx, task, &bill, &ending)
+}
+
 /// Ends a task in the transaction that accepts it.
 pub(super) fn fail_at_once(
     tx: &Connection,
@@ -128,9 +171,14 @@ struct Ending<'a> {
 }
 
 fn finish(tx: &Connection, task: &TaskId, bill: &Bill, ending: &Ending<'_>) -> Result<()> {
+    close(tx, task, bill, ending)?;
+    outbox::enqueue(tx, task, &bill.account, ending.at)
+}
+
+/// Ends a task and tells nobody.
+fn close(tx: &Connection, task: &TaskId, bill: &Bill, ending: &Ending<'_>) -> Result<()> {
     pay(tx, task, bill, ending)?;
     write_end(tx, task, bill, ending)?;
-    outbox::enqueue(tx, task, &bill.account, ending.at)?;
     execute(
         tx,
         "DELETE FROM task_inputs WHERE task = ?1",
