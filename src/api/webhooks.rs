@@ -89,18 +89,22 @@ pub(super) async fn resend(
         params.nothing_else(&["task", "failed_since"])?;
         let again = match (task, since) {
             (Some(task), None) => one_again(&api, &task).await?,
-            (None, Some(since)) => failed_again(&api, since).await?,
+            (None, Some(since)) => Some(failed_again(&api, since).await?),
             _ => {
                 let message = "say one of `task` and `failed_since`";
                 return Err(wrong("task", "missing_parameter", message));
             }
         };
-        Ok(json!({"resent": again}))
+        Ok(match again {
+            Some(again) => json!({"resent": again}),
+            None => json!({"resent": 0, "note": told::UNDER_WAY}),
+        })
     };
     answer(&uri, sent.await)
 }
 
-async fn one_again(api: &Api, task: &TaskId) -> Result<u32, Error> {
+/// `None` if it is being sent at this moment, so that nothing is changed.
+async fn one_again(api: &Api, task: &TaskId) -> Result<Option<u32>, Error> {
     let engine = &api.0.engine;
     let again = engine
         .store()
@@ -110,8 +114,11 @@ async fn one_again(api: &Api, task: &TaskId) -> Result<u32, Error> {
         let message = "there is no such task, or its end was to be told to nobody";
         return Err(Error::new(Kind::TaskNotFound, message));
     };
+    if delivery.sent_at.is_some() {
+        return Ok(None);
+    }
     engine.wake_sender(&delivery.destination);
-    Ok(1)
+    Ok(Some(1))
 }
 
 /// The sender finds them at its next look.

@@ -517,7 +517,7 @@ impl<'a> Run<'a> {
                 .map(|route| route.fields(attempt))
                 .unwrap_or_default(),
             blobs: self.engine.0.blobs.clone(),
-            outbound: self.engine.0.outbound.clone(),
+            outbound: self.engine.0.outbound.for_results(),
             previews: self.engine.0.watchers.previews(&self.task.id),
         }
     }

@@ -1,14 +1,13 @@
 //! From a place to a connection: its addresses are looked up once, all of them judged, and one of exactly these is dialled.
 
 use super::address::classify;
+use super::names::NoAddress;
 use super::place::Place;
 use super::{FetchError, Outbound};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use url::Host;
@@ -30,10 +29,9 @@ impl Outbound {
         within: Duration,
     ) -> Result<Vec<SocketAddr>, FetchError> {
         let found = tokio::time::timeout(within, self.addresses(place));
-        let found = found
+        let addresses = found
             .await
-            .map_err(|_elapsed| too_slow(place, "the address of its name", within))?;
-        let addresses = found.ok_or_else(|| FetchError::NameNotFound(place.site()))?;
+            .map_err(|_elapsed| too_slow(place, "the address of its name", within))??;
         for address in &addresses {
             self.judge(place, *address)?;
         }
@@ -41,30 +39,17 @@ impl Outbound {
     }
 
     /// Addresses that are written out and those of a name take the same way from here on.
-    async fn addresses(&self, place: &Place) -> Option<Vec<SocketAddr>> {
+    async fn addresses(&self, place: &Place) -> Result<Vec<SocketAddr>, FetchError> {
         let found = match place.host() {
-            Host::Ipv4(address) => vec![SocketAddr::new(IpAddr::V4(address), place.port)],
-            Host::Ipv6(address) => vec![SocketAddr::new(IpAddr::V6(address), place.port)],
-            Host::Domain(name) => self.look_up(name, place.port).await?,
+            Host::Ipv4(address) => Ok(vec![SocketAddr::new(IpAddr::V4(address), place.port)]),
+            Host::Ipv6(address) => Ok(vec![SocketAddr::new(IpAddr::V6(address), place.port)]),
+            Host::Domain(name) => self.0.names.look_up(name, place.port, self.1).await,
         };
-        (!found.is_empty()).then_some(found)
-    }
-
-    /// Asks the system, on a thread of its own: those for blocking work also write pictures, which a dead name server must
-    /// not hold up. So many at once, because a look-up cannot be called off, and who asks has left long before it ends.
-    async fn look_up(&self, name: &str, port: u16) -> Option<Vec<SocketAddr>> {
-        let turn = Arc::clone(&self.0.lookups).acquire_owned().await.ok()?;
-        let name = name.to_owned();
-        let (tell, told) = oneshot::channel();
-        let look = move || {
-            let found = (name.as_str(), port).to_socket_addrs();
-            drop(turn);
-            // Nobody listens any more if it took too long.
-            let _ = tell.send(found);
-        };
-        let thread = std::thread::Builder::new().name("look-up".to_owned());
-        thread.spawn(look).ok()?;
-        Some(told.await.ok()?.ok()?.collect())
+        match found {
+            Ok(found) if !found.is_empty() => Ok(found),
+            Ok(_) | Err(NoAddress::NotFound) => Err(FetchError::NameNotFound(place.site())),
+            Err(NoAddress::Unanswered) => Err(FetchError::NameUnanswered(place.site())),
+        }
     }
 
     fn judge(&self, place: &Place, address: SocketAddr) -> Result<(), FetchError> {

@@ -51,6 +51,9 @@ pub enum FetchError {
     /// Its name has no address.
     #[error("the name in {0} cannot be found")]
     NameNotFound(Site),
+    /// Its name is not looked up, because nobody answers for its domain.
+    #[error("the name in {0} is not looked up: other names in its domain are, and nobody answers")]
+    NameUnanswered(Site),
     /// Nobody answers at its address.
     #[error("{0} cannot be reached")]
     Unreachable(Site),

@@ -8,9 +8,9 @@
 //!
 //! A name is looked up once a hop, so it cannot be one thing when it is judged and another when it is dialled; addresses
 //! that are written out take the same way. Every address of a name must be open (`address.rs`), and none may be one that we
-//! listen on. A connection serves one request. Proxies of the environment, cookies and credentials do not exist here; nothing
-//! is decompressed; `Content-Length` is believed by nobody. This module knows addresses and bounds, nothing of what is
-//! fetched or why.
+//! listen on. What is looked up for one purpose never waits for another (`names.rs`). A connection serves one request.
+//! Proxies of the environment, cookies and credentials do not exist here; nothing is decompressed; `Content-Length` is
+//! believed by nobody. This module knows addresses and bounds, nothing of what is fetched or why.
 
 mod address;
 mod dial;
@@ -18,6 +18,7 @@ mod error;
 mod exchange;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod names;
 mod place;
 
 pub use address::Refused;
@@ -30,33 +31,30 @@ use exchange::{Sent, exchange, is_compressed};
 use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use ipnet::IpNet;
+use names::{Names, Purpose};
 use place::Place;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// How often [`Outbound::get`] goes where it is sent.
 pub const MOST_REDIRECTS: usize = 3;
-
-/// How many names are looked up at once.
-const LOOKUPS_AT_ONCE: usize = 32;
 
 /// How long [`Outbound::check`] waits for a name.
 const LOOKUP: Duration = Duration::from_secs(5);
 
 /// The guard, and the way through it. Cloning gives another handle to the same one.
 #[derive(Clone)]
-pub struct Outbound(Arc<Inner>);
+pub struct Outbound(Arc<Inner>, Purpose);
 
 struct Inner {
     allowed: Vec<IpNet>,
     /// Where this server listens.
     listened: ArcSwap<Vec<SocketAddr>>,
-    lookups: Arc<Semaphore>,
+    names: Names,
     /// The certificates of the system, read when somebody first needs them.
     tls: ArcSwapOption<ClientConfig>,
 }
@@ -79,12 +77,22 @@ pub struct Bounds {
 impl Outbound {
     /// A guard that lets these networks through, the operator's word, besides everything public.
     pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             allowed,
             listened: ArcSwap::default(),
-            lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)),
+            names: Names::of_the_system(),
             tls: ArcSwapOption::empty(),
-        }))
+        };
+        Self(Arc::new(inner), Purpose::Input)
+    }
+
+    /// A handle for what providers link to: that names of clients wait for an answer does not hold it up.
+    pub fn for_results(&self) -> Self {
+        self.meant_for(Purpose::Result)
+    }
+
+    fn meant_for(&self, purpose: Purpose) -> Self {
+        Self(Arc::clone(&self.0), purpose)
     }
 
     /// Says where this server listens: nobody is sent there, whatever is allowed.
@@ -96,7 +104,8 @@ impl Outbound {
     /// dialled. It is judged again when it is called.
     pub async fn check(&self, url: &str) -> Result<(), FetchError> {
         let place = Place::parse(url)?;
-        self.find(&place, LOOKUP).await.map(drop)
+        let check = self.meant_for(Purpose::Check);
+        check.find(&place, LOOKUP).await.map(drop)
     }
 
     /// Fetches a URL, without any credential. A reply that is no success is an error, and so is a compressed one; at most
@@ -134,7 +143,8 @@ impl Outbound {
             body,
         };
         let until = Instant::now() + bounds.whole;
-        self.call(&place, &sent, bounds, until).await
+        let delivery = self.meant_for(Purpose::Delivery);
+        delivery.call(&place, &sent, bounds, until).await
     }
 
     async fn call(

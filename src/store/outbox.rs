@@ -23,20 +23,26 @@ pub trait Outbox: Send + Sync {
     /// interrupted. What was missed while nobody ran may be sent until `grace`. Returns how many were freed. Call it once at
     /// start, under the engine lock.
     async fn recover_deliveries(&self, worker: &str, at: Millis, grace: Millis) -> Result<u64>;
-    /// Gives up to `most` deliveries up whose window closed before `at` and that nobody sends: their turn never came, because
-    /// too many before them found nobody. Returns how many.
-    async fn expire_deliveries(&self, before: Millis, at: Millis, most: u32) -> Result<usize>;
+    /// Gives up to `most` deliveries up whose window closed before `before` and that nobody sends: their next turn never came,
+    /// because too many before them found nobody. One that has not failed yet is kept until it has. Returns them.
+    async fn expire_deliveries(
+        &self,
+        before: Millis,
+        at: Millis,
+        most: u32,
+    ) -> Result<Vec<Delivery>>;
     /// Every destination for which something is to be sent, and when its first is due.
     async fn list_destinations(&self) -> Result<Vec<Due>>;
-    /// Gives what is due at `at` to this worker, so many of each of these destinations, the longest due first. Each is
-    /// counted as an attempt and is the worker's until `lease_until`.
+    /// Gives what is due to this worker, so many of each of these destinations, the longest due first. Each is counted as
+    /// an attempt and is the worker's for a while.
     async fn claim_deliveries(
         &self,
         picks: &[(String, u32)],
-        worker: &str,
-        at: Millis,
-        lease_until: Millis,
+        taking: Taking,
     ) -> Result<Vec<ClaimedDeliveries>>;
+    /// Gives back what was claimed and not sent: it was no attempt, and is due again then. [`super::StoreError::Fenced`] if
+    /// it is not this worker's any more.
+    async fn release_delivery(&self, hold: &DeliveryHold, due_at: Millis) -> Result<()>;
     /// Stores what became of an attempt. [`super::StoreError::Fenced`] if the delivery is not this worker's any more.
     async fn end_delivery_attempt(
         &self,
@@ -49,7 +55,7 @@ pub trait Outbox: Send + Sync {
     /// Deliveries, the newest first.
     async fn list_deliveries(&self, listing: &DeliveryListing) -> Result<Vec<Delivery>>;
     /// Sends a task's delivery once more, from now on for `window`, whatever became of it; its id stays. `None` if the task
-    /// has none. One that is pending is sent now.
+    /// has none. One that is pending is sent now; one that is being sent is left alone, and its `sent_at` says so.
     async fn resend_delivery(
         &self,
         task: &TaskId,
@@ -74,6 +80,19 @@ pub trait Outbox: Send + Sync {
         at: Millis,
         retires_at: Millis,
     ) -> Result<()>;
+}
+
+/// Who takes deliveries, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taking {
+    /// The worker.
+    pub worker: String,
+    /// Now, by the worker's own clock, which nothing sets: what failed before is due by it.
+    pub at: Millis,
+    /// Now, by the system's clock: what did not fail yet is due by this one too, because it was written by it.
+    pub told: Millis,
+    /// When the worker counts as dead, by its own clock.
+    pub until: Millis,
 }
 
 /// When something is to be sent to a destination.

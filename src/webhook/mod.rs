@@ -6,28 +6,31 @@
 //! ```
 //!
 //! The rows are the truth ([`crate::store::Outbox`]); what the engine says about a task that has just ended is a hint that
-//! saves a look. One loop decides whom to send to (`destinations`), every attempt is a task of its own ([`post`]), when it
+//! saves a look. One loop decides whom to send to (`destinations`), every attempt is a task of its own (`send`), when it
 //! is made again is a pure function ([`schedule`]). An attempt that a crash interrupts is made again under the same id, so a
 //! receiver may hear the same twice and knows it by that id. This module knows no HTTP server, no provider and no SQL.
 
+mod bodies;
 mod destinations;
 pub mod post;
 pub mod schedule;
+mod send;
 pub mod sign;
+mod time;
 pub mod told;
 
-use crate::dialect::callback;
 use crate::engine::Clock;
-use crate::failpoint::failpoint;
 use crate::fetch::Outbound;
-use crate::store::outbox::{After, DeliveryHold};
+use crate::store::outbox::{ClaimedDeliveries, Taking};
 use crate::store::{Store, StoreError};
-use crate::types::{Delivery, DeliveryAttempt, DeliveryState, Millis};
+use crate::types::Millis;
+use bodies::Bodies;
 use destinations::{Destinations, Room};
-use post::{Message, Outcome};
-use schedule::{Failed, Schedule};
+use schedule::Schedule;
+use send::{Finished, Sender};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use time::Time;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,9 +50,6 @@ const SLACK_MS: i64 = 15_000;
 
 /// How many deliveries are given up in one transaction.
 const BATCH: u32 = 500;
-
-/// How often the end of an attempt is written before its lease is left to run out.
-const MOST_WRITES: u32 = 5;
 
 /// What the sender is built from.
 pub struct Parts {
@@ -79,7 +79,8 @@ impl Webhooks {
     /// Frees what a dead process was sending, and begins to send. Call it once, under the engine lock.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let worker = format!("sender_{}", uuid::Uuid::now_v7().simple());
-        let now = (parts.clock)();
+        let time = Time::new(parts.clock);
+        let now = time.told();
         let grace = now.after(GRACE);
         let freed = parts.store.recover_deliveries(&worker, now, grace).await?;
         if freed > 0 {
@@ -90,7 +91,8 @@ impl Webhooks {
         let sender = Sender {
             store: parts.store,
             outbound: parts.outbound,
-            clock: parts.clock,
+            time,
+            bodies: Bodies::new(),
             tracker: parts.tracker.clone(),
             worker,
             attempt: parts.attempt,
@@ -105,7 +107,6 @@ impl Webhooks {
             ended: parts.ended,
             done,
             stop: stop.clone(),
-            started: (now, Instant::now()),
         };
         parts.tracker.spawn(turns.run());
         Ok(Self {
@@ -141,27 +142,6 @@ fn room() -> Room {
     }
 }
 
-/// What an attempt needs.
-struct Sender {
-    store: Arc<dyn Store>,
-    outbound: Outbound,
-    clock: Clock,
-    tracker: TaskTracker,
-    /// This process's name in claims: new at every start.
-    worker: String,
-    attempt: Duration,
-    schedule: Schedule,
-    finished: mpsc::UnboundedSender<Finished>,
-}
-
-/// The end of an attempt.
-struct Finished {
-    destination: String,
-    has_answered: bool,
-    /// When this delivery is due again.
-    next_at: Option<Millis>,
-}
-
 /// The loop that decides who is sent to.
 struct Turns {
     sender: Arc<Sender>,
@@ -169,8 +149,6 @@ struct Turns {
     ended: mpsc::UnboundedReceiver<String>,
     done: mpsc::UnboundedReceiver<Finished>,
     stop: CancellationToken,
-    /// When this began, by the clock and by what no clock change moves.
-    started: (Millis, Instant),
 }
 
 impl Turns {
@@ -206,7 +184,7 @@ impl Turns {
     }
 
     fn now(&self) -> Millis {
-        (self.sender.clock)()
+        self.sender.time.now()
     }
 
     fn note_ended(&mut self, destination: &str) {
@@ -220,31 +198,56 @@ impl Turns {
 
     fn note_finished(&mut self, finished: &Finished) {
         let (name, now) = (&finished.destination, self.now());
-        if let Some(at) = finished.next_at {
-            self.destinations.due(name, at);
+        match finished.has_answered {
+            Some(has_answered) => {
+                if let Some(at) = finished.next_at {
+                    self.destinations.due(name, at);
+                }
+                self.destinations.finished(name, has_answered, now);
+            }
+            // Nobody was asked, by a fault of ours.
+            None => self.destinations.claimed(name, 1, finished.next_at),
         }
-        self.destinations.finished(name, finished.has_answered, now);
     }
 
     /// Looks at the rows, whoever wrote them, and gives up those whose time was over before their turn came.
     async fn look(&mut self) {
-        let store = &self.sender.store;
-        let now = self.now();
-        // A clock that is set forward by an hour must not give up everything at once.
-        let (at, since) = self.started;
-        let steady = now.min(at.after(since.elapsed()));
-        let before = Millis(steady.0.saturating_sub(SLACK_MS));
-        let expired = store.expire_deliveries(before, now, BATCH).await;
-        if let Err(error) = expired {
-            tracing::error!(%error, "deliveries could not be given up; trying again");
-        }
-        match store.list_destinations().await {
+        self.give_up().await;
+        let (now, told) = (self.now(), self.sender.time.told());
+        match self.sender.store.list_destinations().await {
             Ok(all) => {
                 for due in all {
-                    self.destinations.due(&due.destination, due.at);
+                    // By which clock it was written shows when it is claimed.
+                    let at = if due.at <= told {
+                        due.at.min(now)
+                    } else {
+                        due.at
+                    };
+                    self.destinations.due(&due.destination, at);
                 }
             }
             Err(error) => tracing::error!(%error, "deliveries could not be read; trying again"),
+        }
+    }
+
+    async fn give_up(&self) {
+        let (store, time) = (&self.sender.store, &self.sender.time);
+        loop {
+            let before = Millis(time.earliest().0.saturating_sub(SLACK_MS));
+            match store.expire_deliveries(before, time.told(), BATCH).await {
+                Ok(given_up) => {
+                    for delivery in &given_up {
+                        send::tell_given_up(delivery, None, Some("its time was over"));
+                    }
+                    if given_up.len() < BATCH as usize {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "deliveries could not be given up; trying again");
+                    return;
+                }
+            }
         }
     }
 
@@ -257,12 +260,14 @@ impl Turns {
                 return;
             }
             let sender = &self.sender;
-            let lease_until = now.after(LEASE);
-            let claimed = sender
-                .store
-                .claim_deliveries(&picks, &sender.worker, now, lease_until)
-                .await;
-            match claimed {
+            let taking = Taking {
+                worker: sender.worker.clone(),
+                at: now,
+                told: sender.time.told(),
+                until: now.after(LEASE),
+            };
+            match sender.store.claim_deliveries(&picks, taking).await {
+                Ok(claims) => self.begin(&picks, claims),
                 Err(error) => {
                     tracing::error!(%error, "deliveries could not be claimed; trying again");
                     for (name, places) in picks {
@@ -272,155 +277,20 @@ impl Turns {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     return;
                 }
-                Ok(claims) => {
-                    for ((name, places), claim) in picks.iter().zip(claims) {
-                        let found = u32::try_from(claim.deliveries.len()).unwrap_or(*places);
-                        let unused = places.saturating_sub(found);
-                        self.destinations.claimed(name, unused, claim.next_at);
-                        for delivery in claim.deliveries {
-                            let sender = Arc::clone(&self.sender);
-                            let work = async move { sender.send(delivery).await };
-                            self.sender.tracker.spawn(work);
-                        }
-                    }
-                }
             }
         }
     }
-}
 
-impl Sender {
-    /// Makes one attempt that is counted already, and stores what became of it.
-    async fn send(&self, delivery: Delivery) {
-        let started_at = delivery.sent_at.unwrap_or(delivery.created_at);
-        let outcome = self.try_once(&delivery).await;
-        failpoint("posted");
-        let ended_at = (self.clock)();
-        let after = self.after(&delivery, &outcome, ended_at);
-        tell(&delivery, &outcome, after);
-        let has_answered = outcome.status.is_some();
-        let attempt = DeliveryAttempt {
-            number: delivery.attempts,
-            started_at,
-            ended_at,
-            status: outcome.status,
-            problem: outcome.problem,
-            answer: outcome.answer,
-        };
-        self.store_end(&delivery, &attempt, after).await;
-        // Nobody listens any more when the process ends.
-        let _ = self.finished.send(Finished {
-            destination: delivery.destination,
-            has_answered,
-            next_at: match after {
-                After::Again(at) => Some(at),
-                After::End(_) => None,
-            },
-        });
-    }
-
-    async fn try_once(&self, delivery: &Delivery) -> Outcome {
-        let failed = |why: &str| Outcome {
-            status: None,
-            answer: String::new(),
-            problem: Some(why.to_owned()),
-            retry_after: None,
-        };
-        let at = (self.clock)();
-        let read = async {
-            let task = self.store.find_task(&delivery.account, &delivery.task);
-            let secrets = self.store.signing_secrets(&delivery.account, at);
-            Ok::<_, StoreError>((task.await?, secrets.await?))
-        };
-        let (task, secrets) = match read.await {
-            Ok(read) => read,
-            Err(error) => {
-                tracing::error!(delivery.id = %delivery.id, %error, "a delivery could not be read");
-                return failed("a fault of ours: the task could not be read");
-            }
-        };
-        let told = task.and_then(|task| Some(callback::body(&task, task.callback.as_ref()?)));
-        let Some(body) = told else {
-            return failed("a fault of ours: there is no such task");
-        };
-        let message = Message {
-            url: &delivery.url,
-            id: delivery.id.as_str(),
-            body: &body,
-            secrets: &secrets,
-            at,
-        };
-        post::post(&self.outbound, message, self.attempt).await
-    }
-
-    fn after(&self, delivery: &Delivery, outcome: &Outcome, at: Millis) -> After {
-        if outcome.is_delivered() {
-            return After::End(DeliveryState::Delivered);
-        }
-        if outcome.status == Some(410) {
-            return After::End(DeliveryState::Gone);
-        }
-        let next = self.schedule.next(Failed {
-            tries: delivery.tries + 1,
-            at,
-            ends_at: delivery.ends_at,
-            retry_after: outcome.retry_after,
-            chance: chance(),
-        });
-        next.map_or(After::End(DeliveryState::Exhausted), After::Again)
-    }
-
-    /// A database that fails for a moment must not make a receiver hear the same twice.
-    async fn store_end(&self, delivery: &Delivery, attempt: &DeliveryAttempt, after: After) {
-        let hold = DeliveryHold {
-            delivery: delivery.id.clone(),
-            fence: delivery.fence,
-        };
-        for _ in 0..MOST_WRITES {
-            let store = &self.store;
-            match store
-                .end_delivery_attempt(&hold, attempt.clone(), after)
-                .await
-            {
-                Ok(()) => return,
-                Err(StoreError::Fenced) => {
-                    tracing::warn!(delivery.id = %delivery.id, "a delivery was taken over while it was sent");
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(delivery.id = %delivery.id, %error, "the end of an attempt could not be stored");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
+    fn begin(&mut self, picks: &[(String, u32)], claims: Vec<ClaimedDeliveries>) {
+        for ((name, places), claim) in picks.iter().zip(claims) {
+            let found = u32::try_from(claim.deliveries.len()).unwrap_or(*places);
+            let unused = places.saturating_sub(found);
+            self.destinations.claimed(name, unused, claim.next_at);
+            for delivery in claim.deliveries {
+                let sender = Arc::clone(&self.sender);
+                let work = async move { sender.send(delivery).await };
+                self.sender.tracker.spawn(work);
             }
         }
     }
-}
-
-/// A line of the log, without the path of the URL, which may hold a secret of the receiver.
-fn tell(delivery: &Delivery, outcome: &Outcome, after: After) {
-    let (name, level) = match after {
-        After::End(state) => (state.name(), state == DeliveryState::Exhausted),
-        After::Again(_) => ("failed", false),
-    };
-    metrics::counter!("pinhole_webhook_attempts_total", "outcome" => name).increment(1);
-    let problem = outcome.problem.as_deref();
-    if level {
-        tracing::warn!(
-            delivery.id = %delivery.id, task.id = %delivery.task, destination = delivery.destination,
-            http.status = outcome.status, problem, attempts = delivery.attempts,
-            "a callback was given up; `pinhole webhook resend` sends it again"
-        );
-    } else {
-        tracing::info!(
-            delivery.id = %delivery.id, task.id = %delivery.task, destination = delivery.destination,
-            http.status = outcome.status, problem, attempt = delivery.attempts, outcome = name,
-            "a callback was sent"
-        );
-    }
-}
-
-fn chance() -> u64 {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the system's random source works");
-    u64::from_le_bytes(bytes)
 }

@@ -20,14 +20,14 @@ const REST_OF_ANSWER: Duration = Duration::from_secs(2);
 const HARD_END: Duration = Duration::from_millis(500);
 
 /// What is sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Message<'a> {
     /// Where.
     pub url: &'a str,
     /// The same in every attempt.
     pub id: &'a str,
     /// JSON.
-    pub body: &'a str,
+    pub body: Bytes,
     /// Who signs it.
     pub secrets: &'a [Signing],
     /// Now.
@@ -52,13 +52,23 @@ impl Outcome {
     pub fn is_delivered(&self) -> bool {
         matches!(self.status, Some(200..=299))
     }
+
+    /// Nobody answered.
+    pub(super) fn failed(why: impl Into<String>) -> Self {
+        Self {
+            status: None,
+            answer: String::new(),
+            problem: Some(why.into()),
+            retry_after: None,
+        }
+    }
 }
 
 /// Sends it once. A redirect is an answer like any other and is not followed.
 pub async fn post(outbound: &Outbound, message: Message<'_>, limit: Duration) -> Outcome {
     match tokio::time::timeout(limit + HARD_END, exchange(outbound, message, limit)).await {
         Ok(outcome) => outcome,
-        Err(_elapsed) => failed("it took too long"),
+        Err(_elapsed) => Outcome::failed("it took too long"),
     }
 }
 
@@ -71,11 +81,11 @@ async fn exchange(outbound: &Outbound, message: Message<'_>, limit: Duration) ->
         slowest: 1,
     };
     let Some(headers) = headers(&message) else {
-        return failed("its headers cannot be written");
+        return Outcome::failed("its headers cannot be written");
     };
-    let body = Bytes::copy_from_slice(message.body.as_bytes());
+    let body = message.body;
     match outbound.post(message.url, &headers, body, &bounds).await {
-        Err(error) => failed(error.to_string()),
+        Err(error) => Outcome::failed(error.to_string()),
         Ok(mut reply) => Outcome {
             status: Some(reply.status),
             answer: beginning(&mut reply).await,
@@ -85,23 +95,9 @@ async fn exchange(outbound: &Outbound, message: Message<'_>, limit: Duration) ->
     }
 }
 
-fn failed(why: impl Into<String>) -> Outcome {
-    Outcome {
-        status: None,
-        answer: String::new(),
-        problem: Some(why.into()),
-        retry_after: None,
-    }
-}
-
 fn headers(message: &Message<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
     let seconds = message.at.seconds();
-    let signature = sign::signature(
-        message.secrets,
-        message.id,
-        seconds,
-        message.body.as_bytes(),
-    );
+    let signature = sign::signature(message.secrets, message.id, seconds, &message.body);
     let text = |text: &str| HeaderValue::from_str(text).ok();
     Some(vec![
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
@@ -152,7 +148,7 @@ pub async fn test(outbound: &Outbound, url: &str, secrets: &[Signing], at: Milli
     let message = Message {
         url,
         id: id.as_str(),
-        body: &body,
+        body: body.into(),
         secrets,
         at,
     };

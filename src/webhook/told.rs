@@ -4,6 +4,10 @@ use super::post::Outcome;
 use crate::types::{Account, Signing};
 use serde_json::{Value, json};
 
+/// Why a callback is not sent again.
+pub const UNDER_WAY: &str =
+    "it is being sent at this moment; look what becomes of that, and ask again if need be";
+
 /// The secrets that sign an account's callbacks, the present one first.
 pub fn secrets(account: &Account, signing: &[Signing]) -> Value {
     let secrets: Vec<Value> = signing

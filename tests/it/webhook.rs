@@ -7,10 +7,14 @@ use crate::receiver::{Answer, Heard, OK, Receiver};
 use crate::server::Site;
 use crate::task_service::{cancel, create, created, run_documented};
 use pinhole::store::outbox::WINDOW;
-use pinhole::types::{AccountId, DeliveryLog, DeliveryState, Mode, Scope, SigningSecret, TaskId};
+use pinhole::types::{
+    AccountId, DeliveryLog, DeliveryState, Millis, Mode, Scope, SigningSecret, TaskId,
+};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// An application that may call loopback, and for which a second between attempts is short.
@@ -540,6 +544,83 @@ async fn receivers_that_do_not_answer_hold_nobody_up() {
     app.crash().await;
     assert!(hole.heard().len() <= 1);
     drop(waiting);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_gives_nobody_up_and_lets_nobody_wait() {
+    const HOUR: i64 = 3_600_000;
+    let off = Arc::new(AtomicI64::new(0));
+    let (system, moved) = (pinhole::engine::system_clock(), Arc::clone(&off));
+    let clock = move || Millis(system().0 + moved.load(Ordering::Relaxed));
+    let app = setup().clock(Arc::new(clock)).start().await;
+    for jump in [HOUR, -HOUR] {
+        // While it is sent for the first time.
+        let jumps = Arc::clone(&off);
+        let receiver = Receiver::new(move |number| {
+            jumps.store(jump, Ordering::Relaxed);
+            match number {
+                0..3 => Answer::Says(500, "", ""),
+                _ => OK,
+            }
+        })
+        .await;
+        let (_, log) = tell(&app, &receiver).await;
+        let expected = [Some(500), Some(500), Some(500), Some(200)];
+        assert_eq!(statuses(&log), expected, "{jump}");
+        // And what ends after it.
+        let later = Receiver::new(|number| match number {
+            0 => Answer::Says(500, "", ""),
+            _ => OK,
+        })
+        .await;
+        let (_, log) = tell(&app, &later).await;
+        assert_eq!(statuses(&log), [Some(500), Some(200)], "{jump}");
+        assert_eq!((receiver.heard().len(), later.heard().len()), (4, 2));
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_is_no_attempt() {
+    let app = setup().start().await;
+    let rows = Connection::open(app.setup().file("data/pinhole.db")).expect("rows");
+    rows.busy_timeout(Duration::from_secs(5)).expect("a time");
+    let change = |sql: &str| rows.execute_batch(sql).expect("it is changed");
+    change("ALTER TABLE signing_secrets RENAME TO lost");
+    let receiver = Receiver::new(|_| OK).await;
+    let task = created(&create(&app.test_key(), &told_at(&receiver.url(), "x")).await);
+    until("it was given back", async || {
+        let log = app.store().find_delivery(&task).await.expect("rows")?;
+        (log.delivery.fence > 0 && log.delivery.sent_at.is_none()).then_some(())
+    })
+    .await;
+    change("ALTER TABLE lost RENAME TO signing_secrets");
+    let log = over(&app, &task).await;
+    assert_eq!(statuses(&log), [Some(200)]);
+    assert_eq!((log.delivery.attempts, log.delivery.tries), (1, 0));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn one_that_is_being_sent_is_not_sent_again() {
+    let app = setup().start().await;
+    let hole = Receiver::new(|_| Answer::Nothing).await;
+    let task = created(&create(&app.test_key(), &told_at(&hole.url(), "x")).await);
+    until("it is sent", async || {
+        (!hole.heard().is_empty()).then_some(())
+    })
+    .await;
+    let holder = app.scoped(Mode::Live, &[Scope::Admin]).await;
+    let path = format!("/admin/v1/webhooks/resend?task={task}");
+    let request = holder.request(reqwest::Method::POST, &path);
+    let again = crate::client::send(request).await.ok();
+    assert_eq!(again["resent"], 0);
+    assert!(
+        again["note"]
+            .as_str()
+            .is_some_and(|note| note.contains("being sent"))
+    );
+    app.crash().await;
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ pub(in crate::api) fn list() -> Operation {
 pub(in crate::api) fn resend() -> Operation {
     let task = json!({"type": "string", "pattern": "^task_[0-9a-f]{32}$"});
     let since = format!("All that were given up from here on: {WHEN}.");
+    let note =
+        json!({"type": "string", "description": "Why it is not sent again: it is being sent."});
     Operation {
         parameters: vec![
             in_query("task", "The task whose callback is sent again.", &task),
@@ -56,7 +58,7 @@ pub(in crate::api) fn resend() -> Operation {
         ..operation(
             "resendWebhooks",
             "Send callbacks again, one of `task` and `failed_since`",
-            object(&[("resent", count())], &[]),
+            object(&[("resent", count())], &[("note", note)]),
         )
     }
 }

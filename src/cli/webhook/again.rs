@@ -6,7 +6,8 @@ use crate::cli::out;
 use crate::cli::place::{Place, now};
 use crate::cli::task::{read_id, time};
 use crate::store::outbox::WINDOW;
-use crate::types::{Millis, TaskId};
+use crate::types::{Delivery, Millis, TaskId};
+use crate::webhook::told;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -43,6 +44,10 @@ impl Resend {
         if self.json {
             return out::json(&json!({"resent": sent}));
         }
+        if sent == 0 && self.task.is_some() {
+            out::note(told::UNDER_WAY);
+            return Ok(());
+        }
         out::note(&format!(
             "{sent} callbacks are sent again: at once if a server runs, else after its next start."
         ));
@@ -58,7 +63,8 @@ async fn one(source: &Source, task: &TaskId) -> Outcome<u64> {
         }
         Source::Rows(store) => {
             let found = store.resend_delivery(task, now(), WINDOW).await?;
-            found.map(|_| 1).ok_or_else(|| {
+            let again = |found: Delivery| u64::from(found.sent_at.is_none());
+            found.map(again).ok_or_else(|| {
                 Failure::failed("there is no callback to send again")
                     .why(format!(
                         "{task} is not of this data folder, has not ended, or had no callback_url"

@@ -114,6 +114,8 @@ const CASES: &[Case] = cases! {
         an_attempt_ends_once_and_is_remembered
         a_dead_senders_deliveries_are_sent_again_under_their_ids
         what_has_no_turn_within_its_window_is_given_up
+        what_was_not_sent_was_no_attempt
+        a_clock_that_was_set_forward_holds_back_nothing_new
         a_delivery_is_sent_again_by_hand
         deliveries_are_listed_newest_first
         two_secrets_sign_while_they_change;

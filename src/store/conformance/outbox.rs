@@ -1,7 +1,9 @@
 //! Deliveries from the end of a task to their own.
 
 use super::fixtures::{Customer, NOW, cents, failed};
-use crate::store::outbox::{After, ClaimedDeliveries, DeliveryHold, DeliveryListing, WINDOW};
+use crate::store::outbox::{
+    After, ClaimedDeliveries, DeliveryHold, DeliveryListing, Taking, WINDOW,
+};
 use crate::store::{Admission, Store, StoreError, TaskHold};
 use crate::types::{
     Callback, Delivery, DeliveryAttempt, DeliveryState, FailKind, Millis, SigningSecret, TaskId,
@@ -55,9 +57,17 @@ async fn claim_as(
     now: Millis,
 ) -> ClaimedDeliveries {
     let picks = [(host.to_owned(), most)];
-    let until = Millis(now.0 + 30_000);
-    let claims = store.claim_deliveries(&picks, worker, now, until).await;
+    let claims = store.claim_deliveries(&picks, taking(worker, now)).await;
     claims.unwrap().pop().expect("one answer for each pick")
+}
+
+fn taking(worker: &str, now: Millis) -> Taking {
+    Taking {
+        worker: worker.to_owned(),
+        at: now,
+        told: now,
+        until: Millis(now.0 + 30_000),
+    }
 }
 
 fn hold_of(delivery: &Delivery) -> DeliveryHold {
@@ -268,21 +278,89 @@ pub async fn what_has_no_turn_within_its_window_is_given_up(store: Arc<dyn Store
     let customer = Customer::prepaid(&store, cents(100)).await;
     let waiting = ended(&customer, HOST).await;
     let held = ended(&customer, "https://held").await;
+    let untried = ended(&customer, "https://untried").await;
     let end = at(9000).after(WINDOW);
     claim(&store, "https://held", 1, end).await;
+    let tried = claim(&store, HOST, 1, end).await.deliveries.remove(0);
+    let again = After::Again(at(100_000_000));
+    store
+        .end_delivery_attempt(&hold_of(&tried), attempt(&tried, 500), again)
+        .await
+        .unwrap();
     let state = async |task: &TaskId| {
         let log = store.find_delivery(task).await.unwrap().unwrap();
         log.delivery.state
     };
-    assert_eq!(store.expire_deliveries(end, end, 9).await.unwrap(), 0);
+    let expire = async |now: Millis| store.expire_deliveries(now, now, 9).await.unwrap();
+    assert_eq!(expire(end).await, []);
     // A start gives what was missed some more time.
     let grace = Millis(end.0 + 60_000);
     store.recover_deliveries(SENDER, end, grace).await.unwrap();
-    assert_eq!(store.expire_deliveries(grace, grace, 9).await.unwrap(), 0);
-    let after = Millis(grace.0 + 1);
-    assert_eq!(store.expire_deliveries(after, after, 9).await.unwrap(), 1);
+    assert_eq!(expire(grace).await, []);
+    let given_up = expire(Millis(grace.0 + 1)).await;
+    let stored = store.find_delivery(&waiting).await.unwrap().unwrap();
+    assert_eq!(given_up, [stored.delivery]);
     assert_eq!(state(&waiting).await, DeliveryState::Exhausted);
     assert_eq!(state(&held).await, DeliveryState::Pending);
+    // It gets its one attempt, however late.
+    assert_eq!(state(&untried).await, DeliveryState::Pending);
+}
+
+pub async fn what_was_not_sent_was_no_attempt(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let task = ended(&customer, HOST).await;
+    let claimed = claim(&store, HOST, 1, at(9000)).await.deliveries.remove(0);
+    let hold = hold_of(&claimed);
+    let release = || store.release_delivery(&hold, at(10_000));
+    release().await.unwrap();
+    let twice = release().await;
+    assert!(matches!(twice, Err(StoreError::Fenced)), "{twice:?}");
+    let log = store.find_delivery(&task).await.unwrap().unwrap();
+    assert_eq!((log.delivery.attempts, log.delivery.tries), (0, 0));
+    assert_eq!(log.delivery.due_at, Some(at(10_000)));
+    assert_eq!(log.attempts, []);
+    assert_eq!(claim(&store, HOST, 9, at(9999)).await.deliveries, []);
+    let again = claim(&store, HOST, 9, at(10_000))
+        .await
+        .deliveries
+        .remove(0);
+    assert_eq!((again.attempts, again.fence), (1, 2));
+}
+
+/// The system's clock is an hour ahead of the sender's, which goes on as it was.
+pub async fn a_clock_that_was_set_forward_holds_back_nothing_new(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let (failed, sent) = (ended(&customer, HOST).await, ended(&customer, HOST).await);
+    let before = at(9000 - 3_600_000);
+    let ahead = Taking {
+        told: at(9000),
+        ..taking(SENDER, before)
+    };
+    let claim = async |most: u32| {
+        let picks = [(HOST.to_owned(), most)];
+        let claims = store.claim_deliveries(&picks, ahead.clone()).await;
+        claims.unwrap().remove(0)
+    };
+    let first = claim(1).await;
+    assert_eq!(first.deliveries[0].task, failed);
+    // The log is by the system's clock, what is waited for by the sender's.
+    assert_eq!(first.deliveries[0].sent_at, Some(at(9000)));
+    assert_eq!(first.next_at, Some(before), "more is due at once");
+    let later = Millis(before.0 + 4000);
+    let (hold, ended) = (
+        hold_of(&first.deliveries[0]),
+        attempt(&first.deliveries[0], 500),
+    );
+    store
+        .end_delivery_attempt(&hold, ended, After::Again(later))
+        .await
+        .unwrap();
+    let second = claim(9).await;
+    let tasks: Vec<_> = second.deliveries.iter().map(|one| &one.task).collect();
+    assert_eq!(tasks, [&sent]);
+    // Neither what failed nor what is being sent is due before its time, which the system's clock has passed long since.
+    assert_eq!(second.next_at, Some(later));
+    assert_eq!(claim(9).await.deliveries, []);
 }
 
 pub async fn a_delivery_is_sent_again_by_hand(store: Arc<dyn Store>) {

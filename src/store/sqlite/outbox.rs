@@ -3,7 +3,7 @@
 use super::SqliteStore;
 use super::rows::{all, columns, execute, first, insert};
 use crate::store::outbox::{
-    After, ClaimedDeliveries, DeliveryHold, DeliveryListing, Due, Outbox, WINDOW,
+    After, ClaimedDeliveries, DeliveryHold, DeliveryListing, Due, Outbox, Taking, WINDOW,
 };
 use crate::store::{Result, StoreError};
 use crate::types::{
@@ -26,7 +26,12 @@ impl Outbox for SqliteStore {
             .await
     }
 
-    async fn expire_deliveries(&self, before: Millis, at: Millis, most: u32) -> Result<usize> {
+    async fn expire_deliveries(
+        &self,
+        before: Millis,
+        at: Millis,
+        most: u32,
+    ) -> Result<Vec<Delivery>> {
         self.writer
             .run(move |tx| expire(tx, before, at, most))
             .await
@@ -39,24 +44,22 @@ impl Outbox for SqliteStore {
     async fn claim_deliveries(
         &self,
         picks: &[(String, u32)],
-        worker: &str,
-        at: Millis,
-        lease_until: Millis,
+        taking: Taking,
     ) -> Result<Vec<ClaimedDeliveries>> {
-        let (picks, worker) = (picks.to_vec(), worker.to_owned());
-        let lease = Lease {
-            worker,
-            at,
-            until: lease_until,
-        };
+        let picks = picks.to_vec();
         self.writer
             .run(move |tx| {
                 let claims = picks.iter();
                 claims
-                    .map(|(destination, most)| claim(tx, destination, *most, &lease))
+                    .map(|(destination, most)| claim(tx, destination, *most, &taking))
                     .collect()
             })
             .await
+    }
+
+    async fn release_delivery(&self, hold: &DeliveryHold, due_at: Millis) -> Result<()> {
+        let hold = hold.clone();
+        self.writer.run(move |tx| release(tx, &hold, due_at)).await
     }
 
     async fn end_delivery_attempt(
@@ -205,21 +208,27 @@ fn recover(tx: &Connection, worker: &str, at: Millis, grace: Millis) -> Result<u
     Ok(left.len() as u64)
 }
 
-fn expire(tx: &Connection, before: Millis, at: Millis, most: u32) -> Result<usize> {
-    let late = all(
+fn expire(tx: &Connection, before: Millis, at: Millis, most: u32) -> Result<Vec<Delivery>> {
+    let mut late = all(
         tx,
-        "SELECT id FROM deliveries WHERE state = 'pending' AND ends_at < ?1 AND worker IS NULL LIMIT ?2",
+        concat!(
+            "SELECT ",
+            columns!(delivery),
+            " FROM deliveries WHERE state = 'pending' AND ends_at < ?1 AND worker IS NULL AND tries > 0 LIMIT ?2"
+        ),
         params![before.0, most],
-        |row| row.get::<String>(),
+        |row| row.delivery(),
     )?;
-    for id in &late {
+    for delivery in &mut late {
         execute(
             tx,
             "UPDATE deliveries SET state = 'exhausted', due_at = NULL, ended_at = ?2 WHERE id = ?1",
-            params![id, at.0],
+            params![delivery.id.as_str(), at.0],
         )?;
+        delivery.state = DeliveryState::Exhausted;
+        (delivery.due_at, delivery.ended_at) = (None, Some(at));
     }
-    Ok(late.len())
+    Ok(late)
 }
 
 /// Gives up whatever is to be sent, also what a worker was sending.
@@ -284,68 +293,90 @@ fn destinations(tx: &Connection) -> Result<Vec<Due>> {
     )
 }
 
-/// Who takes deliveries, when and until when.
-struct Lease {
-    worker: String,
-    at: Millis,
-    until: Millis,
-}
-
 fn claim(
     tx: &Connection,
     destination: &str,
     most: u32,
-    lease: &Lease,
+    taking: &Taking,
 ) -> Result<ClaimedDeliveries> {
-    let due = all(
+    let mut due = all(
         tx,
         concat!(
             "SELECT ",
             columns!(delivery),
             " FROM deliveries WHERE state = 'pending' AND destination = ?1 AND due_at <= ?2 \
-             ORDER BY due_at, id LIMIT ?3"
+             AND (due_at <= ?3 OR (tries = 0 AND worker IS NULL)) ORDER BY due_at, id LIMIT ?4"
         ),
-        params![destination, lease.at.0, most],
+        params![
+            destination,
+            taking.at.max(taking.told).0,
+            taking.at.0,
+            most.saturating_add(1)
+        ],
         |row| row.delivery(),
     )?;
+    // One more than is taken: then more is due now, whatever its clock says.
+    let is_more = due.len() > most as usize;
+    due.truncate(most as usize);
     let mut deliveries = Vec::with_capacity(due.len());
     for delivery in due {
-        deliveries.push(take(tx, delivery, lease)?);
+        deliveries.push(take(tx, delivery, taking)?);
     }
-    let next_at = first(
+    let next_at = match is_more {
+        true => Some(taking.at),
+        false => next_due(tx, destination)?,
+    };
+    Ok(ClaimedDeliveries {
+        destination: destination.to_owned(),
+        deliveries,
+        next_at,
+    })
+}
+
+fn next_due(tx: &Connection, destination: &str) -> Result<Option<Millis>> {
+    let next = first(
         tx,
         "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND destination = ?1",
         [destination],
         |row| row.get::<Option<i64>>(),
     )?;
-    Ok(ClaimedDeliveries {
-        destination: destination.to_owned(),
-        deliveries,
-        next_at: next_at.flatten().map(Millis),
-    })
+    Ok(next.flatten().map(Millis))
 }
 
 /// Counts the attempt and gives it to the worker.
-fn take(tx: &Connection, delivery: Delivery, lease: &Lease) -> Result<Delivery> {
-    note_interrupted(tx, &delivery, lease.at)?;
+fn take(tx: &Connection, delivery: Delivery, taking: &Taking) -> Result<Delivery> {
+    note_interrupted(tx, &delivery, taking.told)?;
     execute(
         tx,
         "UPDATE deliveries SET worker = ?2, sent_at = ?3, due_at = ?4, fence = fence + 1, attempts = attempts + 1 \
          WHERE id = ?1",
         params![
             delivery.id.as_str(),
-            lease.worker,
-            lease.at.0,
-            lease.until.0
+            taking.worker,
+            taking.told.0,
+            taking.until.0
         ],
     )?;
     Ok(Delivery {
         attempts: delivery.attempts + 1,
         fence: delivery.fence + 1,
-        sent_at: Some(lease.at),
-        due_at: Some(lease.until),
+        sent_at: Some(taking.told),
+        due_at: Some(taking.until),
         ..delivery
     })
+}
+
+fn release(tx: &Connection, hold: &DeliveryHold, due_at: Millis) -> Result<()> {
+    let written = execute(
+        tx,
+        "UPDATE deliveries SET due_at = ?3, attempts = attempts - 1, worker = NULL, sent_at = NULL \
+         WHERE id = ?1 AND fence = ?2 AND worker IS NOT NULL",
+        params![hold.delivery.as_str(), hold.fence, due_at.0],
+    )?;
+    match written {
+        0 => Err(StoreError::Fenced),
+        _ => Ok(()),
+    }
 }
 
 fn end_attempt(

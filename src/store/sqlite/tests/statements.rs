@@ -2,7 +2,7 @@
 
 use super::{Folder, run_suite};
 use crate::store::conformance::fixtures::{Customer, NOW, cents};
-use crate::store::outbox::{After, DeliveryHold};
+use crate::store::outbox::{After, DeliveryHold, Taking};
 use crate::store::sqlite::rows::PREPARED;
 use crate::store::{Admission, Admitted, Idempotency, Store};
 use crate::types::{Callback, DeliveryAttempt, DeliveryState, Millis, TaskId};
@@ -113,8 +113,14 @@ async fn a_callback_is_one_row_more_and_an_attempt_three() {
     store.settle(&hold, settlement).await.unwrap();
     assert_eq!(store.rows_written() - before, 12);
     let picks = [("http://receiver".to_owned(), 9)];
-    let (at, until) = (Millis(NOW.0 + 9000), Millis(NOW.0 + 39_000));
-    let claimed = store.claim_deliveries(&picks, "sender", at, until).await;
+    let at = Millis(NOW.0 + 9000);
+    let taking = Taking {
+        worker: "sender".to_owned(),
+        at,
+        told: at,
+        until: Millis(NOW.0 + 39_000),
+    };
+    let claimed = store.claim_deliveries(&picks, taking).await;
     let delivery = claimed.unwrap().remove(0).deliveries.remove(0);
     let hold = DeliveryHold {
         delivery: delivery.id,
