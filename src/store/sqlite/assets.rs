@@ -94,7 +94,7 @@ pub(super) fn expired(tx: &Connection, at: Millis, most: u32) -> Result<Vec<Asse
         concat!(
             "SELECT ",
             columns!(asset),
-            " FROM assets WHERE blob_deleted = 0 AND expires_at < ?1 \
+            " FROM assets WHERE blob_deleted = 0 AND expires_at <= ?1 \
              AND NOT EXISTS (SELECT 1 FROM task_inputs WHERE task_inputs.blob = assets.blob) \
              ORDER BY expires_at LIMIT ?2"
         ),

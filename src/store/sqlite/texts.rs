@@ -34,7 +34,7 @@ pub(super) fn forget(tx: &Connection, at: Millis, most: u32) -> Result<usize> {
     execute(
         tx,
         "UPDATE texts SET content = NULL WHERE task IN ( \
-           SELECT task FROM texts WHERE content IS NOT NULL AND expires_at < ?1 LIMIT ?2)",
+           SELECT task FROM texts WHERE content IS NOT NULL AND expires_at <= ?1 LIMIT ?2)",
         params![at.0, most],
     )
 }
