@@ -242,16 +242,25 @@ impl Server {
         } else {
             Exit::Failed
         };
-        let what = if error.is_timeout() {
-            "did not answer in time"
-        } else {
-            "cannot be reached"
-        };
-        Failure::new(exit, format!("{} {what}", self.base))
+        let base = &self.base;
+        if error.is_timeout() {
+            return Failure::new(exit, format!("{base} did not answer in time"))
+                .why(told(error))
+                .fix(MAY_BE_DONE);
+        }
+        if !error.is_connect() && !error.is_builder() {
+            return Failure::new(exit, format!("the connection to {base} broke off"))
+                .why(told(error))
+                .fix(MAY_BE_DONE);
+        }
+        Failure::new(exit, format!("{base} cannot be reached"))
             .why(told(error))
             .fix("check that the server runs and that PINHOLE_URL, if it is set, names it")
     }
 }
+
+/// What to do when nobody knows what became of a request.
+const MAY_BE_DONE: &str = "what was asked for may be carried out all the same: `pinhole task ls` shows it, before you ask again";
 
 /// What `/readyz` answers. It needs no key.
 pub(super) async fn ready(base: &str) -> Outcome<u16> {

@@ -70,7 +70,9 @@ impl Place {
             return refused("a URL must begin with `https://` or `http://`");
         };
         if port == 0 || CLOSED_PORTS.contains(&port) {
-            return refused("a URL must name a port that speaks HTTP");
+            return refused(
+                "a URL must not name a port of another protocol (mail, shells, databases and the like)",
+            );
         }
         Ok(Self { url, port })
     }

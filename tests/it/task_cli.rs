@@ -496,6 +496,9 @@ async fn calls_that_nobody_knows_the_end_of_are_listed_with_what_was_booked() {
     };
     let _ = resolve(&["--attempt", "0"]).exits(2);
     let _ = resolve(&["--attempt", "0", "--billed", "--not-billed"]).exits(2);
+    let _ = resolve(&["--attempt", "0", "--billed", "1000.01"])
+        .exits(2)
+        .says(&["more than a call can cost"]);
     let _ = resolve(&["--attempt", "7", "--billed"])
         .exits(1)
         .says(&["no call 7", "pinhole task unknown"]);

@@ -32,7 +32,7 @@ pub(in crate::cli) struct Restore {
     /// A backup: a folder or a .tar file
     #[arg(value_name = "PATH")]
     from: PathBuf,
-    /// Restore into a folder that holds something; that is moved to a folder beside it, not deleted
+    /// Restore into a folder that holds something; that is moved to a folder inside of it, not deleted
     #[arg(long)]
     replace: bool,
     /// Go on with the tasks and callbacks that were unfinished: only if the server was stopped before the backup was made,
@@ -93,7 +93,7 @@ impl Restore {
         Err(Failure::usage(format!("{} is not empty", data.display()))
             .why("a restore begins in an empty folder, so that nothing is lost")
             .fix(
-                "name a new folder with --data, or say --replace: what is there is kept beside it",
+                "name a new folder with --data, or say --replace: what is there is kept inside of it",
             ))
     }
 
@@ -256,7 +256,7 @@ fn put_in_place(staged: &Path, data: &Path, there: &[PathBuf]) -> Outcome<Option
     Ok(before)
 }
 
-/// Moves what is there into a folder beside it, the rows first: what they name goes after them.
+/// Moves what is there into a folder inside of it, the rows first: what they name goes after them.
 fn set_aside(data: &Path, there: &[PathBuf]) -> Outcome<Option<PathBuf>> {
     if there.is_empty() {
         return Ok(None);

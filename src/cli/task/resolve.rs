@@ -28,6 +28,9 @@ pub(super) struct Resolve {
     json: bool,
 }
 
+/// No call costs as much: an amount above is a slip of the keyboard, and what is booked is never changed.
+const MOST_BILLED: Money = Money::from_micros(1_000_000_000);
+
 /// What the provider's bill says.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
@@ -53,6 +56,12 @@ impl Found {
 impl Resolve {
     pub(super) async fn run(&self, place: &Place) -> Outcome {
         let (task, number) = (read_id(&self.task)?, self.attempt);
+        if let Some(billed) = self.found.amount().filter(|it| *it > MOST_BILLED) {
+            let (billed, most) = (out::dollars(billed), out::dollars(MOST_BILLED));
+            return Err(Failure::usage(format!("{billed} is more than a call can cost"))
+                .why("what is booked is never changed, so an amount that cannot be right is refused")
+                .fix(format!("give what the bill says of this one call, at most {most}")));
+        }
         let resolve = store::Resolve {
             task: task.clone(),
             number,
