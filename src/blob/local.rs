@@ -1,4 +1,4 @@
-//! Files of the local disk: written part by part, synced, given their name; read block by block.
+//! Files of the local disk: written part by part and synced; read block by block.
 //!
 //! object_store does the same with more hops between threads and more files opened, which was a fifth of the time of a
 //! picture. Here everything that may wait for the disk is one hop to the blocking pool, and what the system has in
@@ -17,8 +17,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-/// A file that is being written. Until it is whole its name ends in `#` and a number, as those that
-/// [`super::Blobs::delete_unfinished`] collects after a crash. Dropping it deletes it.
+/// A file that is being written. It has its final name from the beginning: no row names it before all of it is on disk, so
+/// nobody can see it half, and what a crash leaves of it is an orphan like any other. Dropping it deletes it.
 pub(super) struct Unfinished {
     file: File,
     path: PathBuf,
@@ -26,11 +26,10 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    fn create(name: &Path) -> io::Result<Self> {
-        let path = PathBuf::from(format!("{}#1", name.display()));
+    fn create(path: PathBuf) -> io::Result<Self> {
         let file = match File::create_new(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create_folders(folder_of(name))?;
+                create_folders(folder_of(&path))?;
                 File::create_new(&path)?
             }
             other => other?,
@@ -42,12 +41,9 @@ impl Unfinished {
         })
     }
 
-    /// Names it and syncs it, then the folder that holds the name. Named first, because then the file system writes both
-    /// names at once: no row names this file before all of it is on disk, so nobody can see it half.
-    fn finish(mut self, name: PathBuf) -> io::Result<()> {
-        std::fs::rename(&self.path, &name)?;
-        self.path = name;
-        self.file.sync_all()?;
+    /// Syncs it, then the folder that holds its name.
+    fn finish(mut self) -> io::Result<()> {
+        self.file.sync_data()?;
         sync_folder(folder_of(&self.path))?;
         self.is_over = true;
         Ok(())
@@ -97,7 +93,7 @@ pub(super) async fn write(
     part: Bytes,
 ) -> Result<Unfinished, BlobError> {
     let (file, _part) = blocking(move || {
-        let file = append(file, &name, &part)?;
+        let file = append(file, name, &part)?;
         // The part is freed on the thread that made it: memory that others free stays with a thread for longer.
         Ok((file, part))
     })
@@ -114,14 +110,14 @@ pub(super) async fn finish<T: Send + 'static>(
     made: T,
 ) -> Result<T, BlobError> {
     let (made, _last) = blocking(move || {
-        append(file, &name, &last)?.finish(name)?;
+        append(file, name, &last)?.finish()?;
         Ok((made, last))
     })
     .await?;
     Ok(made)
 }
 
-fn append(file: Option<Unfinished>, name: &Path, part: &[u8]) -> io::Result<Unfinished> {
+fn append(file: Option<Unfinished>, name: PathBuf, part: &[u8]) -> io::Result<Unfinished> {
     let file = match file {
         Some(file) => file,
         None => Unfinished::create(name)?,

@@ -196,18 +196,6 @@ impl Blobs {
             .boxed()
     }
 
-    /// Deletes what a killed process had not finished writing, if it is older than `age`; returns how many files. Local
-    /// disk alone leaves such files: a name that ends in `#` and a number, which no listing shows.
-    pub async fn delete_unfinished(&self, age: Duration) -> Result<usize, BlobError> {
-        let Some(root) = self.root.clone() else {
-            return Ok(0);
-        };
-        tokio::task::spawn_blocking(move || delete_unfinished_below(&root.join("blobs"), age))
-            .await
-            .map_err(|error| BlobError::Backend(error.to_string()))?
-            .map_err(|error| BlobError::Backend(error.to_string()))
-    }
-
     /// Bytes that may still be written, or `None` where there is no such figure (an object store).
     pub fn free_bytes(&self) -> Result<Option<u64>, BlobError> {
         let Some(root) = &self.root else {
@@ -217,30 +205,6 @@ impl Blobs {
             rustix::fs::statvfs(root).map_err(|error| BlobError::Backend(error.to_string()))?;
         Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
     }
-}
-
-fn delete_unfinished_below(folder: &Path, age: Duration) -> std::io::Result<usize> {
-    let mut deleted = 0;
-    for shard in std::fs::read_dir(folder)? {
-        let shard = shard?;
-        if !shard.file_type()?.is_dir() {
-            continue;
-        }
-        for file in std::fs::read_dir(shard.path())? {
-            let file = file?;
-            let is_unfinished = file.file_name().to_string_lossy().contains('#');
-            let is_old = || {
-                file.metadata()
-                    .and_then(|meta| meta.modified())
-                    .is_ok_and(|at| at.elapsed().is_ok_and(|old| old >= age))
-            };
-            if is_unfinished && is_old() {
-                std::fs::remove_file(file.path())?;
-                deleted += 1;
-            }
-        }
-    }
-    Ok(deleted)
 }
 
 fn path(key: &BlobKey) -> ObjectPath {
@@ -338,31 +302,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_killed_process_was_writing_is_deleted() {
+    async fn what_a_killed_process_was_writing_is_found_as_an_orphan() {
         let folder = tempfile::tempdir().expect("a folder");
         let blobs = Blobs::local(folder.path()).expect("a store");
-        let kept = blobs.put(png(1, 1, 10)).await.expect("staged").keep();
-        let left = folder.path().join(format!("{}#1", kept.blob));
-        std::fs::write(&left, "half").expect("written");
+        let mut unfinished = blobs.writer(u64::MAX);
+        unfinished.write(png(1, 1, 400_000)).await.expect("room");
+        // Dropping it would delete it, as a killed process cannot.
+        std::mem::forget(unfinished);
+        let older = |age| blobs.list_older_than(age).try_collect::<Vec<_>>();
         assert_eq!(
-            blobs
-                .delete_unfinished(Duration::from_secs(60))
-                .await
-                .expect("listed"),
+            older(Duration::from_secs(60)).await.expect("listed").len(),
             0
         );
-        assert_eq!(
-            blobs
-                .delete_unfinished(Duration::ZERO)
-                .await
-                .expect("listed"),
-            1
-        );
-        assert!(!left.exists());
-        assert_eq!(
-            read_all(&blobs, &kept.blob, 0..kept.bytes).await.len() as u64,
-            kept.bytes
-        );
+        let found = older(Duration::ZERO).await.expect("listed");
+        assert_eq!(found.len(), 1);
+        blobs.delete(&found[0]).await.expect("deleted");
+        assert_eq!(files_below(folder.path()), 0);
     }
 
     fn files_below(folder: &Path) -> usize {

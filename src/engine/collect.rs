@@ -139,15 +139,7 @@ impl Engine {
     }
 
     async fn collect_orphans(&self, age: Duration) -> usize {
-        let mut deleted = self
-            .0
-            .blobs
-            .delete_unfinished(age)
-            .await
-            .unwrap_or_else(|error| {
-                tracing::error!(%error, "unfinished files could not be looked for");
-                0
-            });
+        let mut deleted = 0;
         let mut batches = self.0.blobs.list_older_than(age).ready_chunks(BATCH);
         while let Some(batch) = batches.next().await {
             let (keys, errors): (Vec<_>, Vec<_>) = batch.into_iter().partition(Result::is_ok);
