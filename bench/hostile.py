@@ -3,9 +3,9 @@
 
     bench/hostile.py [--binary target/release/pinhole] [--times 200]
 
-Starts the real binary on an empty folder, sends each body and each path so many times with a test key, and prints median
-and 99th percentile from the first byte sent to the last byte received. Every reply must be the right refusal. At the end
-there must be no task, and no line of the log at warn or above. Needs Python 3.9 and nothing else.
+Starts the real binary on an empty folder, sends each body and each path so many times with a test key, and prints
+median and 99th percentile from the first byte sent to the last byte received. Every reply must be the right refusal. At
+the end there must be no task, and no line of the log at warn or above. Needs Python 3.9 and nothing else.
 """
 
 import http.client

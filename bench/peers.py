@@ -107,13 +107,17 @@ class Gateway(Service):
         return connection.getresponse()
 
     def load(self, folder, size, clients, seconds):
-        """So many clients, each with one request under way at any time. `fails` says what was wrong, if something was."""
+        """So many clients, each with one request under way at any time. `fails` says what was wrong, if it was."""
         body = json.dumps({"model": MODEL, "prompt": f"[mock:text={TEXT[size]}]", "n": 1})
         headers = {**self.headers, "Content-Type": "application/json"}
         lines = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items())
         self.wait_until_idle()  # of what the cell before has left to do
         self.reset_peak()
-        got = self.wrk(POST.format(path=PATH, headers=lines, body=body), folder, clients, seconds, threads=1, timeout=60)
+        script = POST.format(path=PATH, headers=lines, body=body)
+        try:
+            got = self.wrk(script, folder, clients, seconds, threads=1, timeout=60)
+        except subprocess.CalledProcessError:
+            return {"requests": 0, "good": 0, "fails": "fails (no connection)"}
         good = got["requests"] - got["wrong"]["status"]
         figures = {"requests": got["requests"], "good": good, "fails": None}
         if got["errors"] or not good:
@@ -186,8 +190,8 @@ def litellm(peers, folder, upstream, cpus):
     settings = json.loads(json.dumps(LITELLM))
     settings["model_list"][0]["litellm_params"]["api_base"] = f"http://{upstream}/v1"
     config.write_text(json.dumps(settings))
-    command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False",
-               "--num_workers", "1"]
+    command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port),
+               "--telemetry", "False", "--num_workers", "1"]
     version = re.search(r"litellm-(.*)\.d", found.name).group(1)
     with served("LiteLLM", command, port, folder, cpus, LITELLM_ENVIRONMENT, 300, version=version) as gateway:
         yield gateway

@@ -4,11 +4,11 @@
     bench/queue.py [--binary target/release/pinhole] [--seconds 6] [--runs 3] [--folder DIR]
                    [--only accept,rate,done,full,fair]
 
-Starts the real binary on an empty folder for each row, with `replay` as the upstream, and loads it with wrk over loopback,
-except for the open loop at a fixed rate and the fairness row, which this script sends itself. Everything is on:
-authentication, validation, quote, durable transactions (`synchronous=FULL`), holds, the ledger; at the end of each row
-`pinhole ledger check` must be clean. Medians of the runs. The folder must lie on a real disk, on which nothing much was
-deleted in the last minutes. Needs Python 3.9 and wrk (apt-get install wrk); under five minutes.
+Starts the real binary on an empty folder for each row, with `replay` as the upstream, and loads it with wrk over
+loopback, except for the open loop at a fixed rate and the fairness row, which this script sends itself. Everything is
+on: authentication, validation, quote, durable transactions (`synchronous=FULL`), holds, the ledger; at the end of each
+row `pinhole ledger check` must be clean. Medians of the runs. The folder must lie on a real disk, on which nothing much
+was deleted in the last minutes. Needs Python 3.9 and wrk (apt-get install wrk); under five minutes.
 """
 
 import http.client
@@ -108,7 +108,8 @@ def accept(asked, folder):
         seen = site.create(64, asked.seconds)
         stored = site.tasks("1")
         clean = site.end()
-        return seen["per_s"], seen["cpu_ms"], seen["p50_ms"], seen["p99_ms"], clean and seen["errors"] == 0 and stored >= seen["requests"]
+        clean = clean and seen["errors"] == 0 and stored >= seen["requests"]
+        return seen["per_s"], seen["cpu_ms"], seen["p50_ms"], seen["p99_ms"], clean
 
 
 def rate(asked, folder):

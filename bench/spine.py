@@ -4,9 +4,9 @@
     bench/spine.py [--binary target/release/pinhole] [--seconds 10] [--folder DIR] [--json]
 
 Starts the real binary on an empty folder, with a `replay` provider that answers at once, and loads it with wrk over
-loopback. Everything is on: authentication, validation, quote, durable transactions, hash, storage, the ledger. Prints one
-table; at the end `pinhole ledger check` must be clean. Needs Python 3.9, wrk (apt-get install wrk) and a folder on a real
-disk: a tmpfs would make every sync free.
+loopback. Everything is on: authentication, validation, quote, durable transactions, hash, storage, the ledger. Prints
+one table; at the end `pinhole ledger check` must be clean. Needs Python 3.9, wrk (apt-get install wrk) and a folder on
+a real disk: a tmpfs would make every sync free.
 """
 
 import json

@@ -2,8 +2,8 @@
 
 Nothing but Python's own library; Linux alone, because CPU time and memory are read from /proc.
 
-A script in a folder beside this file puts this one at the end of its path, never at the front: `queue.py` would take the
-place of Python's own.
+A script in a folder beside this file puts this one at the end of its path, never at the front: `queue.py` would take
+the place of Python's own.
 """
 
 import argparse
@@ -30,7 +30,8 @@ DONE = """
 done = function(summary, latency, requests)
   local wrong = summary.errors
   io.write(string.format("RESULT %d %d %d %d %d %d %d %d %d %d\\n", summary.requests, summary.bytes, summary.duration,
-    latency:percentile(50), latency:percentile(99), wrong.status, wrong.connect, wrong.read, wrong.write, wrong.timeout))
+    latency:percentile(50), latency:percentile(99),
+    wrong.status, wrong.connect, wrong.read, wrong.write, wrong.timeout))
 end
 """
 
@@ -106,7 +107,7 @@ class Service:
                 return
 
     def wrk(self, script, folder, clients, seconds, threads=2, timeout=30):
-        """So many clients, each with one request under way at any time. What wrong answers there were is told by kind."""
+        """So many clients, each with one request under way at any time. Wrong answers are counted by their kind."""
         path = folder / "load.lua"
         path.write_text(script + DONE)
         command = ["wrk", "-t", str(min(threads, clients)), "-c", str(clients), "-d", f"{seconds}s",
@@ -142,7 +143,7 @@ class Service:
 
 
 class Pinhole(Service):
-    """The program under test on a folder of its own: its settings, its commands, its rows, and its server when started."""
+    """The program under test on a folder of its own: settings, commands, rows, and its server once it is started."""
 
     def __init__(self, binary, folder, settings="", log="warn", listen="127.0.0.1:0"):
         super().__init__()
@@ -210,7 +211,7 @@ class Pinhole(Service):
 
 @contextlib.contextmanager
 def running(command, log, env=None, read=True):
-    """Another process while it is needed. Its output is to be read, unless that goes to the log too, as its errors do."""
+    """Another process while it is needed. Its errors go to the log; so does its output, unless that is to be read."""
     with open(log, "ab") as log:
         output = subprocess.PIPE if read else log
         process = subprocess.Popen(command, env=env, stdout=output, stderr=log, stdin=subprocess.DEVNULL)

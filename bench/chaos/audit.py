@@ -1,7 +1,7 @@
-"""The auditor: looks at the rows with SQL of its own, at the upstream's log, at the files over HTTP, and at what clients were told.
+"""The auditor: rows by SQL of its own, the upstream's log, the files over HTTP, and what clients were told.
 
-It shares nothing with the program but the names of tables and columns. Each check is a sentence that is true when all is well, and
-what speaks against it.
+It shares nothing with the program but the names of tables and columns. Each check is a sentence that is true when all
+is well, and what speaks against it.
 """
 
 import collections

@@ -3,10 +3,11 @@
 
     mock.py --port 0 --log calls.log --seed 1
 
-One line a call, before anything is answered: the time, the address it came to (`main` or `backup`), the number in the prompt, what
-is done about it. What is done follows from seed, number and address alone: mostly a picture after 20 to 800 ms, sometimes a
-refusal before work (429), a refusal by policy, an error of its own, or a connection that ends without a word. The picture is
-`picture(seed, number)`, a PNG that no other call gets, so that an auditor can make it again. Prints its port when it listens.
+One line a call, before anything is answered: the time, the address it came to (`main` or `backup`), the number in the
+prompt, what is done about it. What is done follows from seed, number and address alone: mostly a picture after 20 to
+800 ms, sometimes a refusal before work (429), a refusal by policy, an error of its own, or a connection that ends
+without a word. The picture is `picture(seed, number)`, a PNG that no other call gets, so that an auditor can make it
+again. Prints its port when it listens.
 """
 
 import asyncio

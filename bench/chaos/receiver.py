@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A receiver of webhooks that writes down each delivery, and fails three in ten: with a 500, or by closing without a word.
+"""A receiver of webhooks that writes down each delivery, and fails three in ten: with a 500, or by hanging up.
 
     receiver.py --log deliveries.log --seed 1 [--port 0]
 
-One JSON line a delivery: the time, the number in the path, the headers of its signature, the body, and how it was answered. It stops
-failing when it is told to, by a GET. Prints its port when it listens.
+One JSON line a delivery: the time, the number in the path, the headers of its signature, the body, and how it was
+answered. It stops failing when it is told to, by a GET. Prints its port when it listens.
 """
 
 import json

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Kills the server with SIGKILL at random moments while tasks come in, starts it again each time, and audits what is left.
+"""Kills the server at random moments while tasks come in, starts it again each time, and audits what is left.
 
     bench/chaos/run.py [--tasks 10000] [--kills 200] [--seed N] [--binary target/release/pinhole] [--folder .]
 
-All real processes on loopback: the server on a folder of its own, an upstream that writes down each call (`mock.py`), clients in
-threads. Nine in ten tasks go to a paid upstream with a second one behind it, one in ten is drawn. Four in five clients send an
-Idempotency-Key and repeat the call until it is answered, as they should; the others send it once. Two in three wait with a poll, every
-second one names a callback, whose receiver (`receiver.py`) fails three in ten until the kills are over.
+All real processes on loopback: the server on a folder of its own, an upstream that writes down each call (`mock.py`),
+clients in threads. Nine in ten tasks go to a paid upstream with a second one behind it, one in ten is drawn. Four in
+five clients send an Idempotency-Key and repeat the call until it is answered, as they should; the others send it once.
+Two in three wait with a poll, every second one names a callback, whose receiver (`receiver.py`) fails three in ten
+until the kills are over.
 
-After the last restart every accepted task must end within 60 s. Then the auditor (`audit.py`) looks: nothing lost, nothing sent
-twice, nobody charged twice, every result served and the right one, every callback delivered under one id and signed, ledger zero,
-nothing held; and `pinhole ledger check` must agree.
-Any violation ends it with status 1. The folder must lie on a real disk. Needs Python 3.9 and nothing else.
+After the last restart every accepted task must end within 60 s. Then the auditor (`audit.py`) looks: nothing lost,
+nothing sent twice, nobody charged twice, every result served and the right one, every callback delivered under one id
+and signed, ledger zero, nothing held; and `pinhole ledger check` must agree. Any violation ends it with status 1. The
+folder must lie on a real disk. Needs Python 3.9 and nothing else.
 """
 
 import bisect

@@ -3,8 +3,9 @@
 
     bench/webhooks/chaos.py [--tasks 10000] [--kills 200] [--seed N] [--binary target/release/pinhole]
 
-Tasks that end at once are created while the server is killed and started again; the receiver fails 30 % of what it gets, a
-third of that by a reset. Then an auditor with SQL of its own looks at the rows, and at what the receiver heard. Ends by itself.
+Tasks that end at once are created while the server is killed and started again; the receiver fails 30 % of what it
+gets, a third of that by a reset. Then an auditor with SQL of its own looks at the rows, and at what the receiver heard.
+Ends by itself.
 """
 
 import json

@@ -3,8 +3,9 @@
 
     bench/webhooks/holes.py [--holes 1000] [--seconds 60] [--rate 10] [--binary target/release/pinhole]
 
-Every hole is an address of loopback, so a destination of its own; each gets a few callbacks first. Then the healthy receiver is
-told of tasks, so many a second, and the time from the end of each task to its arrival is taken. Ends by itself.
+Every hole is an address of loopback, so a destination of its own; each gets a few callbacks first. Then the healthy
+receiver is told of tasks, so many a second, and the time from the end of each task to its arrival is taken. Ends by
+itself.
 """
 
 import json
@@ -74,8 +75,10 @@ def report(site, hole, healthy, count, before, most, given):
     tried = rows.execute(
         "SELECT count(*), sum(attempts), sum(attempts > 0) FROM deliveries WHERE destination LIKE 'http://127.1.%'"
     ).fetchone()
-    print(f"{given.holes} holes: {tried[0]} callbacks, {tried[1]} attempts, {tried[2]} tried by now; {hole.held} requests held")
-    print(f"healthy: {count} callbacks, p50 {percentile(waits, 0.5):.0f} ms, p99 {percentile(waits, 0.99):.0f} ms, longest {waits[-1]:.0f} ms")
+    print(f"{given.holes} holes: {tried[0]} callbacks, {tried[1]} attempts, {tried[2]} tried by now; "
+          f"{hole.held} requests held")
+    print(f"healthy: {count} callbacks, p50 {percentile(waits, 0.5):.0f} ms, p99 {percentile(waits, 0.99):.0f} ms, "
+          f"longest {waits[-1]:.0f} ms")
     print(f"resident: {before:.0f} MiB at the start, {most:.0f} MiB at most")
 
 

@@ -36,7 +36,8 @@ class Site(Pinhole):
 
     def __init__(self, folder, binary):
         self.port = free_port()
-        settings = 'min_free_mib = 0\nallow_private_networks = ["127.0.0.0/8"]\n\n[provider.rehearsal]\nkind = "replay"\n'
+        settings = 'min_free_mib = 0\nallow_private_networks = ["127.0.0.0/8"]\n\n'
+        settings += '[provider.rehearsal]\nkind = "replay"\n'
         settings += f'image = "{folder}/picture.png"\nlog = "{folder}/calls.log"\ndelay_ms = 5\n'
         super().__init__(binary, folder, settings, listen=f"127.0.0.1:{self.port}")
         (folder / "picture.png").write_bytes(png(16, b"\x30\x60\x90" * 256))
