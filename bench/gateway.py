@@ -284,7 +284,7 @@ class Bench:
                 met = self.is_met(row, "cpu_per_1000", goal) and not (most and times and times > most)
                 note = f"{times:.1f} × nginx" + (f", goal ≤ {most}" if most else "") if times else "no nginx"
                 add(f"CPU s per 1000 × {size}, {clients} clients", self.figures(row, "cpu_per_1000", "{:.2f}"),
-                    f"≤ {goal}", met, f"{note}; pictures a second on one core: {self.rates(row)}")
+                    f"≤ {goal}", met, f"{note}; {self.rates(row)}")
         for row in ("peak-1.5M", "peak-6M"):
             if self.wants(row):
                 size, clients = LOADS[row]
@@ -313,7 +313,8 @@ class Bench:
 
     def rates(self, row):
         rates = {name: self.median(name, row, "per_s") for name in COLUMNS}
-        return ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items() if rate)
+        shown = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items() if rate)
+        return f"pictures a second on one core: {shown or 'none'}"
 
     def has_failed(self):
         """Whether Pinhole gave a wrong answer anywhere: of others that is a figure."""
@@ -356,8 +357,8 @@ def report(bench, sync):
     cells = f"medians of {asked.rounds} × {asked.seconds} s"
     cells += f", of the peers {asked.peer_rounds} × {asked.peer_seconds} s" if asked.peers else ""
     print(f"{os.cpu_count()} cores, {pinned}; median fdatasync {sync:.2f} ms; {cells}")
-    print(", ".join(f"{name} {version}" for name, version in bench.versions.items() if version))
-    print(*(f"Not measured: {why}." for why in bench.missing), "", sep="\n")
+    versions = ", ".join(f"{name} {version}" for name, version in bench.versions.items() if version)
+    print(*filter(None, [versions]), *(f"Not measured: {why}." for why in bench.missing), "", sep="\n")
     print("\n".join(bench.table(sync)))
     if asked.json:
         cells = [{"gateway": name, "size": size, "clients": clients, "rounds": got}
