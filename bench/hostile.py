@@ -3,19 +3,19 @@
 
     bench/hostile.py [--binary target/release/pinhole] [--times 200]
 
-Starts the real binary on an empty folder, sends each body and each path so many times with a test key, and prints median
-and 99th percentile from the first byte sent to the last byte received. Every reply must be the right refusal. At the end
-there must be no task, and no line of the log at warn or above. Needs Python 3.9 and nothing else.
+Starts the real binary on an empty folder, sends each body and each path so many times with a test key, and prints
+median and 99th percentile from the first byte sent to the last byte received. Every reply must be the right refusal. At
+the end there must be no task, and no line of the log at warn or above. Needs Python 3.9 and nothing else.
 """
 
-import argparse
 import http.client
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+
+from stand import Pinhole, command_line, percentile
 
 PATHS = [
     "GET /api/v1/models", "GET /api/tags", "GET /v1/props", "GET /props", "GET /version", "POST /api/show",
@@ -56,20 +56,6 @@ def bodies():
     ]
 
 
-def start(binary, folder):
-    """The server and the port that it has chosen."""
-    log = open(folder / "log", "wb")
-    command = [binary, "serve", "--listen", "127.0.0.1:0", "--data", folder / "data"]
-    server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    lock = folder / "data" / "engine.lock"
-    for _ in range(1000):
-        if lock.exists() and lock.read_text().endswith("\n"):
-            return server, int(lock.read_text().strip().rsplit(":", 1)[1])
-        time.sleep(0.01)
-    server.kill()
-    sys.exit("it does not start: " + (folder / "log").read_text())
-
-
 def measure(port, times, method, path, headers, body, status):
     """Median and 99th percentile in milliseconds."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -83,39 +69,37 @@ def measure(port, times, method, path, headers, body, status):
         if reply.status != status:
             sys.exit(f"{method} {path}: {reply.status} instead of {status}: {text[:300]}")
     connection.close()
-    taken.sort()
-    return statistics.median(taken), taken[min(len(taken) - 1, int(len(taken) * 0.99))]
+    return statistics.median(taken), percentile(taken, 0.99)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", default="target/release/pinhole")
+    parser = command_line(__doc__)
     parser.add_argument("--times", type=int, default=200)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        server, port = start(arguments.binary, folder)
-        try:
-            key = (folder / "data" / "test-key").read_text().strip()
-            headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-            print("| what | status | p50 ms | p99 ms |\n|---|---|---|---|")
-            for name, body, status in bodies():
-                path = "/v1/images/generations"
-                p50, p99 = measure(port, arguments.times, "POST", path, headers, body, status)
-                print(f"| {name} | {status} | {p50:.2f} | {p99:.2f} |", flush=True)
-            for line in PATHS:
-                method, path = line.split()
-                p50, p99 = measure(port, arguments.times, method, path, headers, b"{}", 404)
-                print(f"| {line} | 404 | {p50:.2f} | {p99:.2f} |", flush=True)
-        finally:
-            server.terminate()
-            server.wait()
-        log = (folder / "log").read_text()
-        loud = [line for line in log.splitlines() if any(word in line for word in ("WARN", "ERROR", "panicked"))]
-        # Every accepted call is a line of the log.
-        accepted = [line for line in log.splitlines() if "accepted" in line]
-        if loud or accepted:
-            sys.exit("\n".join(loud + accepted))
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, Pinhole(asked.binary, pathlib.Path(folder), log="info") as server:
+        server.start()
+        measure_all(server, asked.times)
+        server.stop()
+        log = (server.folder / "server.log").read_text()
+    loud = [line for line in log.splitlines() if any(word in line for word in ("WARN", "ERROR", "panicked"))]
+    # Every accepted call is a line of the log.
+    accepted = [line for line in log.splitlines() if "accepted" in line]
+    if loud or accepted:
+        sys.exit("\n".join(loud + accepted))
+
+
+def measure_all(server, times):
+    port = int(server.address.rsplit(":", 1)[1])
+    key = (server.data / "test-key").read_text().strip()
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    print("| what | status | p50 ms | p99 ms |\n|---|---|---|---|")
+    for name, body, status in bodies():
+        p50, p99 = measure(port, times, "POST", "/v1/images/generations", headers, body, status)
+        print(f"| {name} | {status} | {p50:.2f} | {p99:.2f} |", flush=True)
+    for line in PATHS:
+        method, path = line.split()
+        p50, p99 = measure(port, times, method, path, headers, b"{}", 404)
+        print(f"| {line} | 404 | {p50:.2f} | {p99:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

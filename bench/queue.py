@@ -1,31 +1,28 @@
 #!/usr/bin/env python3
 """What the queue does: tasks accepted, tasks completed, a full queue, a crowd beside a single client.
 
-    bench/queue.py [--binary target/release/pinhole] [--seconds 6] [--runs 3] [--folder DIR] [--only accept,rate,done,full,fair]
+    bench/queue.py [--binary target/release/pinhole] [--seconds 6] [--runs 3] [--folder DIR]
+                   [--only accept,rate,done,full,fair]
 
-Starts the real binary on an empty folder for each row, with `replay` as the upstream, and loads it with wrk over loopback, except
-for the open loop at a fixed rate and the fairness row, which this script sends itself. Everything is on: authentication, validation,
-quote, durable transactions (`synchronous=FULL`), holds, the ledger; at the end of each row `pinhole ledger check` must be clean.
-Medians of the runs. The folder must lie on a real disk, on which nothing much was deleted in the last minutes. Needs Python 3.9 and wrk (apt-get install wrk); under five minutes.
+Starts the real binary on an empty folder for each row, with `replay` as the upstream, and loads it with wrk over
+loopback, except for the open loop at a fixed rate and the fairness row, which this script sends itself. Everything is
+on: authentication, validation, quote, durable transactions (`synchronous=FULL`), holds, the ledger; at the end of each
+row `pinhole ledger check` must be clean. Medians of the runs. The folder must lie on a real disk, on which nothing much
+was deleted in the last minutes. Needs Python 3.9 and wrk (apt-get install wrk); under five minutes.
 """
 
-import argparse
 import http.client
 import json
 import os
 import pathlib
-import shutil
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-import uuid
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from spine import MODEL, Server, fdatasync_ms, noise_png  # noqa: E402
+from spine import MODEL
+from stand import Pinhole, command_line, fdatasync_ms, need_wrk, noise_png, percentile
 
 PATH = "/api/v1/images/generations"
 
@@ -46,57 +43,33 @@ request = function()
   wrk.headers["Authorization"] = "Bearer " .. keys[(at * 2 + offset) %% #keys + 1]
   return wrk.format()
 end
-done = function(summary, latency, requests)
-  io.write(string.format("RESULT %%d %%d %%d %%d %%d\\n", summary.requests, summary.duration,
-    summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
-    latency:percentile(50), latency:percentile(99)))
-end
 """ % PATH
 
 
-class Site:
-    """A server on an empty folder, with so many keys."""
+class Site(Pinhole):
+    """A running server on a fresh folder, with so many keys, whose upstream answers after `delay_ms`."""
 
-    def __init__(self, asked, folder, delay_ms, keys, prepare=None):
-        folder.mkdir()
-        self.folder, self.binary = folder, os.path.abspath(asked.binary)
+    def __init__(self, asked, folder, delay_ms, keys):
+        settings = f'[provider.instant]\nkind = "replay"\nimage = "{folder}/picture.png"\ndelay_ms = {delay_ms}\n'
+        super().__init__(asked.binary, folder, settings)
         (folder / "picture.png").write_bytes(noise_png(1024))
-        (folder / "catalogue").mkdir()
-        (folder / "catalogue" / "instant.toml").write_text(MODEL)
-        config = folder / "pinhole.toml"
-        config.write_text(f'[provider.instant]\nkind = "replay"\nimage = "{folder}/picture.png"\ndelay_ms = {delay_ms}\n')
+        self.write_model("instant", MODEL)
         # Keys are made beside no server: each makes one of its own short transaction.
         self.keys = [self.key(f"key {k}") for k in range(keys)]
-        if prepare:
-            prepare(self)
-        self.server = Server(self.binary, folder, config)
+        self.start()
 
-    def key(self, name, *more):
-        made = subprocess.run([self.binary, "keys", "create", "--name", name, "--data", str(self.folder / "data"), "--json", *more],
-                              capture_output=True, text=True, check=True)
-        return json.loads(made.stdout)["key"]
-
-    def rows(self):
-        return sqlite3.connect(f"file:{self.folder}/data/pinhole.db?mode=ro", uri=True, timeout=30)
-
-    def count(self, where):
-        rows = self.rows()
-        try:
-            return rows.execute(f"SELECT count(*) FROM tasks WHERE {where}").fetchone()[0]
-        finally:
-            rows.close()
+    def tasks(self, where):
+        return self.count(f"tasks WHERE {where}")
 
     def create(self, clients, seconds):
         keys = ",".join(f'"{key}"' for key in self.keys)
-        return self.server.wrk(CREATE.format(keys=keys), clients, seconds)
+        return self.wrk(CREATE.format(keys=keys), self.folder, clients, seconds)
 
     def end(self):
         """Ends it at once (what waits would take for ever) and audits."""
-        self.server.process.kill()
-        self.server.process.wait()
-        audit = subprocess.run([self.binary, "ledger", "check", "--data", str(self.folder / "data")], capture_output=True)
+        self.kill()
         # The folder stays until all is measured: for minutes after files were deleted, ext4 looks long for a free inode.
-        return audit.returncode == 0
+        return self.ledger_is_clean()
 
 
 class Client:
@@ -128,67 +101,63 @@ class Client:
                 return reply["data"]["state"]
 
 
-def percentile(times, part):
-    times = sorted(times)
-    return times[min(len(times) - 1, int(len(times) * part))]
-
-
 def accept(asked, folder):
     """As fast as 64 clients can; nothing completes, so that this is acceptance alone."""
-    site = Site(asked, folder, 3_600_000, 80)
-    site.create(16, 1)
-    seen = site.create(64, asked.seconds)
-    stored = site.count("1")
-    clean = site.end()
-    return seen["per_s"], seen["cpu_ms"], seen["p50_ms"], seen["p99_ms"], clean and seen["errors"] == 0 and stored >= seen["requests"]
+    with Site(asked, folder, 3_600_000, 80) as site:
+        site.create(16, 1)
+        seen = site.create(64, asked.seconds)
+        stored = site.tasks("1")
+        clean = site.end()
+        clean = clean and seen["errors"] == 0 and stored >= seen["requests"]
+        return seen["per_s"], seen["cpu_ms"], seen["p50_ms"], seen["p99_ms"], clean
 
 
 def rate(asked, folder):
     """An open loop: 500 a second, each sent when its time has come, whatever became of those before; latency from that time."""
-    site = Site(asked, folder, 3_600_000, 16)
-    site.create(16, 1)
-    per_second, workers, late = 500, 64, []
-    begun = time.perf_counter() + 0.5
-    lock, next_number = threading.Lock(), iter(range(per_second * asked.seconds))
+    with Site(asked, folder, 3_600_000, 16) as site:
+        site.create(16, 1)
+        per_second, workers, late = 500, 64, []
+        begun = time.perf_counter() + 0.5
+        lock, next_number = threading.Lock(), iter(range(per_second * asked.seconds))
 
-    def work(key):
-        client = Client(site.server.address, key)
-        while True:
-            with lock:
-                number = next(next_number, None)
-            if number is None:
-                return
-            due = begun + number / per_second
-            time.sleep(max(0, due - time.perf_counter()))
-            client.create()
-            late.append((time.perf_counter() - due) * 1e3)
+        def work(key):
+            client = Client(site.address, key)
+            while True:
+                with lock:
+                    number = next(next_number, None)
+                if number is None:
+                    return
+                due = begun + number / per_second
+                time.sleep(max(0, due - time.perf_counter()))
+                client.create()
+                late.append((time.perf_counter() - due) * 1e3)
 
-    before = site.server.cpu_s()
-    threads = [threading.Thread(target=work, args=(site.keys[k % len(site.keys)],)) for k in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    took = time.perf_counter() - begun
-    cpu = (site.server.cpu_s() - before) * 1e3 / len(late)
-    clean = site.end()
-    return percentile(late, 0.99), percentile(late, 0.5), cpu, len(late) / took, clean
+        before = site.cpu_s()
+        threads = [threading.Thread(target=work, args=(site.keys[k % len(site.keys)],)) for k in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took = time.perf_counter() - begun
+        cpu = (site.cpu_s() - before) * 1e3 / len(late)
+        clean = site.end()
+        return percentile(late, 0.99), percentile(late, 0.5), cpu, len(late) / took, clean
 
 
 def done(asked, folder):
     """Created by 64 clients and completed by an instant upstream: a file and its folder are synced for each."""
-    site = Site(asked, folder, 0, 80)
-    site.create(16, 1)
-    before, begun, cpu = site.count("state = 'completed'"), time.time(), site.server.cpu_s()
-    seen = site.create(64, asked.seconds)
-    while site.count("state IN ('pending', 'processing')"):
-        time.sleep(0.02)
-    took = time.time() - begun
-    completed = site.count("state = 'completed'") - before
-    cpu = (site.server.cpu_s() - cpu) * 1e3 / max(completed, 1)
-    failed = site.count("state = 'failed'")
-    clean = site.end()
-    return completed / took, cpu, seen["per_s"], clean and failed == 0
+    with Site(asked, folder, 0, 80) as site:
+        site.create(16, 1)
+        before, begun, cpu = site.tasks("state = 'completed'"), time.time(), site.cpu_s()
+        seen = site.create(64, asked.seconds)
+        while site.tasks("state IN ('pending', 'processing')"):
+            time.sleep(0.02)
+        took = time.time() - begun
+        completed = site.tasks("state = 'completed'") - before
+        cpu = (site.cpu_s() - cpu) * 1e3 / max(completed, 1)
+        failed = site.tasks("state = 'failed'")
+        clean = site.end()
+        return completed / took, cpu, seen["per_s"], clean and failed == 0
 
 
 # Keys, and tasks of theirs in turn, written behind the server's back.
@@ -224,83 +193,82 @@ def claim(rows, most, now):
 
 def full(asked, folder):
     """A claim and a poll with a million finished and a hundred thousand waiting rows."""
-    site = Site(asked, folder, 0, 1)
-    model = Client(site.server.address, site.keys[0])
-    model.wait(model.create()[0])
-    site.server.stop()
-    rows = sqlite3.connect(site.folder / "data" / "pinhole.db", isolation_level=None)
-    now = int(time.time() * 1e3)
-    rows.execute("BEGIN")
-    rows.execute(KEYS)
-    for count, first, state, at, ended in ((1_000_000, 1 << 40, "completed", now - 10**9, now - 10**6),
-                                           (100_000, 1 << 41, "pending", now - 200_000, None)):
-        rows.execute(FILL, (count, first, state, at, ended))
-    # In a lane of no provider that is on: they wait for ever, and the index has them all.
-    rows.execute("UPDATE tasks SET worker = NULL, fence = 0, lane = 'elsewhere' WHERE state = 'pending'")
-    rows.execute("COMMIT")
-    rows.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    # Of a hundred keys with a thousand each, which is the most that a key may have waiting.
-    rows.execute("PRAGMA synchronous = FULL")
-    rows.execute("PRAGMA cache_size = -1024")
-    claims = {}
-    for most in (1, 64):
-        claims[most] = sorted(claim(rows, most, now) for _ in range(200))
-    polls = []
-    rows.execute("UPDATE tasks SET state = 'failed', fail_kind = 'cancelled', completed_at = ? WHERE state = 'processing'", (now,))
-    rows.close()
-    server = site.server = Server(site.binary, site.folder, site.folder / "pinhole.toml")
-    ready = server.ready_ms
-    client = Client(server.address, site.keys[0])
-    for k in range(1000):
-        # Finished ones all over the table, and waiting ones, whose place in the queue is counted.
-        task = f"task_{(1 << 40) + k * 997:032x}" if k % 2 else f"task_{(1 << 41) + 20_000 + k * 79:032x}"
-        polls.append(client.ask("GET", f"{PATH}?task_id={task}")[1])
-    server.process.kill()
-    server.process.wait()
-    return claims[1], claims[64], percentile(polls, 0.99), ready
+    with Site(asked, folder, 0, 1) as site:
+        model = Client(site.address, site.keys[0])
+        model.wait(model.create()[0])
+        site.stop()
+        rows = sqlite3.connect(site.folder / "data" / "pinhole.db", isolation_level=None)
+        now = int(time.time() * 1e3)
+        rows.execute("BEGIN")
+        rows.execute(KEYS)
+        for count, first, state, at, ended in ((1_000_000, 1 << 40, "completed", now - 10**9, now - 10**6),
+                                               (100_000, 1 << 41, "pending", now - 200_000, None)):
+            rows.execute(FILL, (count, first, state, at, ended))
+        # In a lane of no provider that is on: they wait for ever, and the index has them all.
+        rows.execute("UPDATE tasks SET worker = NULL, fence = 0, lane = 'elsewhere' WHERE state = 'pending'")
+        rows.execute("COMMIT")
+        rows.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Of a hundred keys with a thousand each, which is the most that a key may have waiting.
+        rows.execute("PRAGMA synchronous = FULL")
+        rows.execute("PRAGMA cache_size = -1024")
+        claims = {}
+        for most in (1, 64):
+            claims[most] = sorted(claim(rows, most, now) for _ in range(200))
+        polls = []
+        rows.execute("UPDATE tasks SET state = 'failed', fail_kind = 'cancelled', completed_at = ? WHERE state = 'processing'", (now,))
+        rows.close()
+        site.start()
+        client = Client(site.address, site.keys[0])
+        for k in range(1000):
+            # Finished ones all over the table, and waiting ones, whose place in the queue is counted.
+            task = f"task_{(1 << 40) + k * 997:032x}" if k % 2 else f"task_{(1 << 41) + 20_000 + k * 79:032x}"
+            polls.append(client.ask("GET", f"{PATH}?task_id={task}")[1])
+        site.kill()
+        return claims[1], claims[64], percentile(polls, 0.99), site.ready_ms
 
 
 def fair(asked, folder):
     """One client's tasks, alone and beside a tenant with ten thousand waiting: each from its creation to its end."""
-    site = Site(asked, folder, 100, 10)
-    site.server.stop()
-    config = site.folder / "pinhole.toml"
-    (site.folder / "catalogue" / "instant.toml").write_text(MODEL.replace('provider = "instant"', 'provider = "sketch"'))
-    config.write_text('listen = "127.0.0.1:0"\ntest_concurrency = 4\n')
-    subprocess.run([site.binary, "accounts", "create", "tenant", "--data", str(site.folder / "data")], check=True, capture_output=True)
-    tenant = [site.key(f"tenant {k}", "--test", "--account", "tenant") for k in range(10)]
-    single = site.key("single", "--test")
-    site.server = Server(site.binary, site.folder, config)
-    body = '{"model":"sketch","prompt":"[pinhole:delay=50ms] x","size":"64x64"}'
+    with Site(asked, folder, 100, 10) as site:
+        site.stop()
+        site.write_model("instant", MODEL.replace('provider = "instant"', 'provider = "sketch"'))
+        site.configure("test_concurrency = 4\n")
+        site.tell("accounts", "create", "tenant")
+        tenant = [site.key(f"tenant {k}", "--test", "--account", "tenant") for k in range(10)]
+        single = site.key("single", "--test")
+        site.start()
+        body = '{"model":"sketch","prompt":"[pinhole:delay=50ms] x","size":"64x64"}'
 
-    def one(client):
-        begun = time.perf_counter()
-        reply, _ = client.ask("POST", PATH, body)
-        client.wait(reply["data"]["taskId"])
-        return (time.perf_counter() - begun) * 1e3
+        def one(client):
+            begun = time.perf_counter()
+            reply, _ = client.ask("POST", PATH, body)
+            client.wait(reply["data"]["taskId"])
+            return (time.perf_counter() - begun) * 1e3
 
-    client = Client(site.server.address, single)
-    pressure = threading.Event()
+        client = Client(site.address, single)
+        pressure = threading.Event()
 
-    def press(key):
-        """Keeps nearly a thousand tasks of a key waiting: ten keys, ten thousand tasks."""
-        own = Client(site.server.address, key)
-        for _ in range(990):
-            own.ask("POST", PATH, body)
-        pressure.wait()
+        def press(key):
+            """Keeps nearly a thousand tasks of a key waiting: ten keys, ten thousand tasks."""
+            own = Client(site.address, key)
+            for _ in range(990):
+                own.ask("POST", PATH, body)
+            pressure.wait()
 
-    # Alone, but for as many as there are slots: otherwise the lane is empty and nobody waits for anything.
-    alone = [one(client) for _ in range(100)]
-    threads = [threading.Thread(target=press, args=(key,)) for key in tenant]
-    for thread in threads:
-        thread.start()
-    while site.count("state = 'pending'") < 9_000:
-        time.sleep(0.05)
-    waiting = site.count("state = 'pending'")
-    beside = [one(client) for _ in range(100)]
-    pressure.set()
-    clean = site.end()
-    return percentile(alone, 0.99), percentile(beside, 0.99), percentile(alone, 0.5), percentile(beside, 0.5), waiting, clean
+        # Alone, but for as many as there are slots: otherwise the lane is empty and nobody waits for anything.
+        alone = [one(client) for _ in range(100)]
+        threads = [threading.Thread(target=press, args=(key,)) for key in tenant]
+        for thread in threads:
+            thread.start()
+        while site.tasks("state = 'pending'") < 9_000:
+            time.sleep(0.05)
+        waiting = site.tasks("state = 'pending'")
+        # On a connection of its own: the first one may have been closed, being idle for so long.
+        client = Client(site.address, single)
+        beside = [one(client) for _ in range(100)]
+        pressure.set()
+        clean = site.end()
+        return percentile(alone, 0.99), percentile(beside, 0.99), percentile(alone, 0.5), percentile(beside, 0.5), waiting, clean
 
 
 def median_run(asked, folder, what, name):
@@ -310,16 +278,13 @@ def median_run(asked, folder, what, name):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--binary", default="target/release/pinhole")
-    arguments.add_argument("--seconds", type=int, default=6)
-    arguments.add_argument("--runs", type=int, default=3)
-    arguments.add_argument("--folder", help="where the data folders are made; a real disk", default=".")
-    arguments.add_argument("--only", default="accept,rate,done,full,fair")
-    asked = arguments.parse_args()
-    if not shutil.which("wrk"):
-        sys.exit("wrk is missing: apt-get install wrk")
-    only, rows = asked.only.split(","), []
+    parser = command_line(__doc__, folder="the data folders")
+    parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", default="accept,rate,done,full,fair")
+    asked = parser.parse_args()
+    need_wrk()
+    only = asked.only.split(",")
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="queue-") as name:
         folder = pathlib.Path(name).resolve()
         sync = fdatasync_ms(folder)

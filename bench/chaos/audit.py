@@ -1,18 +1,15 @@
-"""The auditor: looks at the rows with SQL of its own, at the upstream's log, at the files over HTTP, and at what clients were told.
+"""The auditor: rows by SQL of its own, the upstream's log, the files over HTTP, and what clients were told.
 
-It shares nothing with the program but the names of tables and columns. Each check is a sentence that is true when all is well, and
-what speaks against it.
+It shares nothing with the program but the names of tables and columns. Each check is a sentence that is true when all
+is well, and what speaks against it.
 """
 
-import base64
 import collections
-import hashlib
-import hmac
 import json
-import sqlite3
 import urllib.error
 import urllib.request
 
+import listen
 import mock
 
 # What must find no row: a sentence, and a query for what contradicts it.
@@ -47,8 +44,8 @@ ROWS = [
 
 class Auditor:
     def __init__(self, rows, folder, url, seed):
-        self.rows = sqlite3.connect(f"file:{rows}?mode=ro", uri=True, timeout=30)
-        self.calls, self.log, self.url, self.seed = folder / "calls.log", folder / "deliveries.log", url, seed
+        self.rows, self.url, self.seed = rows, url, seed
+        self.calls, self.log = folder / "calls.log", folder / "deliveries.log"
         self.wrong = []
 
     def check(self, sentence, against):
@@ -124,7 +121,7 @@ class Auditor:
     def look_at_callbacks(self):
         """Every callback came, under one id, signed, with the end that the task has; a crash after an answer may tell it twice."""
         ends = {task: (state, callback) for task, state, callback in self.rows.execute("SELECT id, state, callback FROM tasks")}
-        secrets = [base64.b64decode(secret.removeprefix("whsec_")) for (secret,) in self.rows.execute("SELECT secret FROM signing_secrets")]
+        secrets = self.ids("SELECT secret FROM signing_secrets")
         begun = dict(self.rows.execute("SELECT task, attempts FROM deliveries"))
         ids, answered, came, unsigned, untrue = collections.defaultdict(set), set(), collections.Counter(), [], []
         for line in map(json.loads, open(self.log)):
@@ -134,9 +131,8 @@ class Auditor:
             came[task] += 1
             if line["answer"] == 200:
                 answered.add(task)
-            signed = f"{line['id']}.{line['timestamp']}.{line['body']}".encode()
-            right = {"v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode() for secret in secrets}
-            if not right & set((line["signature"] or "").split(" ")):
+            signed = (line["id"], line["timestamp"], line["signature"], line["body"].encode())
+            if not any(listen.is_signed(secret, *signed) for secret in secrets):
                 unsigned.append(task)
             if (body["code"] == 200) != (ends.get(task, ("lost", None))[0] == "completed"):
                 untrue.append((task, body["code"]))

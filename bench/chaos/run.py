@@ -1,33 +1,30 @@
 #!/usr/bin/env python3
-"""Kills the server with SIGKILL at random moments while tasks come in, starts it again each time, and audits what is left.
+"""Kills the server at random moments while tasks come in, starts it again each time, and audits what is left.
 
     bench/chaos/run.py [--tasks 10000] [--kills 200] [--seed N] [--binary target/release/pinhole] [--folder .]
 
-All real processes on loopback: the server on a folder of its own, an upstream that writes down each call (`mock.py`), clients in
-threads. Nine in ten tasks go to a paid upstream with a second one behind it, one in ten is drawn. Four in five clients send an
-Idempotency-Key and repeat the call until it is answered, as they should; the others send it once. Two in three wait with a poll, every
-second one names a callback, whose receiver (`receiver.py`) fails three in ten until the kills are over.
+All real processes on loopback: the server on a folder of its own, an upstream that writes down each call (`mock.py`),
+clients in threads. Nine in ten tasks go to a paid upstream with a second one behind it, one in ten is drawn. Four in
+five clients send an Idempotency-Key and repeat the call until it is answered, as they should; the others send it once.
+Two in three wait with a poll, every second one names a callback, whose receiver (`receiver.py`) fails three in ten
+until the kills are over.
 
-After the last restart every accepted task must end within 60 s. Then the auditor (`audit.py`) looks: nothing lost, nothing sent
-twice, nobody charged twice, every result served and the right one, every callback delivered under one id and signed, ledger zero,
-nothing held; and `pinhole ledger check` must agree.
-Any violation ends it with status 1. The folder must lie on a real disk. Needs Python 3.9 and nothing else.
+After the last restart every accepted task must end within 60 s. Then the auditor (`audit.py`) looks: nothing lost,
+nothing sent twice, nobody charged twice, every result served and the right one, every callback delivered under one id
+and signed, ledger zero, nothing held; and `pinhole ledger check` must agree. Any violation ends it with status 1. The
+folder must lie on a real disk. Needs Python 3.9 and nothing else.
 """
 
-import argparse
 import bisect
+import contextlib
+import http.client
 import itertools
 import json
-import os
 import pathlib
 import queue
 import random
 import shutil
-import signal
-import socket
-import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -35,9 +32,10 @@ import time
 import urllib.error
 import urllib.request
 
-from audit import Auditor
-
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+from audit import Auditor  # noqa: E402
+from stand import Pinhole, command_line, free_port, percentile, running  # noqa: E402
 
 MODEL = """
 id = "{id}"
@@ -75,79 +73,43 @@ proxy = "none"
 """
 
 
-class Site:
-    """A folder with configuration and models, and the processes on it."""
+class Site(Pinhole):
+    """The server with its models, and the stand-ins beside it."""
 
-    def __init__(self, asked, folder):
-        self.binary, self.folder, self.data = os.path.abspath(asked.binary), folder, folder / "data"
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("PINHOLE_", "OPENAI_"))}
-        self.log = open(folder / "server.log", "ab")
-        self.mock, port = self.stand_in("mock.py", "calls.log", asked.seed)
-        self.receiver, receives = self.stand_in("receiver.py", "deliveries.log", asked.seed)
+    def __init__(self, asked, folder, stack):
+        self.stack, self.seed = stack, asked.seed
+        mock = self.stand_in(folder, "mock.py", "calls.log")
+        receives = self.stand_in(folder, "receiver.py", "deliveries.log")
         self.callback = f"http://127.0.0.1:{receives}"
-        catalogue = folder / "catalogue"
-        catalogue.mkdir()
         paid = [("main", "0.01"), ("backup", "0.02")]
-        self.write_model("paid", [TARGET.format(provider=name, cost=cost, priority=at) for at, (name, cost) in enumerate(paid)])
-        self.write_model("drawn", [TARGET.format(provider="sketch", cost="0", priority=0)])
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = "127.0.0.1:%d" % free.getsockname()[1]
-        self.url = f"http://{self.address}"
-        self.config = folder / "pinhole.toml"
-        self.config.write_text(f'listen = "{self.address}"\nlog = "error"\nmin_free_mib = 0\n'
-                               'allow_private_networks = ["127.0.0.1"]\n' +
-                               "".join(PROVIDER.format(name=name, port=port) for name, _ in paid))
-        self.server = None
+        settings = 'min_free_mib = 0\nallow_private_networks = ["127.0.0.1"]\n'
+        settings += "".join(PROVIDER.format(name=name, port=mock) for name, _ in paid)
+        # Clients find it at the same place after each restart.
+        listen = f"127.0.0.1:{free_port()}"
+        super().__init__(asked.binary, folder, settings, log="error", listen=listen)
+        self.url = f"http://{listen}"
+        targets = [TARGET.format(provider=name, cost=cost, priority=at) for at, (name, cost) in enumerate(paid)]
+        self.write_model("paid", MODEL.format(id="paid") + "".join(targets))
+        drawn = TARGET.format(provider="sketch", cost="0", priority=0)
+        self.write_model("drawn", MODEL.format(id="drawn") + drawn)
 
-    def stand_in(self, script, log, seed):
-        command = [sys.executable, HERE / script, "--log", self.folder / log, "--seed", str(seed)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        return process, int(process.stdout.readline())
+    def stand_in(self, folder, script, log):
+        """Its port."""
+        command = [sys.executable, HERE / script, "--log", folder / log, "--seed", str(self.seed)]
+        process = self.stack.enter_context(running(command, folder / "stand-ins.log"))
+        return int(process.stdout.readline())
 
-    def write_model(self, name, targets):
-        (self.folder / "catalogue" / f"{name}.toml").write_text(MODEL.format(id=name) + "".join(targets))
-
-    def command(self, *words):
-        done = subprocess.run([self.binary, *words, "--data", str(self.data)], env=self.environment, capture_output=True, text=True)
-        return done
-
-    def start(self):
-        """Starts the server; returns how long it took to be ready."""
+    def begin(self):
+        """Starts the server; when, and how many seconds it took to be ready."""
         begun = time.time()
-        self.server = subprocess.Popen([self.binary, "serve", "--config", self.config, "--data", self.data],
-                                       env=self.environment, stdout=self.log, stderr=self.log)
-        while True:
-            if self.server.poll() is not None:
-                sys.exit(f"the server ended with {self.server.returncode}: see {self.folder}/server.log")
-            try:
-                urllib.request.urlopen(f"{self.url}/readyz", timeout=5).read()
-                return begun, time.time() - begun
-            except (OSError, urllib.error.URLError):
-                time.sleep(0.002)
-
-    def kill(self):
-        self.server.send_signal(signal.SIGKILL)
-        self.server.wait()
+        self.start()
+        return begun, self.ready_ms / 1e3
 
     def open_tasks(self):
         return self.count("tasks WHERE state IN ('pending', 'processing')")
 
     def open_deliveries(self):
         return self.count("deliveries WHERE state = 'pending'")
-
-    def count(self, what):
-        rows = sqlite3.connect(f"file:{self.data}/pinhole.db?mode=ro", uri=True, timeout=30)
-        try:
-            return rows.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
-        finally:
-            rows.close()
-
-    def end(self):
-        for process in (self.server, self.mock, self.receiver):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
 
 
 class Clients:
@@ -195,7 +157,7 @@ class Clients:
                     self.refused.append((number, error.code, said))
                     return
                 time.sleep(0.2)
-            except (OSError, urllib.error.URLError, ValueError, EOFError, __import__("http").client.HTTPException):
+            except (OSError, ValueError, EOFError, http.client.HTTPException):
                 if not has_key:
                     self.sent_once_without_answer += 1
                     return
@@ -210,7 +172,7 @@ class Clients:
         url = f"{self.site.url}/api/v1/images/generations?task_id={task}&wait=1"
         try:
             urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": authorization}), timeout=5).read()
-        except (OSError, urllib.error.URLError, __import__("http").client.HTTPException):
+        except (OSError, http.client.HTTPException):
             pass
 
     def finish(self):
@@ -221,22 +183,17 @@ class Clients:
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--binary", default="target/release/pinhole")
-    arguments.add_argument("--tasks", type=int, default=10_000)
-    arguments.add_argument("--kills", type=int, default=200)
-    arguments.add_argument("--clients", type=int, default=24)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
-    arguments.add_argument("--folder", default=".", help="where the data folder is made; a real disk")
-    arguments.add_argument("--keep", action="store_true", help="leave the folder, whatever comes out")
-    asked = arguments.parse_args()
+    parser = command_line(__doc__, folder="the data folder")
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--keep", action="store_true", help="leave the folder, whatever comes out")
+    asked = parser.parse_args()
     print(f"seed {asked.seed}: {asked.tasks} tasks, {asked.kills} kills", flush=True)
     folder = pathlib.Path(tempfile.mkdtemp(dir=asked.folder, prefix="chaos-")).resolve()
-    site = Site(asked, folder)
-    try:
-        wrong = run(site, asked)
-    finally:
-        site.end()
+    with contextlib.ExitStack() as stack:
+        wrong = run(stack.enter_context(Site(asked, folder, stack)), asked)
     if wrong or asked.keep:
         print(f"the folder is left for a look: {folder}")
     else:
@@ -246,10 +203,8 @@ def main():
 
 def run(site, asked):
     chance = random.Random(f"{asked.seed} kills")
-    starts = [site.start()]
-    made = site.command("keys", "create", "--name", "chaos", "--json")
-    key = json.loads(made.stdout)["key"]
-    clients = Clients(site, key, asked.seed, asked.clients)
+    starts = [site.begin()]
+    clients = Clients(site, site.key("chaos"), asked.seed, asked.clients)
     begun, numbers, interrupted = time.time(), iter(range(asked.tasks)), []
     for kill in range(asked.kills):
         # The tasks come in evenly until the kill, whenever that is.
@@ -260,7 +215,7 @@ def run(site, asked):
         site.kill()
         open_tasks = site.open_tasks()
         interrupted.append(open_tasks)
-        starts.append(site.start())
+        starts.append(site.begin())
         if (kill + 1) % 20 == 0:
             print(f"  {kill + 1} kills, {len(clients.told)} tasks told, {open_tasks} open at the last", flush=True)
     last_start = time.time()
@@ -274,7 +229,7 @@ def run(site, asked):
     while (untold := site.open_deliveries()) and time.time() - last_start < 300:
         time.sleep(0.1)
     print(f"  {untold} callbacks undelivered {time.time() - last_start:.1f} s after the last restart")
-    auditor = Auditor(site.data / "pinhole.db", site.folder, site.url, asked.seed)
+    auditor = Auditor(site.rows(), site.folder, site.url, asked.seed)
     auditor.check("no task is stuck 60 s after the last restart", [left] if left else [])
     auditor.check("no client was refused", clients.refused)
     found = auditor.look(clients.told, clients.keyed)
@@ -306,9 +261,8 @@ def report(site, starts, interrupted, found, auditor, clients):
     first_call = [took for took in (first_after(calls, begun) for begun in after) if took is not None]
     for what, times in (("ready", ready), ("first interrupted task ends", first_end), ("next call leaves", first_call)):
         if times:
-            times.sort()
-            p99 = times[min(len(times) - 1, int(len(times) * 0.99))]
-            print(f"| {what} | {statistics.median(times) * 1e3:.0f} ms | {p99 * 1e3:.0f} ms | {times[-1] * 1e3:.0f} ms |")
+            figures = (statistics.median(times), percentile(times, 0.99), max(times))
+            print(f"| {what} | " + " | ".join(f"{took * 1e3:.0f} ms" for took in figures) + " |")
     print(f"\n{'NOT IN ORDER: ' + '; '.join(auditor.wrong) if auditor.wrong else 'in order'}")
 
 

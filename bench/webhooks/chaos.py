@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Callbacks under kill -9: every end is told at least once, whatever happens to the server.
 
-    python3 bench/webhooks/chaos.py --tasks 10000 --kills 200
+    bench/webhooks/chaos.py [--tasks 10000] [--kills 200] [--seed N] [--binary target/release/pinhole]
 
-Tasks that end at once are created while the server is killed and started again; the receiver fails 30 % of what it gets, a
-third of that by a reset. Then an auditor with SQL of its own looks at the rows, and at what the receiver heard. Ends by itself.
+Tasks that end at once are created while the server is killed and started again; the receiver fails 30 % of what it
+gets, a third of that by a reset. Then an auditor with SQL of its own looks at the rows, and at what the receiver heard.
+Ends by itself.
 """
 
-import argparse
 import json
+import pathlib
 import random
 import tempfile
 import threading
@@ -17,7 +18,9 @@ from collections import Counter, defaultdict
 from http.client import HTTPException
 
 from receiver import Receiver
-from stand import Site, binary, is_signed
+from server import Site  # which finds the modules beside this folder
+from listen import is_signed
+from stand import command_line
 
 PATIENCE_S = 40 * 60
 
@@ -58,16 +61,16 @@ class Clients:
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--tasks", type=int, default=10_000)
-    arguments.add_argument("--kills", type=int, default=200)
-    arguments.add_argument("--binary")
-    arguments.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
-    given = arguments.parse_args()
+    parser = command_line(__doc__)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    given = parser.parse_args()
     random.seed(given.seed)
     print(f"seed {given.seed}")
     with tempfile.TemporaryDirectory(prefix="pinhole-webhooks-") as folder:
-        run(Site(folder + "/site", binary(given.binary)), given)
+        with Site(pathlib.Path(folder) / "site", given.binary) as site:
+            run(site, given)
 
 
 def run(site, given):
@@ -133,7 +136,8 @@ def told(rows, tasks, receiver):
     ids, good = defaultdict(set), Counter()
     bodies = defaultdict(set)
     for at, headers, body, status in receiver.heard:
-        assert is_signed(secret, headers, body), "a signature is wrong"
+        signed = [headers.get("webhook-" + name) for name in ("id", "timestamp", "signature")]
+        assert is_signed(secret, *signed, body), "a signature is wrong"
         data = json.loads(body)["data"]
         task = tasks[data["taskId"]]
         assert (data["state"], data["completeTime"]) == (task["state"], task["completed_at"])

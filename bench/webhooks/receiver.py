@@ -1,8 +1,13 @@
 """A receiver that hears everything and answers as it is told, on a thread of its own."""
 
 import asyncio
+import pathlib
+import sys
 import threading
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+import listen  # noqa: E402
 
 
 class Receiver:
@@ -24,10 +29,7 @@ class Receiver:
 
     async def _serve(self, reader, writer):
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            lines = [line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line]
-            headers = {name.lower(): value for name, value in lines}
-            body = await reader.readexactly(int(headers["content-length"]))
+            _, _, headers, body = await listen.read_request(reader)
             at = time.time() * 1000
             status = self.answer(len(self.heard))
             self.heard.append((at, headers, body, status))
@@ -37,9 +39,9 @@ class Receiver:
                 self.held += 1
                 await reader.read()
             else:
-                writer.write(f"HTTP/1.1 {status} So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+                writer.write(listen.reply(status, b"", "connection: close"))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except listen.BROKEN_OFF:
             pass
         finally:
             writer.close()
