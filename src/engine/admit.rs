@@ -515,6 +515,7 @@ fn claimed(admission: &Admission, start: &Start) -> Claimed {
         upstream_ms: 0,
         assets: Vec::new(),
         text: None,
+        late_text: None,
     };
     Claimed {
         task,

@@ -770,6 +770,7 @@ fn task() -> Value {
         &[
             ("metadata", json!({"type": "object"})),
             ("callbackUrl", text()),
+            ("lateText", late_text()),
         ],
     );
     json!({"allOf": [schema("TaskRow"), more]})
@@ -788,6 +789,19 @@ fn asset() -> Value {
             ("revisedPrompt", json!({"type": ["string", "null"]})),
             ("expireTime", json!({"type": ["integer", "null"]})),
             ("late", json!({"type": "boolean"})),
+        ],
+        &[],
+    )
+}
+
+/// The answer of a text model that came when its task had ended.
+fn late_text() -> Value {
+    let reasons = Finish::ALL.map(Finish::name);
+    object(
+        &[
+            ("text", text()),
+            ("finishReason", json!({"type": "string", "enum": reasons})),
+            ("expireTime", json!({"type": ["integer", "null"]})),
         ],
         &[],
     )
