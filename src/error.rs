@@ -37,6 +37,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// The task can no longer be cancelled.
     NotCancellable,
+    /// What became of the call is known already.
+    AlreadyResolved,
     /// It was there and has expired.
     Gone,
     /// The body is larger than we take.
@@ -199,6 +201,13 @@ pub const TABLE: &[Row] = &[
         "invalid_request_error",
         "not_cancellable",
         "The task has gone too far to be cancelled.",
+    ),
+    row(
+        Kind::AlreadyResolved,
+        409,
+        "invalid_request_error",
+        "already_resolved",
+        "What became of the call was noted before, and is never changed.",
     ),
     row(
         Kind::Cancelled,

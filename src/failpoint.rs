@@ -1,10 +1,16 @@
 //! Named places where a test can make the process die.
 //!
 //! With the feature `failpoints`, `FAILPOINTS="sent=1*off->return"` makes the second passing of `sent` end the
-//! process as `kill -9` would; without it, nothing is compiled. The names: `admitted` (task, hold and intents are
-//! durable) · `intent` (just before a call) · `sent` (the upstream has the call) · `blob` (a result is synced) ·
-//! `settled` (the end is durable, the client has no reply) · `posted` (a callback was sent, what became of it is not
-//! stored) · the id of a model (just before a call for it).
+//! process as `kill -9` would; without it, nothing is compiled. The names, in the order of a task:
+//!
+//! - `admitted`: task, hold and intents are durable · `claimed`: the same of tasks that waited
+//! - `intent`: just before a call · the id of a model: the same, of a call for it
+//! - `sent`: the upstream has the call · `blob`: a result is synced
+//! - `failing_over`: a call did nothing, which is not stored · `failed_over`: it is, with the intent of the next one
+//! - `settling`: all is synced and the end is not durable · `settled`: it is, and nobody has been told
+//! - `posted`: a callback was sent, what became of it is not stored
+//! - `recovered`, `taken_over`: a dead process's tasks are ours, and none has been taken up
+//! - `alone`: it is stored that a task runs alone, and it does not run yet
 
 use std::time::Duration;
 

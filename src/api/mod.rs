@@ -14,6 +14,7 @@ mod images;
 mod kept;
 mod linger;
 mod llms;
+mod lost;
 mod marks;
 mod models;
 mod name;

@@ -2,7 +2,7 @@
 
 use super::openapi::{self as of, Operation};
 use super::{
-    Api, account, admin, chat, files, images, linger, llms, models, ops, task_service, tasks,
+    Api, account, admin, chat, files, images, linger, llms, lost, models, ops, task_service, tasks,
     uploads, webhooks,
 };
 use crate::error::Error;
@@ -67,6 +67,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/files/{asset}", files::show, of::files::show),
         // operators and machines
         get("/admin/v1/providers", admin::providers, of::ops::providers),
+        post("/admin/v1/tasks/resolve", lost::resolve, of::lost::resolve),
         get("/admin/v1/webhooks", webhooks::list, of::webhooks::list),
         post(
             "/admin/v1/webhooks/resend",

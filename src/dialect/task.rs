@@ -9,7 +9,7 @@ use crate::error::{Error, Fault};
 use crate::intake::Intake;
 use crate::types::{
     Asset, Attempt, Delivery, DeliveryAttempt, DeliveryLog, Draft, Failure, Millis, Task, TaskId,
-    TaskPage, TaskPlace, TaskState,
+    TaskPage, TaskPlace, TaskState, Text,
 };
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -114,6 +114,9 @@ pub fn detail(task: &Task, attempts: &[Attempt], log: Option<&DeliveryLog>) -> V
             .map(|asset| result(task, asset))
             .collect(),
     );
+    if let Some(text) = &task.late_text {
+        data.insert("lateText".to_owned(), late_text(text));
+    }
     data.insert(
         "attempts".to_owned(),
         attempts.iter().map(attempt).collect(),
@@ -232,6 +235,14 @@ fn result(task: &Task, asset: &Asset) -> Value {
         "revisedPrompt": asset.revised_prompt,
         "expireTime": asset.expires_at.map(|at| at.0),
         "late": asset.is_late,
+    })
+}
+
+fn late_text(text: &Text) -> Value {
+    json!({
+        "text": text.content,
+        "finishReason": text.finish.name(),
+        "expireTime": text.expires_at.map(|at| at.0),
     })
 }
 

@@ -1,31 +1,24 @@
-//! Accepting a task: check, price, route, then one transaction.
+//! Accepting a task: check, price, route, then one transaction ([`super::entry`]).
 
 use super::accepted::{Accepted, Streaming};
 use super::callback;
 use super::check::no_provider;
+use super::entry::{Beginning, Entry};
 use super::inputs::{Inputs, NamedFile, no_such_file};
-use super::lane::Slot;
+use super::repeat::sent;
 use super::route::Route;
-use super::unanswered::{Judge, Sent, Unanswered};
-use super::{Engine, refusal, run, settle};
-use crate::catalogue::{Checked, Model};
+use super::unanswered::Unanswered;
+use super::{Engine, refusal};
+use crate::catalogue::Model;
 use crate::error::{Error, Kind};
-use crate::failpoint::failpoint;
 use crate::intake::Intake;
-use crate::store::{
-    Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
-};
+use crate::store::{Admitted, StoreError};
 use crate::types::{
-    AccountId, Callback, Caller, Draft, FailKind, Failure, Fingerprint, Millis, Modality, Mode,
-    Money, Operation, Owner, Quote, Request, SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
+    Callback, Caller, Draft, FailKind, Failure, Fingerprint, Modality, Operation, Owner, Quote,
+    Request,
 };
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
-
-/// How long an idempotency key is remembered.
-const KEEP_IDEMPOTENCY_KEYS: Duration = Duration::from_secs(24 * 3600);
 
 /// What a client asks for: a decoded body and the pictures that came with it.
 #[derive(Debug, Default)]
@@ -83,33 +76,17 @@ pub enum Repeats {
 }
 
 /// A request that can be admitted, with all that its task is made of.
-struct Ready {
-    checked: Checked,
-    inputs: Inputs,
-    callback: Option<Callback>,
-    quote: Quote,
-    route: Route,
-    unanswered: Option<Unanswered>,
+pub(super) struct Ready {
+    pub(super) request: Arc<Request>,
+    /// What was adapted in it.
+    adapted: Vec<String>,
+    stream: Option<Streaming>,
+    pub(super) inputs: Inputs,
+    pub(super) callback: Option<Callback>,
+    pub(super) quote: Quote,
+    pub(super) route: Route,
     /// It is accepted and fails in the same moment.
     failed: Option<Failure>,
-}
-
-/// Those who wait for what becomes of an admission.
-struct Outcome {
-    /// Repetitions of the call, now and later.
-    judge: Option<Judge>,
-    /// Whoever asked.
-    reply: oneshot::Sender<Result<Admitted, StoreError>>,
-}
-
-impl Outcome {
-    /// Whoever asked may have left; the task runs all the same.
-    fn tell(self, is_new: bool, verdict: Result<Admitted, StoreError>) {
-        if let Some(judge) = self.judge {
-            judge.send_replace(Some(is_new));
-        }
-        let _ = self.reply.send(verdict);
-    }
 }
 
 impl Engine {
@@ -118,7 +95,7 @@ impl Engine {
     pub async fn generate(
         &self,
         caller: &Caller,
-        mut ask: Ask,
+        ask: Ask,
         origin: Origin,
     ) -> Result<Accepted, Error> {
         // From here on a drain waits for us, so what is admitted is also run.
@@ -130,333 +107,118 @@ impl Engine {
             Repeats::Alike { .. } => Some(self.0.calls.open(sent(caller, &origin))),
             Repeats::Keyed(_) | Repeats::Never => None,
         };
+        let ready = self.ready(caller, ask, &origin).await?;
+        self.admit(caller, ready, origin, unanswered).await
+    }
+
+    /// Checks everything that can be wrong with a request, what costs least first: its pictures are fetched last.
+    async fn ready(&self, caller: &Caller, mut ask: Ask, origin: &Origin) -> Result<Ready, Error> {
         self.may_admit(caller)?;
         let mut intake = std::mem::take(&mut ask.intake);
         let (model, mut checked) = self.check(caller, ask, origin.reject_adaptation)?;
-        let mode = caller.key.mode;
         let quote = self.price(caller, &model, &checked)?;
-        let route = Route::of(Some(&model), &self.0.providers, &checked.request, mode)
-            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(&model)))?
-            .without_paused(|provider| self.0.passages.pause(provider))
-            .map_err(|wait| paused(&model, wait))?;
+        let route = self.open_route(caller, &model, &checked.request)?;
         self.check_callback(&checked).await?;
         let found = self
             .inputs(&checked, &mut intake, caller, &origin.public_url)
             .await;
         let (inputs, failed) = match found {
             Ok(inputs) => (inputs, None),
-            Err(error) => (Inputs::default(), Some(fails_the_task(error, &origin)?)),
+            Err(error) => (Inputs::default(), Some(fails_the_task(error, origin)?)),
         };
-        let callback = callback::of(&model, &checked, &inputs);
-        checked.request = inputs.put_into(&model, checked.request);
         checked.adapted.extend(inputs.adapted());
-        let ready = Ready {
-            checked,
+        Ok(Ready {
+            callback: callback::of(&model, &checked, &inputs),
+            stream: checked.stream.then_some(Streaming {
+                include_usage: checked.include_usage,
+            }),
+            adapted: checked.adapted,
+            request: Arc::new(inputs.put_into(&model, checked.request)),
             inputs,
-            callback,
             quote,
             route,
-            unanswered,
             failed,
-        };
-        self.admit(caller, ready, origin).await
+        })
     }
 
-    /// The call that this one repeats, if it is known: it is joined whatever has changed since.
-    async fn repeated(
+    /// Where a new request can go now.
+    fn open_route(
         &self,
         caller: &Caller,
-        ask: &Ask,
-        origin: &Origin,
-    ) -> Result<Option<Accepted>, Error> {
-        let stream = streaming_of(&ask.draft);
-        match &origin.repeats {
-            Repeats::Never
-            | Repeats::Alike {
-                is_repetition: false,
-            } => Ok(None),
-            Repeats::Alike {
-                is_repetition: true,
-            } => self.rejoin(caller, &sent(caller, origin), stream).await,
-            Repeats::Keyed(key) => {
-                let at = self.now();
-                let asked = idempotency(key, origin, at);
-                let (account, mode) = (&caller.account.id, caller.key.mode);
-                let store = &self.0.store;
-                let known = store.find_repeated(account, mode, &asked, at).await;
-                match known.map_err(refusal)? {
-                    None => Ok(None),
-                    Some(task) => self.join(caller, task, Vec::new(), stream).await.map(Some),
-                }
-            }
-        }
+        model: &Model,
+        request: &Request,
+    ) -> Result<Route, Error> {
+        Route::of(Some(model), &self.0.providers, request, caller.key.mode)
+            .ok_or_else(|| Error::new(Kind::ModelUnavailable, no_provider(model)))?
+            .without_paused(|provider| self.0.passages.pause(provider))
+            .map_err(|wait| paused(model, wait))
     }
 
-    /// Joins the call that an SDK gave up. One whose failure would have been answered with another try, had its client
-    /// stayed, is tried again.
-    async fn rejoin(
-        &self,
-        caller: &Caller,
-        sent: &Sent,
-        stream: Option<Streaming>,
-    ) -> Result<Option<Accepted>, Error> {
-        while let Some(unanswered) = self.0.calls.rejoin(sent).await {
-            let task = unanswered.task().clone();
-            let (store, account) = (&self.0.store, &caller.account.id);
-            let found = store.find_task(account, &task).await.map_err(refusal)?;
-            let failure = found.and_then(|task| task.failure);
-            if failure.is_some_and(|failure| failure.kind.invites_repetition()) {
-                unanswered.answered();
-                continue;
-            }
-            tracing::info!(task.id = %task, "a call that was sent again joins its task");
-            let joined = self.join(caller, task, Vec::new(), stream).await?;
-            return Ok(Some(Accepted {
-                unanswered: Some(unanswered),
-                ..joined
-            }));
-        }
-        Ok(None)
-    }
-
-    /// One transaction, then the run; both on a task of their own, so that a client who leaves between them leaves
-    /// nothing half done.
+    /// One transaction, then the run; both beside the client, so that one who leaves between them leaves nothing half done.
     async fn admit(
         &self,
         caller: &Caller,
         ready: Ready,
         origin: Origin,
+        unanswered: Option<Unanswered>,
     ) -> Result<Accepted, Error> {
-        let Ready {
-            checked,
-            inputs,
-            callback,
-            quote,
-            route,
-            unanswered,
-            failed,
-        } = ready;
         let owner = caller.owner();
-        let lane = route.lane(caller.key.mode);
-        let slot = match failed {
-            Some(_) => None,
-            None => self.0.lanes.try_slot(lane, &owner),
-        };
-        let ahead = match (&slot, &failed) {
-            (None, None) => Some(self.0.lanes.ahead_of_next(lane, &owner)),
-            _ => None,
-        };
-        let stream = checked.stream.then_some(Streaming {
-            include_usage: checked.include_usage,
-        });
-        let adapted = checked.adapted;
-        let request = Arc::new(checked.request);
-        let at = self.now();
-        let start = slot.as_ref().map(|_| Start {
-            worker: self.0.worker.clone(),
-            attempts: route.first_attempts(request.n(), at),
-        });
-        let files = inputs.files();
-        let fresh = self.admission(caller, &request, quote, &route, origin);
-        let admission = Admission {
-            start,
-            at,
-            callback,
-            task: unanswered
-                .as_ref()
-                .map_or(fresh.task, |call| call.task().clone()),
-            files: files.iter().map(|file| file.id.clone()).collect(),
-            failed,
-            ..fresh
-        };
-        let previews = match request.integer("partial_images") {
-            Some(count) if stream.is_some() => u32::try_from(count).unwrap_or(0),
-            _ => 0,
-        };
-        let (task, mode) = (admission.task.clone(), admission.mode);
-        let state = match admission.start {
-            Some(_) => TaskState::Processing,
-            None => TaskState::Pending,
-        };
-        let watch = self.0.watchers.open(&task, previews);
-        let (reply, admitted) = oneshot::channel();
-        // From here on the task may come to be, whether or not its client stays to see it.
-        let judge = unanswered.as_ref().map(Unanswered::admitting);
-        let engine = self.clone();
-        self.0.tracker.spawn(async move {
-            let verdict = Outcome { judge, reply };
-            engine
-                .admit_and_run(
-                    admission,
-                    inputs,
-                    verdict,
-                    owner,
-                    slot.map(|slot| (slot, route)),
-                )
-                .await;
-        });
-        match admitted
-            .await
-            .map_err(|_| Error::internal())?
-            .map_err(|error| refused_with(error, &files))?
-        {
-            Admitted::Known(task) => self.join(caller, task, adapted, stream).await,
-            Admitted::New => Ok(Accepted {
-                task,
-                mode,
-                quote,
-                adapted,
-                state,
-                ahead,
-                is_repeated: false,
-                stream,
-                request,
-                created_at: at,
-                unanswered,
-                watch,
-                ended: None,
-            }),
-        }
-    }
-
-    /// What is written for this request, as if it had to wait.
-    fn admission(
-        &self,
-        caller: &Caller,
-        request: &Arc<Request>,
-        quote: Quote,
-        route: &Route,
-        origin: Origin,
-    ) -> Admission {
-        let (mode, at) = (caller.key.mode, self.now());
-        let live = mode == Mode::Live;
-        Admission {
-            task: TaskId::new(),
-            account: caller.account.id.clone(),
-            key: caller.key.id.clone(),
-            mode,
-            request: Arc::clone(request),
-            quote,
-            hold: if live { quote.total } else { Money::ZERO },
-            lane: route.lane(mode).to_owned(),
-            public_url: origin.public_url.clone(),
-            spend: caller
-                .key
-                .limits
-                .spend_cap
-                .filter(|_| live)
-                .map(|cap| spend_window(cap, at)),
-            idempotency: match &origin.repeats {
-                Repeats::Keyed(key) => Some(idempotency(key, &origin, at)),
-                Repeats::Alike { .. } | Repeats::Never => None,
-            },
-            asked: match &origin.repeats {
-                Repeats::Alike { .. } if origin.waits => Some(origin.asked),
-                _ => None,
-            },
-            callback: None,
-            files: Vec::new(),
-            most_waiting: self.0.limits.most_waiting,
-            start: None,
-            failed: None,
-            at,
-        }
-    }
-
-    async fn admit_and_run(
-        &self,
-        admission: Admission,
-        inputs: Inputs,
-        outcome: Outcome,
-        owner: Owner,
-        start: Option<(Slot, Route)>,
-    ) {
-        let (id, lane) = (admission.task.clone(), admission.lane.clone());
-        let has_failed = admission.failed.is_some();
-        let account = admission.account.clone();
-        let started = admission
-            .start
-            .as_ref()
-            .map(|start| claimed(&admission, start));
-        let verdict = self.0.store.admit(admission).await;
-        let is_new = matches!(verdict, Ok(Admitted::New));
-        if is_new {
-            inputs.keep();
-            failpoint("admitted");
-        } else {
-            self.0.watchers.forget(&id);
-        }
-        outcome.tell(is_new, verdict);
-        match (started, start) {
-            // By the route it was admitted with, whatever the catalogue says by now.
-            (Some(one), Some((slot, route))) if is_new => {
-                run::run(self, one, Some(route), slot).await;
-            }
-            _ if is_new && has_failed => self.tell_the_end(&account, &id).await,
-            _ if is_new => self.0.lanes.wait(&lane, &owner),
-            _ => {}
-        }
-    }
-
-    /// Tells whoever waits for a task that ended as it was accepted.
-    async fn tell_the_end(&self, account: &AccountId, id: &TaskId) {
-        match self.0.store.find_task(account, id).await {
-            Ok(Some(task)) => {
-                settle::note_end(&task);
-                self.note_callback(&task);
-                self.0.watchers.ended(Arc::new(task));
-            }
-            Ok(None) | Err(_) => {
-                tracing::error!(task.id = %id, "a task that failed at once cannot be read");
-                let why = Error::internal().while_the_task_goes_on();
-                self.0.watchers.stuck(id, why);
-                self.0.watchers.forget(id);
-            }
-        }
-    }
-
-    /// A repetition of a call that is known: joins its task, running or ended.
-    pub(super) async fn join(
-        &self,
-        caller: &Caller,
-        task: TaskId,
-        adapted: Vec<String>,
-        stream: Option<Streaming>,
-    ) -> Result<Accepted, Error> {
-        // Watching first: an end between the two look-ups is then seen.
-        let watch = self.0.watchers.join(&task);
-        let found = self
-            .0
-            .store
-            .find_task(&caller.account.id, &task)
-            .await
-            .inspect_err(|_| self.0.watchers.forget_unwatched(&task))
-            .map_err(refusal)?;
-        let Some(known) = found else {
-            self.0.watchers.forget_unwatched(&task);
-            return Err(Error::internal());
-        };
-        let (mode, quote, state) = (known.mode, known.quote, known.state);
-        let (request, created_at) = (Arc::clone(&known.request), known.created_at);
-        let ahead = self.tasks_ahead(&known).await;
-        if known.state.is_terminal() {
-            self.0.watchers.ended(Arc::new(known));
-        }
-        Ok(Accepted {
-            task,
-            mode,
-            quote,
-            adapted,
-            state,
-            ahead,
-            is_repeated: true,
+        let beginning = self.beginning(&ready, caller, &owner);
+        let own_id = unanswered.as_ref().map(|call| call.task().clone());
+        let admission = self.admission(caller, &ready, &beginning, &origin, own_id);
+        let (stream, previews) = (ready.stream, previews(&ready));
+        let accepted = Accepted {
+            task: admission.task.clone(),
+            mode: admission.mode,
+            quote: ready.quote,
+            adapted: ready.adapted,
+            state: beginning.state(),
+            ahead: beginning.ahead(),
+            is_repeated: false,
             stream,
-            request,
-            created_at,
-            unanswered: None,
-            watch,
+            request: ready.request,
+            created_at: admission.at,
+            watch: self.0.watchers.open(&admission.task, previews),
             ended: None,
-        })
+            unanswered,
+        };
+        let files = ready.inputs.files();
+        let entry = Entry {
+            admission,
+            inputs: ready.inputs,
+            beginning,
+            route: ready.route,
+            owner,
+        };
+        // From here on the task may come to be, whether or not its client stays to see it.
+        let judge = accepted.unanswered.as_ref().map(Unanswered::admitting);
+        let verdict = self.enter(entry, judge).await?;
+        match verdict.map_err(|error| refused_with(error, &files))? {
+            Admitted::New => Ok(accepted),
+            Admitted::Known(task) => self.join(caller, task, accepted.adapted, stream).await,
+        }
+    }
+
+    /// In which way a task begins, which takes a slot if there is a free one.
+    fn beginning(&self, ready: &Ready, caller: &Caller, owner: &Owner) -> Beginning {
+        if let Some(failure) = &ready.failed {
+            return Beginning::Fails(failure.clone());
+        }
+        let (lanes, lane) = (&self.0.lanes, ready.route.lane(caller.key.mode));
+        match lanes.try_slot(lane, owner) {
+            Some(slot) => Beginning::Starts(slot),
+            None => Beginning::Waits {
+                ahead: lanes.ahead_of_next(lane, owner),
+            },
+        }
+    }
+}
+
+/// How many previews of each image somebody wants to see.
+fn previews(ready: &Ready) -> u32 {
+    match ready.request.integer("partial_images") {
+        Some(count) if ready.stream.is_some() => u32::try_from(count).unwrap_or(0),
+        _ => 0,
     }
 }
 
@@ -488,77 +250,4 @@ fn refused_with(error: StoreError, files: &[NamedFile]) -> Error {
         return no_such_file(&file.path);
     }
     refusal(error)
-}
-
-/// The started task as the store now has it, so that it need not be read back.
-fn claimed(admission: &Admission, start: &Start) -> Claimed {
-    let task = Task {
-        id: admission.task.clone(),
-        account: admission.account.clone(),
-        key: admission.key.clone(),
-        mode: admission.mode,
-        request: Arc::clone(&admission.request),
-        quote: admission.quote,
-        lane: admission.lane.clone(),
-        public_url: admission.public_url.clone(),
-        callback: admission.callback.clone(),
-        state: TaskState::Processing,
-        fence: FIRST_FENCE,
-        crashes: 0,
-        lone_crashes: 0,
-        created_at: admission.at,
-        started_at: Some(admission.at),
-        completed_at: None,
-        failure: None,
-        captured: Money::ZERO,
-        usage: Usage::default(),
-        upstream_ms: 0,
-        assets: Vec::new(),
-        text: None,
-    };
-    Claimed {
-        task,
-        attempts: start.attempts.clone(),
-    }
-}
-
-/// What a repetition asks for; the schema has checked the call that it repeats. A form says `true` as a text.
-fn streaming_of(draft: &Draft) -> Option<Streaming> {
-    let says = |name: &str| draft.field(name).map(|field| &field.value);
-    let is_true = |value: &Value| value == true || value == "true";
-    let include_usage = says("stream_options").is_some_and(|it| is_true(&it["include_usage"]));
-    is_true(says("stream")?).then_some(Streaming { include_usage })
-}
-
-/// The client's idempotency key as the store keeps it.
-fn idempotency(key: &str, origin: &Origin, at: Millis) -> Idempotency {
-    Idempotency {
-        key: key.to_owned(),
-        fingerprint: origin.asked,
-        expires_at: at.after(KEEP_IDEMPOTENCY_KEYS),
-    }
-}
-
-fn sent(caller: &Caller, origin: &Origin) -> Sent {
-    Sent {
-        key: caller.key.id.clone(),
-        asked: origin.asked,
-    }
-}
-
-/// The window that a cap counts in at this moment.
-fn spend_window(cap: SpendCap, at: Millis) -> SpendWindow {
-    let day = jiff::Timestamp::from_millisecond(at.0)
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .date();
-    let name = match cap.per {
-        SpendPeriod::Total => "total".to_owned(),
-        SpendPeriod::Day => day.to_string(),
-        SpendPeriod::Month => day.strftime("%Y-%m").to_string(),
-    };
-    SpendWindow {
-        name,
-        cap: cap.amount,
-    }
 }

@@ -1,7 +1,9 @@
 //! Asking an upstream what became of a call whose end nobody knows: by the id of its job, or by our own names for it.
 //! Nothing here sends anything that could be paid for.
 
-use super::run::{Brought, Done, Lost, Run, given_up};
+use super::brought::{Brought, Done};
+use super::hear::{Errand, Line};
+use super::run::{Lost, Run};
 use crate::provider::ProviderError;
 use crate::types::{Attempt, AttemptEnd};
 use std::time::{Duration, Instant};
@@ -13,12 +15,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 impl Run<'_> {
     /// The end of a call that broke off, if its upstream can tell it.
     pub(super) async fn ask_after(&self, done: Done) -> Result<Done, Lost> {
-        let is_unknown = matches!(done.end, AttemptEnd::Unknown { .. });
-        if !is_unknown || !self.can_ask_after(&done.attempt, &done.brought) {
+        if !done.is_unknown() || !self.can_ask_after(&done.attempt, &done.brought) {
             return Ok(done);
         }
         match done.brought.job {
-            Some(id) => self.call(done.attempt, Some(id)).await,
+            Some(job) => self.follow(done.attempt, job).await,
             None => self.look_up(done.attempt).await,
         }
     }
@@ -37,8 +38,7 @@ impl Run<'_> {
         let mut pause = (window / FIRST_PAUSE).max(Duration::from_millis(1));
         loop {
             let done = self.look_up_once(attempt.clone()).await?;
-            let is_unknown = matches!(done.end, AttemptEnd::Unknown { .. });
-            if !is_unknown || Instant::now() + pause >= until {
+            if !done.is_unknown() || Instant::now() + pause >= until {
                 return Ok(done);
             }
             let waiting = tokio::time::sleep(pause);
@@ -59,13 +59,15 @@ impl Run<'_> {
     async fn look_up_once(&self, attempt: Attempt) -> Result<Done, Lost> {
         let Some(provider) = self.engine.0.providers.find(&attempt.provider) else {
             let error = ProviderError::unknown("the provider that may have the call is turned off");
-            return Ok(given_up(attempt, error));
+            return Ok(Done::given_up(attempt, error));
         };
-        let _turn = self.turn_at(&attempt.provider, false).await;
+        let line = Line {
+            errand: Errand::Question,
+            repeatable: false,
+            place: self.place_at(&attempt.provider, Errand::Question).await,
+        };
         let call = self.describe(&attempt);
-        let (brought, verdict) = self
-            .hear(&attempt, || provider.look_up(call), false, false)
-            .await?;
+        let (brought, verdict) = self.hear(&attempt, || provider.look_up(call), line).await?;
         let done = self.done(attempt, brought, verdict);
         Ok(Done {
             end: no_leave_to_send(done.end),

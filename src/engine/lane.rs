@@ -5,8 +5,9 @@
 
 use super::Engine;
 use super::turns::{Seat, Turns};
+use crate::failpoint::failpoint;
 use crate::provider::Providers;
-use crate::store::{Claimed, StoreError};
+use crate::store::{Claim, Claimed, StoreError};
 use crate::types::{AccountId, KeyId, Owner, Task, TaskState};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -133,13 +134,21 @@ impl Engine {
     }
 
     /// Learns from the rows what others have left waiting.
-    pub(super) async fn count_all_again(&self) -> Result<(), StoreError> {
-        for one in self.0.store.list_waiting().await? {
+    pub(super) async fn count_all_again(&self) {
+        let waiting = loop {
+            match self.0.store.list_waiting().await {
+                Ok(waiting) => break waiting,
+                Err(error) => {
+                    tracing::error!(%error, "what waits could not be read; trying again in a second");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        };
+        for one in waiting {
             self.0.lanes.turns().know(&one.owner);
             self.count_again(&one.lane, &one.owner.account, &one.owner.key)
                 .await;
         }
-        Ok(())
     }
 
     /// Claims waiting tasks of a lane as their turns come, for ever.
@@ -169,9 +178,15 @@ impl Engine {
     }
 
     async fn claim_into(&self, lane: &str, mut slots: Vec<Slot>) {
-        let picks = picks(&slots);
-        let (store, at) = (&self.0.store, self.now());
-        let claimed = match store.claim(lane, &picks, &self.0.worker, at).await {
+        let planner = self.planner();
+        let claim = Claim {
+            lane: lane.to_owned(),
+            picks: picks(&slots),
+            worker: self.0.worker.clone(),
+            plan: Arc::clone(&planner).plan(),
+            at: self.now(),
+        };
+        let claimed = match self.0.store.claim(claim).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::error!(%error, lane, "waiting tasks could not be claimed; trying again in a second");
@@ -179,9 +194,11 @@ impl Engine {
                 Vec::new()
             }
         };
+        failpoint("claimed");
         for one in claimed {
             if let Some(slot) = slot_for(&one, &mut slots) {
-                self.spawn_run(one, slot);
+                let route = planner.route(&one.task);
+                self.spawn_run(one, route, slot);
             }
         }
         // Fewer waited than were counted: somebody cancelled.

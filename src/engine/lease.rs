@@ -4,6 +4,7 @@
 //! ([`super::recover`]). This is for rows that several processes share, and for a lock that was lost.
 
 use super::Engine;
+use crate::failpoint::failpoint;
 use crate::store::StoreError;
 use crate::types::lease::{heartbeat, look_every};
 use crate::types::{Vigil, WorkerBeat};
@@ -61,7 +62,9 @@ impl Engine {
             match self.0.store.other_workers(&self.0.worker).await {
                 Ok(others) => {
                     for dead in vigil.look(others, passed, lease) {
-                        self.take_over(&dead).await;
+                        if self.take_over(&dead).await {
+                            vigil.forget(&dead.worker);
+                        }
                     }
                 }
                 Err(error) => tracing::error!(%error, "other workers could not be looked at"),
@@ -69,29 +72,30 @@ impl Engine {
         }
     }
 
-    async fn take_over(&self, dead: &WorkerBeat) {
+    /// Takes over from a worker. `false` if nothing came of it.
+    async fn take_over(&self, dead: &WorkerBeat) -> bool {
         let taken = match self.0.store.take_over(dead, &self.0.worker).await {
-            Ok(taken) if taken.is_empty() => return,
-            Ok(taken) => taken,
+            Ok(Some(taken)) => taken,
+            // It lives after all.
+            Ok(None) => return false,
             Err(error) => {
                 tracing::error!(%error, worker = dead.worker, "the tasks of a worker that shows no life could not be taken over; trying again");
-                return;
+                return false;
             }
         };
-        let tasks = taken.len();
+        failpoint("taken_over");
         tracing::warn!(
             worker = dead.worker,
-            tasks,
-            "a worker shows no life: its tasks are taken over"
+            tasks = taken.len(),
+            "a worker shows no life: what it ran is taken over, what it had accepted is counted"
         );
         for one in taken {
             // Somebody may watch it here already.
             drop(self.0.watchers.join(&one.task.id));
             self.take_up(one);
         }
-        // What it had accepted and not started waits for us now.
-        if let Err(error) = self.count_all_again().await {
-            tracing::error!(%error, "what waits could not be counted");
-        }
+        // What it had accepted and not started waits for us now, also if nothing of it ran. Nobody will tell us again.
+        self.count_all_again().await;
+        true
     }
 }

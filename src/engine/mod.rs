@@ -14,12 +14,16 @@ mod accepted;
 mod admit;
 mod ask;
 mod breaker;
+mod brought;
 mod budget;
+mod call;
 mod callback;
 mod check;
 mod collect;
+mod entry;
 mod expire;
 mod files;
+mod hear;
 mod inputs;
 mod lane;
 mod late;
@@ -29,8 +33,11 @@ mod linked;
 #[cfg(test)]
 mod model;
 mod passage;
+mod place;
+mod plan;
 mod recent;
 mod recover;
+mod repeat;
 mod route;
 mod run;
 mod settle;
@@ -58,7 +65,7 @@ use crate::types::Millis;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use lane::Lanes;
 use passage::Passages;
-use std::collections::HashMap;
+use place::Places;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -147,8 +154,8 @@ struct Inner {
     last_beat: Mutex<Instant>,
     /// When this process began, by the clock and by what no clock change moves.
     started: (Millis, Instant),
-    /// Held by a call to each provider, which takes so many at once.
-    at_once: HashMap<String, Arc<Semaphore>>,
+    /// How many calls each provider takes at once.
+    places: Places,
     /// Held by the one task that runs alone.
     alone: Arc<Semaphore>,
     draining: AtomicBool,
@@ -162,12 +169,7 @@ impl Engine {
         let lanes = Lanes::new(&parts.providers, parts.limits.test_concurrency);
         let passages = Passages::new(&parts.providers);
         let started = ((parts.clock)(), Instant::now());
-        let providers = parts.providers.iter();
-        let at_once = providers.map(|(name, provider)| {
-            let calls = provider.traits().concurrency.max(1) as usize;
-            (name.to_owned(), Arc::new(Semaphore::new(calls)))
-        });
-        let at_once = at_once.collect();
+        let places = Places::new(&parts.providers);
         Self(Arc::new(Inner {
             store: parts.store,
             blobs: parts.blobs,
@@ -186,7 +188,7 @@ impl Engine {
             worker: format!("engine_{}", uuid::Uuid::now_v7().simple()),
             last_beat: Mutex::new(started.1),
             started,
-            at_once,
+            places,
             alone: Arc::new(Semaphore::new(1)),
             draining: AtomicBool::new(false),
             stop: CancellationToken::new(),

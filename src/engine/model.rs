@@ -197,6 +197,12 @@ impl World {
     /// Claiming, crashing, starting again.
     fn server_acts(&self, sort: Sort, next: &mut Vec<Self>) {
         if self.up && self.state == Some(TaskState::Pending) {
+            // With the intents in the same transaction, or without while everybody is paused.
+            self.change(next, |world| {
+                world.set_state(TaskState::Processing);
+                world.fence += 1;
+                world.worker = Some(world.plan(world.fence));
+            });
             self.change(next, |world| {
                 world.set_state(TaskState::Processing);
                 world.fence += 1;

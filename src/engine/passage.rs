@@ -7,7 +7,7 @@ use super::breaker::{Breaker, Pass, Standing, Word};
 use super::budget::Budget;
 use crate::provider::{ProviderError, Providers, Verdict};
 use crate::types::{FailKind, Usage};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -61,6 +61,12 @@ impl Passages {
             Standing::Open(wait) => Some(wait),
             Standing::OnTrial => Some(TRIAL),
         }
+    }
+
+    /// The providers to which no new call should go.
+    pub(super) fn paused(&self) -> HashSet<String> {
+        let names = self.breakers.keys().cloned();
+        names.filter(|name| self.pause(name).is_some()).collect()
     }
 
     /// Lets a call through. While another call is on trial this waits for its end: the calls of one task go out together,

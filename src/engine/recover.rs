@@ -1,7 +1,9 @@
 //! Taking up what a dead process left.
 
+use super::route::Route;
 use super::unanswered::{JOINED_FOR, Sent};
 use super::{Engine, run};
+use crate::failpoint::failpoint;
 use crate::store::{Claimed, StoreError};
 use crate::types::Millis;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ impl Engine {
     pub(super) async fn recover(&self) -> Result<(), StoreError> {
         let started = Instant::now();
         let interrupted = self.0.store.recover(&self.0.worker).await?;
+        failpoint("recovered");
         let count = interrupted.len();
         for one in interrupted {
             drop(self.0.watchers.open(&one.task.id, 0));
@@ -38,7 +41,7 @@ impl Engine {
                 false => None,
             };
             let slot = engine.0.lanes.slot_of(&one.task);
-            let route = engine.route_now(&one.task);
+            let route = Route::of_task(&engine.catalogue(), &engine.0.providers, &one.task);
             run::run(&engine, one, route, slot).await;
             drop(alone);
         });

@@ -1,10 +1,10 @@
 //! Which targets can do a request, in order. Pure: reads the catalogue and the names of providers.
 
 use super::lane;
-use crate::catalogue::{self, Model};
+use crate::catalogue::{self, Catalogue, Model};
 use crate::provider::{Providers, sketch};
 use crate::types::{
-    Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request, TokenRates,
+    Attempt, AttemptNumber, AttemptState, Millis, Mode, Money, Part, Request, Task, TokenRates,
 };
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -45,6 +45,16 @@ impl Route {
             Mode::Live => live_hops(model, providers, request),
         };
         (!targets.is_empty()).then_some(Self { targets })
+    }
+
+    /// Where a task goes that was accepted before, by the catalogue as it is now.
+    pub(super) fn of_task(
+        catalogue: &Catalogue,
+        providers: &Providers,
+        task: &Task,
+    ) -> Option<Self> {
+        let model = catalogue.find(task.request.model()).map(|model| &**model);
+        Self::of(model, providers, &task.request, task.mode)
     }
 
     /// The queue it waits in.
@@ -106,6 +116,12 @@ impl Route {
         self.targets
             .retain(|_| pauses.next().is_some_and(|pause| pause.is_none()));
         Ok(self)
+    }
+
+    /// The same without the targets of these providers; `None` if that leaves none.
+    pub(super) fn without(mut self, is_paused: impl Fn(&str) -> bool) -> Option<Self> {
+        self.targets.retain(|hop| !is_paused(&hop.provider));
+        (!self.targets.is_empty()).then_some(self)
     }
 }
 

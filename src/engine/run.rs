@@ -3,34 +3,28 @@
 //! Whatever happens to a call, exactly one of the four outcomes of [`AttemptEnd`] is written for it, and whether
 //! another target may be asked is decided by [`AttemptEnd::next`] alone. Every write carries the task's fence; one
 //! that is refused ends the run, because then somebody else holds the task.
+//!
+//! Here is the task as a whole; one call of it is in [`super::call`], listening to an upstream in [`super::hear`].
 
 use super::Engine;
+use super::brought::{Done, set_aside};
 use super::lane::Slot;
 use super::route::Route;
-use super::watch::{Live, Shown};
 use crate::error::Error;
 use crate::failpoint::failpoint;
-use crate::provider::{Call, Event, EventStream, Image, ProviderError, Verdict};
+use crate::provider::{ProviderError, Verdict};
 use crate::store::{Claimed, TaskHold};
-use crate::types::{
-    Attempt, AttemptEnd, FailKind, Failure, Finish, MOST_LONE_CRASHES, Memory, Modality, Next,
-    Recovery, Task, UpstreamId, Usage, after_crash,
-};
-use futures::{FutureExt, StreamExt};
-use std::panic::AssertUnwindSafe;
+use crate::types::{Attempt, AttemptEnd, Memory, Next, Recovery, Task, Usage, after_crash};
+use futures::StreamExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedSemaphorePermit;
 
 /// How many calls of one task are under way at once.
 const PARTS_AT_ONCE: usize = 4;
 
 /// How long a task that waited waits on when its upstreams are paused.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
-
-/// No model writes more bytes than this; a stream that does is out of order.
-const LONGEST_TEXT: usize = 4 * 1024 * 1024;
 
 /// The task is held by somebody else now, or left to the next start; whatever we still have of it is dropped.
 pub(super) struct Lost;
@@ -44,9 +38,9 @@ pub(super) struct Run<'a> {
     pub(super) route: Option<Route>,
     next_number: AtomicU32,
     /// From then on nothing more is sent.
-    deadline: Instant,
+    pub(super) deadline: Instant,
     /// A part was refused by policy: parts that are not sent yet stay so.
-    refused: AtomicBool,
+    pub(super) refused: AtomicBool,
     /// The task is not ours any more: what is not sent yet stays so.
     lost: AtomicBool,
     /// Whoever has a weak handle to it can tell whether the run goes on.
@@ -54,6 +48,7 @@ pub(super) struct Run<'a> {
 }
 
 /// How to begin with an open attempt.
+#[derive(Clone, Copy)]
 enum Begin {
     /// It was written by us just now and not sent.
     Send,
@@ -61,44 +56,13 @@ enum Begin {
     AfterCrash,
 }
 
-/// A call that is over and not stored yet.
-pub(super) struct Done {
-    pub(super) attempt: Attempt,
-    pub(super) end: AttemptEnd,
-    pub(super) brought: Brought,
-    /// Images, or the text, that the upstream may bill and did not deliver.
-    pub(super) lost: u32,
-    pub(super) usage: Usage,
-}
-
-/// What a call has brought so far.
+/// What the parts of a task have come to.
 #[derive(Default)]
-pub(super) struct Brought {
-    pub(super) images: Vec<Image>,
-    /// A text as far as it came.
-    text: String,
-    /// Why it ends, once it is whole.
-    finish: Option<Finish>,
-    /// What the upstream calls the job, if it said so in this call.
-    pub(super) job: Option<UpstreamId>,
-}
-
-impl Brought {
-    /// How many images or texts are whole.
-    pub(super) fn delivered(&self) -> u32 {
-        let images = u32::try_from(self.images.len()).unwrap_or(u32::MAX);
-        images.saturating_add(u32::from(self.finish.is_some()))
-    }
-
-    /// The text, if it is whole.
-    pub(super) fn text(&self) -> Option<(&str, Finish)> {
-        Some((&self.text, self.finish?))
-    }
-
-    /// Whether a part of it has come, which is proof of work however the upstream calls its end.
-    fn has_begun(&self) -> bool {
-        !self.text.is_empty()
-    }
+struct Parts {
+    ends: Vec<AttemptEnd>,
+    usage: Usage,
+    /// The one that ended last: it is stored by the settlement.
+    last: Option<Done>,
 }
 
 /// Runs a task to its end, then frees its slot.
@@ -118,20 +82,12 @@ pub(super) async fn run(engine: &Engine, claimed: Claimed, route: Option<Route>,
 }
 
 impl Engine {
-    /// Runs a claimed task beside everything else, where the catalogue sends it now.
-    pub(super) fn spawn_run(&self, claimed: Claimed, slot: Slot) {
+    /// Runs a claimed task beside everything else.
+    pub(super) fn spawn_run(&self, claimed: Claimed, route: Option<Route>, slot: Slot) {
         let engine = self.clone();
-        let route = self.route_now(&claimed.task);
         self.0
             .tracker
             .spawn(async move { run(&engine, claimed, route, slot).await });
-    }
-
-    /// Where the catalogue sends a task now.
-    pub(super) fn route_now(&self, task: &Task) -> Option<Route> {
-        let catalogue = self.catalogue();
-        let model = catalogue.find(task.request.model()).map(|model| &**model);
-        Route::of(model, &self.0.providers, &task.request, task.mode)
     }
 }
 
@@ -166,58 +122,79 @@ impl<'a> Run<'a> {
                 .settle(None, &ends, Usage::default(), started.elapsed())
                 .await;
         }
+        self.note_if_alone().await?;
+        let (attempts, begin) = self.begin(attempts).await?;
+        let mut ends = self.stored_ends(&attempts);
+        let is_open = |attempt: &Attempt| !attempt.state.is_final();
+        let open = attempts.into_iter().filter(is_open).collect();
+        let parts = self.run_parts(open, begin).await?;
+        ends.extend(parts.ends);
+        self.settle(parts.last, &ends, parts.usage, started.elapsed())
+            .await
+    }
+
+    /// Who is suspected of bringing processes down runs alone, and the store knows it before it begins.
+    async fn note_if_alone(&self) -> Result<(), Lost> {
         if self.task.is_suspect() && !self.task.is_poison() {
             self.persist(|| self.engine.0.store.note_alone(&self.hold))
                 .await?;
+            failpoint("alone");
         }
-        let begin = if self.task.crashes > 0 {
-            Begin::AfterCrash
-        } else {
-            Begin::Send
-        };
-        let (attempts, begin) = if attempts.is_empty() {
+        Ok(())
+    }
+
+    /// The intents to begin with: those that are there, or new ones.
+    async fn begin(&mut self, attempts: Vec<Attempt>) -> Result<(Vec<Attempt>, Begin), Lost> {
+        if attempts.is_empty() {
             self.wait_for_an_upstream().await?;
-            (self.write_first_intents().await?, Begin::Send)
-        } else {
-            (attempts, begin)
+            return Ok((self.write_first_intents().await?, Begin::Send));
+        }
+        let begin = match self.task.crashes {
+            0 => Begin::Send,
+            _ => Begin::AfterCrash,
         };
-        let mut ends = self.stored_ends(&attempts);
-        let open: Vec<Attempt> = attempts
-            .into_iter()
-            .filter(|attempt| !attempt.state.is_final())
-            .collect();
+        Ok((attempts, begin))
+    }
+
+    /// Makes the calls of all parts that are open, a few at a time.
+    async fn run_parts(&self, open: Vec<Attempt>, begin: Begin) -> Result<Parts, Lost> {
         let mut left = open.len();
         let mut calls = futures::stream::iter(open)
-            .map(|attempt| self.run_part(attempt, &begin))
+            .map(|attempt| self.run_part(attempt, begin))
             .buffer_unordered(PARTS_AT_ONCE);
-        let mut last = None;
-        let mut usage = Usage::default();
+        let mut parts = Parts::default();
         while let Some(done) = calls.next().await {
             left -= 1;
-            // What is under way is heard out all the same: somebody may have paid for it.
-            let Ok(done) = done else {
-                self.lost.store(true, Ordering::Relaxed);
-                continue;
-            };
-            // Failed work is free, also where the upstream counted tokens for it.
-            if let AttemptEnd::Succeeded { .. } = done.end {
-                usage = usage + done.usage;
-            }
-            ends.push(done.end.clone());
-            // The last call is stored by the settlement; those before it at once, because a crash would lose them.
-            if left > 0 || self.lost.load(Ordering::Relaxed) {
-                if let Err(Lost) = self.store_done(done).await {
-                    self.lost.store(true, Ordering::Relaxed);
-                }
-            } else {
-                last = Some(done);
+            match done {
+                Ok(done) => self.take_in(done, left == 0, &mut parts).await,
+                // What is under way is heard out all the same: somebody may have paid for it.
+                Err(Lost) => self.lost.store(true, Ordering::Relaxed),
             }
         }
         drop(calls);
-        if self.lost.load(Ordering::Relaxed) {
-            return Err(Lost);
+        match self.is_lost() {
+            true => Err(Lost),
+            false => Ok(parts),
         }
-        self.settle(last, &ends, usage, started.elapsed()).await
+    }
+
+    /// Takes the end of a part in. The last one is stored by the settlement; those before it at once, because a crash would
+    /// lose them.
+    async fn take_in(&self, done: Done, is_last: bool, parts: &mut Parts) {
+        // Failed work is free, also where the upstream counted tokens for it.
+        if let AttemptEnd::Succeeded { .. } = done.end {
+            parts.usage = parts.usage + done.usage;
+        }
+        parts.ends.push(done.end.clone());
+        if is_last && !self.is_lost() {
+            parts.last = Some(done);
+        } else if let Err(Lost) = self.store_done(done).await {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// A task that waited in its lane waits here while nobody who could serve it may be called: nothing is written for its
@@ -290,57 +267,41 @@ impl<'a> Run<'a> {
     }
 
     /// Makes one part's calls: the first target, then the next as long as nothing paid was done.
-    async fn run_part(&self, mut attempt: Attempt, begin: &Begin) -> Result<Done, Lost> {
-        let passages = &self.engine.0.passages;
-        passages.first_call();
-        let done = self.first_call(attempt.clone(), begin).await?;
+    async fn run_part(&self, mut attempt: Attempt, begin: Begin) -> Result<Done, Lost> {
+        self.engine.0.passages.first_call();
+        let done = match begin {
+            Begin::Send => self.call(attempt.clone()).await?,
+            Begin::AfterCrash => self.after_crash(attempt.clone()).await?,
+        };
         let mut done = self.ask_after(done).await?;
-        loop {
-            let after = self
-                .route
-                .as_ref()
-                .and_then(|route| route.after(&attempt, |provider| passages.pause(provider)));
-            let next = done.end.next(after.is_some() && self.may_send());
-            let (Next::AskNextTarget, Some(hop)) = (next, after) else {
-                return Ok(done);
-            };
-            if !passages.may_go_on() {
-                tracing::warn!(task.id = %self.task.id, "too much fails at once: no second target is asked");
-                return Ok(done);
-            }
-            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-            attempt = hop.attempt(number, attempt.part, self.engine.now());
-            let ended = self.ended(&done);
-            let store = &self.engine.0.store;
-            self.persist(|| store.fail_over(&self.hold, ended.clone(), attempt.clone()))
-                .await?;
-            done = self.call(attempt.clone(), None).await?;
+        while let Some(next) = self.next_after(&attempt, &done) {
+            attempt = next;
+            self.fail_over(&done, &attempt).await?;
+            done = self.call(attempt.clone()).await?;
             done = self.ask_after(done).await?;
         }
+        Ok(done)
     }
 
-    /// What an open attempt needs: sending, asking after, or giving up.
-    async fn first_call(&self, attempt: Attempt, begin: &Begin) -> Result<Done, Lost> {
-        if let Begin::Send = begin {
-            return self.call(attempt, None).await;
-        }
+    /// What an attempt needs that a dead process began: sending, asking after, or giving up.
+    async fn after_crash(&self, attempt: Attempt) -> Result<Done, Lost> {
         let memory = self.memory_of(&attempt);
         if self.task.is_poison() {
             let verdict = match memory {
                 Memory::Repeatable => Verdict::Failed,
                 _ => Verdict::Unknown,
             };
-            return Ok(given_up(attempt, set_aside(verdict)));
+            return Ok(Done::given_up(attempt, set_aside(verdict)));
         }
         match after_crash(attempt.upstream_id.as_ref(), memory) {
-            Recovery::RunAgain => self.call(attempt, None).await,
-            Recovery::Resume(id) => self.call(attempt, Some(id)).await,
+            Recovery::RunAgain => self.call(attempt).await,
+            Recovery::Resume(job) => self.follow(attempt, job).await,
             Recovery::LookUp => self.look_up(attempt).await,
             Recovery::GiveUp => {
                 let error = ProviderError::unknown(
                     "the server stopped while the upstream worked; the call is not repeated",
                 );
-                Ok(given_up(attempt, error))
+                Ok(Done::given_up(attempt, error))
             }
         }
     }
@@ -353,371 +314,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Makes or resumes one call and hears it out.
-    pub(super) async fn call(
-        &self,
-        attempt: Attempt,
-        resume: Option<UpstreamId>,
-    ) -> Result<Done, Lost> {
-        let nothing = |attempt, error: ProviderError| Done {
-            attempt,
-            lost: 0,
-            end: error.into(),
-            brought: Brought::default(),
-            usage: Usage::default(),
+    /// The call that follows one that did nothing: to the next target, if there is one and not too much fails at once.
+    fn next_after(&self, attempt: &Attempt, done: &Done) -> Option<Attempt> {
+        let passages = &self.engine.0.passages;
+        let route = self.route.as_ref()?;
+        let hop = route.after(attempt, |provider| passages.pause(provider));
+        let next = done.end.next(hop.is_some() && self.may_send());
+        let (Next::AskNextTarget, Some(hop)) = (next, hop) else {
+            return None;
         };
-        let is_new = resume.is_none();
-        let _turn = self.turn_at(&attempt.provider, is_new).await;
-        if is_new && let Some(why) = self.why_not_send() {
-            return Ok(nothing(attempt, why));
+        if !passages.may_go_on() {
+            tracing::warn!(task.id = %self.task.id, "too much fails at once: no second target is asked");
+            return None;
         }
-        let Some(provider) = self.engine.0.providers.find(&attempt.provider) else {
-            let error = match resume {
-                Some(_) => ProviderError::unknown("the provider that has the job is turned off"),
-                None => not_sent(
-                    FailKind::Unavailable,
-                    "no provider that can serve this request is turned on",
-                ),
-            };
-            let lost = lost(&attempt, &Brought::default(), &Err(error.clone()));
-            return Ok(Done {
-                lost,
-                ..nothing(attempt, error)
-            });
-        };
-        // Who is asked after a job is not called anew.
-        let passage = match resume {
-            Some(_) => None,
-            None => {
-                let passage = self.engine.0.passages.enter(&attempt.provider).await;
-                let Some(passage) = passage else {
-                    let error = not_sent(
-                        FailKind::Unavailable,
-                        "the upstream takes no calls now; nothing was sent",
-                    );
-                    return Ok(nothing(attempt, error));
-                };
-                Some(passage)
-            }
-        };
-        if self.engine.may_be_taken_for_dead() {
-            // Nothing is paid for a task that others have by now: writing nothing looks at the fence.
-            self.persist(|| self.engine.0.store.begin_attempts(&self.hold, Vec::new()))
-                .await?;
-        }
-        failpoint("intent");
-        // A test makes one model the reason why processes die.
-        failpoint(self.task.request.model());
-        let call = self.describe(&attempt);
-        let stream = || match resume {
-            Some(id) => provider.resume(id, call),
-            None => provider.generate(call),
-        };
-        let (brought, verdict) = self
-            .hear(&attempt, stream, provider.traits().repeatable, is_new)
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        Some(hop.attempt(number, attempt.part, self.engine.now()))
+    }
+
+    /// Writes the end of a call that did nothing, and the intent of the next one.
+    async fn fail_over(&self, done: &Done, next: &Attempt) -> Result<(), Lost> {
+        let ended = self.ended(done);
+        let store = &self.engine.0.store;
+        failpoint("failing_over");
+        self.persist(|| store.fail_over(&self.hold, ended.clone(), next.clone()))
             .await?;
-        if let Some(passage) = passage {
-            passage.report(&verdict);
-        }
-        let done = self.done(attempt, brought, verdict);
-        // Who was asked by this id once is not asked again.
-        let job = done.brought.job.clone().filter(|_| is_new);
-        Ok(Done {
-            brought: Brought {
-                job,
-                ..done.brought
-            },
-            ..done
-        })
-    }
-
-    /// What a call amounts to.
-    pub(super) fn done(
-        &self,
-        attempt: Attempt,
-        brought: Brought,
-        verdict: Result<Usage, ProviderError>,
-    ) -> Done {
-        let end = end_of(&brought, &verdict, self.task.request.modality());
-        let lost = lost(&attempt, &brought, &verdict);
-        if end
-            .failure()
-            .is_some_and(|failure| failure.kind == FailKind::ContentPolicy)
-        {
-            self.refused.store(true, Ordering::Relaxed);
-        }
-        Done {
-            attempt,
-            end,
-            brought,
-            lost,
-            usage: verdict.unwrap_or_else(|error| error.usage),
-        }
-    }
-
-    /// Waits until the provider takes one more call; a new one, no longer than the task has time.
-    pub(super) async fn turn_at(
-        &self,
-        provider: &str,
-        is_new: bool,
-    ) -> Option<OwnedSemaphorePermit> {
-        let at_once = self.engine.0.at_once.get(provider)?;
-        let turn = Arc::clone(at_once).acquire_owned();
-        if is_new {
-            let in_time = tokio::time::timeout_at(self.deadline.into(), turn).await;
-            in_time.ok()?.ok()
-        } else {
-            turn.await.ok()
-        }
-    }
-
-    fn may_send(&self) -> bool {
-        self.why_not_send().is_none()
-    }
-
-    /// Why nothing more is sent for this task, if nothing is.
-    fn why_not_send(&self) -> Option<ProviderError> {
-        if self.refused.load(Ordering::Relaxed) {
-            let message = "another image of this request was refused";
-            return Some(not_sent(FailKind::ContentPolicy, message));
-        }
-        if self.lost.load(Ordering::Relaxed) {
-            let message = "the task is another worker's";
-            return Some(not_sent(FailKind::Unavailable, message));
-        }
-        self.is_late().then(|| {
-            let message = "the task's time was over before an upstream could do it";
-            not_sent(FailKind::DeadlineExceeded, message)
-        })
-    }
-
-    pub(super) fn is_late(&self) -> bool {
-        self.deadline <= Instant::now()
-    }
-
-    /// How long a call is heard. A job that is asked after was paid for already, so it has the time of a call of its own.
-    fn patience(&self, is_new: bool) -> Duration {
-        let limit = self.engine.0.limits.attempt;
-        match is_new {
-            true => limit.min(self.deadline.saturating_duration_since(Instant::now())),
-            false => limit,
-        }
-    }
-
-    pub(super) fn describe(&self, attempt: &Attempt) -> Call {
-        Call {
-            task: self.task.id.clone(),
-            attempt: attempt.number,
-            request: Arc::clone(&self.task.request),
-            part: attempt.part,
-            upstream_model: attempt.upstream_model.clone(),
-            fields: self
-                .route
-                .as_ref()
-                .map(|route| route.fields(attempt))
-                .unwrap_or_default(),
-            blobs: self.engine.0.blobs.clone(),
-            outbound: self.engine.0.outbound.for_results(),
-            previews: self.engine.0.watchers.previews(&self.task.id),
-        }
-    }
-
-    /// Listens to a call until it is over, panics or takes too long.
-    pub(super) async fn hear(
-        &self,
-        attempt: &Attempt,
-        stream: impl FnOnce() -> EventStream + Send,
-        repeatable: bool,
-        is_new: bool,
-    ) -> Result<(Brought, Result<Usage, ProviderError>), Lost> {
-        let mut brought = Brought::default();
-        let mut heard_from = None;
-        let listening = async {
-            let stream = heard_from.insert(stream());
-            self.listen(attempt, stream, &mut brought).await
-        };
-        let listening = AssertUnwindSafe(listening).catch_unwind();
-        let heard = tokio::time::timeout(self.patience(is_new), listening).await;
-        // A repeatable call costs nothing, so nothing about it is unknown.
-        let verdict = if repeatable {
-            Verdict::Failed
-        } else {
-            Verdict::Unknown
-        };
-        let outcome = match heard {
-            Ok(Ok(outcome)) => outcome?,
-            Ok(Err(_panic)) => {
-                tracing::error!(task.id = %self.task.id, provider = attempt.provider, "the provider panicked");
-                Err(ProviderError::new(
-                    verdict,
-                    FailKind::Internal,
-                    "something went wrong on our side",
-                ))
-            }
-            Err(_elapsed) => {
-                if let Some(stream) = heard_from
-                    && !repeatable
-                    && !(is_new && self.can_ask_after(attempt, &brought))
-                {
-                    self.hear_on(attempt, &brought, stream);
-                }
-                Err(self.unheard(verdict, repeatable, is_new))
-            }
-        };
-        Ok((brought, outcome))
-    }
-
-    /// The end of a call that took too long.
-    fn unheard(&self, verdict: Verdict, repeatable: bool, is_new: bool) -> ProviderError {
-        let is_late = is_new && self.is_late();
-        let kind = match (repeatable, is_late) {
-            (false, _) => FailKind::OutcomeUnknown,
-            (true, true) => FailKind::DeadlineExceeded,
-            (true, false) => FailKind::UpstreamTimeout,
-        };
-        let message = match is_late {
-            true => "the task's time was over before the upstream had answered",
-            false => "the upstream did not answer in time",
-        };
-        ProviderError::new(verdict, kind, message)
-    }
-
-    async fn listen(
-        &self,
-        attempt: &Attempt,
-        stream: &mut EventStream,
-        brought: &mut Brought,
-    ) -> Result<Result<Usage, ProviderError>, Lost> {
-        while let Some(event) = stream.next().await {
-            match event {
-                Ok(Event::Accepted(id)) => {
-                    let store = &self.engine.0.store;
-                    self.persist(|| store.note_upstream_id(&self.hold, attempt.number, &id))
-                        .await?;
-                    brought.job = Some(id);
-                }
-                Ok(Event::Preview(preview)) => {
-                    if self.is_wanted(attempt, brought, preview.index) {
-                        self.show(Live::Preview(Arc::new(preview)));
-                    }
-                }
-                Ok(Event::Image(image)) => {
-                    // An image too many, or the same one twice, is dropped with its blob.
-                    if self.is_wanted(attempt, brought, image.index) {
-                        self.show(Live::Image(Arc::new(shown(&image))));
-                        brought.images.push(image);
-                    }
-                }
-                Ok(Event::Text(piece)) => {
-                    if let Err(error) = self.hear_text(brought, &piece) {
-                        return Ok(Err(error));
-                    }
-                }
-                Ok(Event::TextEnd(finish)) => {
-                    if self.task.request.modality() == Modality::Text {
-                        brought.finish = Some(finish);
-                    }
-                }
-                Ok(Event::Done(usage)) => return Ok(Ok(usage)),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        Ok(Err(ProviderError::unknown(
-            "the upstream's answer broke off",
-        )))
-    }
-
-    /// Whether an image of this index is asked for and has not come yet.
-    fn is_wanted(&self, attempt: &Attempt, brought: &Brought, index: u32) -> bool {
-        let part = attempt.part.first..attempt.part.first + attempt.part.count;
-        self.task.request.modality() != Modality::Text
-            && part.contains(&index)
-            && !brought.images.iter().any(|one| one.index == index)
-    }
-
-    /// One more piece of a text. Nothing is heard behind its end, nor from a model of images.
-    fn hear_text(&self, brought: &mut Brought, piece: &str) -> Result<(), ProviderError> {
-        if self.task.request.modality() != Modality::Text || brought.finish.is_some() {
-            return Ok(());
-        }
-        if brought.text.len() + piece.len() > LONGEST_TEXT {
-            return Err(ProviderError::unknown("the upstream's text has no end"));
-        }
-        brought.text.push_str(piece);
-        self.engine.0.watchers.say(&self.task.id, piece);
+        failpoint("failed_over");
         Ok(())
-    }
-
-    fn show(&self, live: Live) {
-        self.engine.0.watchers.show(&self.task.id, live);
-    }
-}
-
-fn shown(image: &Image) -> Shown {
-    Shown {
-        index: image.index,
-        picture: image.blob.picture().clone(),
-        revised_prompt: image.revised_prompt.clone(),
-    }
-}
-
-/// The end of a call that nobody asks after any more.
-pub(super) fn given_up(attempt: Attempt, error: ProviderError) -> Done {
-    Done {
-        lost: lost(&attempt, &Brought::default(), &Err(error.clone())),
-        attempt,
-        end: error.into(),
-        brought: Brought::default(),
-        usage: Usage::default(),
-    }
-}
-
-/// Why a task is not run any more that brought the process down each time it ran alone.
-fn set_aside(verdict: Verdict) -> ProviderError {
-    let message = format!(
-        "the task was set aside: the server stopped {MOST_LONE_CRASHES} times while it ran alone; it is free of charge, and the operator can see why"
-    );
-    ProviderError::new(verdict, FailKind::Internal, message)
-}
-
-fn not_sent(kind: FailKind, message: &str) -> ProviderError {
-    ProviderError::new(Verdict::NotSent, kind, message)
-}
-
-/// One image is a success, and so is a whole text, whatever came after it; nothing is a failure, whatever the upstream
-/// called it. One that has begun a text was at work: it is not asked elsewhere, even if it says that it did nothing.
-fn end_of(
-    brought: &Brought,
-    verdict: &Result<Usage, ProviderError>,
-    modality: Modality,
-) -> AttemptEnd {
-    let delivered = brought.delivered();
-    let failed = |failure| AttemptEnd::Failed {
-        failure,
-        before_work: false,
-    };
-    match verdict {
-        _ if delivered > 0 => AttemptEnd::Succeeded { delivered },
-        Err(error) if brought.has_begun() && error.verdict != Verdict::Unknown => {
-            failed(error.failure.clone())
-        }
-        Err(error) => error.clone().into(),
-        Ok(_) => failed(Failure::new(
-            FailKind::Upstream,
-            match modality {
-                Modality::Text => "the upstream answered without a whole text",
-                _ => "the upstream answered without an image",
-            },
-        )),
-    }
-}
-
-/// How much of a call is lost to an unknown outcome: all that was not delivered.
-fn lost(attempt: &Attempt, brought: &Brought, verdict: &Result<Usage, ProviderError>) -> u32 {
-    match verdict {
-        Err(error) if error.verdict == Verdict::Unknown => {
-            attempt.part.count.saturating_sub(brought.delivered())
-        }
-        _ => 0,
     }
 }

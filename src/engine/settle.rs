@@ -1,7 +1,8 @@
 //! Making ends durable: of one call, of the whole task; and writing until it is written.
 
 use super::Engine;
-use super::run::{Brought, Done, Lost, Run};
+use super::brought::{Done, Words};
+use super::run::{Lost, Run};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
 use crate::provider::Image;
@@ -43,41 +44,8 @@ impl Run<'_> {
         usage: Usage,
         upstream: Duration,
     ) -> Result<(), Lost> {
-        let end = match (&self.route, ends.is_empty()) {
-            (None, true) => TaskEnd::Failed(Failure::new(
-                FailKind::Unavailable,
-                self.why_there_is_no_route(),
-            )),
-            _ => TaskEnd::of_parts(ends),
-        };
-        let delivered: u32 = ends
-            .iter()
-            .map(|end| {
-                if let AttemptEnd::Succeeded { delivered } = end {
-                    *delivered
-                } else {
-                    0
-                }
-            })
-            .sum();
-        let settlement = Settlement {
-            attempts: last.iter().map(|done| self.ended(done)).collect(),
-            assets: last
-                .as_ref()
-                .map(|done| assets(self.engine, &self.task, &done.brought.images))
-                .unwrap_or_default(),
-            text: last
-                .as_ref()
-                .and_then(|done| self.stored_text(&done.brought)),
-            captured: match self.task.mode {
-                Mode::Live => self.task.quote.charge(delivered, &usage),
-                Mode::Test => Money::ZERO,
-            },
-            usage,
-            upstream_ms: i64::try_from(upstream.as_millis()).unwrap_or(i64::MAX),
-            at: self.engine.now(),
-            end,
-        };
+        let settlement = self.settlement(last.as_ref(), ends, usage, upstream);
+        failpoint("settling");
         let store = &self.engine.0.store;
         let settled = self
             .persist(|| store.settle(&self.hold, settlement.clone()))
@@ -94,6 +62,41 @@ impl Run<'_> {
         self.engine.note_callback(&task);
         self.engine.0.watchers.ended(Arc::new(task));
         Ok(())
+    }
+
+    /// What is written when the task ends, with the call that ended last.
+    fn settlement(
+        &self,
+        last: Option<&Done>,
+        ends: &[AttemptEnd],
+        usage: Usage,
+        upstream: Duration,
+    ) -> Settlement {
+        let images = last.map(|done| assets(self.engine, &self.task, &done.brought.images));
+        let delivered = ends.iter().map(AttemptEnd::delivered).sum();
+        Settlement {
+            attempts: last.into_iter().map(|done| self.ended(done)).collect(),
+            assets: images.unwrap_or_default(),
+            text: last.and_then(|done| text_of(self.engine, &self.task, &done.brought.words)),
+            captured: match self.task.mode {
+                Mode::Live => self.task.quote.charge(delivered, &usage),
+                Mode::Test => Money::ZERO,
+            },
+            usage,
+            upstream_ms: i64::try_from(upstream.as_millis()).unwrap_or(i64::MAX),
+            at: self.engine.now(),
+            end: self.end_of_task(ends),
+        }
+    }
+
+    fn end_of_task(&self, ends: &[AttemptEnd]) -> TaskEnd {
+        match (&self.route, ends.is_empty()) {
+            (None, true) => {
+                let why = self.why_there_is_no_route();
+                TaskEnd::Failed(Failure::new(FailKind::Unavailable, why))
+            }
+            _ => TaskEnd::of_parts(ends),
+        }
     }
 
     /// For a task that waited, and whose targets went meanwhile.
@@ -144,16 +147,6 @@ impl Run<'_> {
             );
         }
         None
-    }
-
-    /// The text as it is stored.
-    fn stored_text(&self, brought: &Brought) -> Option<Text> {
-        let (content, finish) = brought.text()?;
-        Some(Text {
-            content: content.to_owned(),
-            finish,
-            expires_at: Some(expiry(self.engine, &self.task)),
-        })
     }
 
     /// Writes until it is written. A database that cannot write for now must not lose a result that is paid for: those
@@ -221,6 +214,16 @@ pub(super) fn assets(engine: &Engine, task: &Task, images: &[Image]) -> Vec<Asse
         is_late: false,
     };
     images.iter().map(asset).collect()
+}
+
+/// The row of a text, if it is whole.
+pub(super) fn text_of(engine: &Engine, task: &Task, words: &Words) -> Option<Text> {
+    let (content, finish) = words.whole()?;
+    Some(Text {
+        content: content.to_owned(),
+        finish,
+        expires_at: Some(expiry(engine, task)),
+    })
 }
 
 /// Tells the operator of an end, in the log and in the metrics.

@@ -80,16 +80,10 @@ pub trait Store: Outbox + Send + Sync {
         asked: &Idempotency,
         at: Millis,
     ) -> Result<Option<TaskId>>;
-    /// Gives waiting tasks of a lane to this worker, so many of each of these keys, the oldest first: they become
-    /// `processing`, and each fence grows by one. Their first intents are written by [`Store::begin_attempts`]. A key of
-    /// which fewer wait gives what it has.
-    async fn claim(
-        &self,
-        lane: &str,
-        picks: &[(KeyId, u32)],
-        worker: &str,
-        at: Millis,
-    ) -> Result<Vec<Claimed>>;
+    /// Gives waiting tasks of a lane to a worker, so many of each of these keys, the oldest first: they become
+    /// `processing`, each fence grows by one, and the intents that are planned for them are written with it. A key of which
+    /// fewer wait gives what it has.
+    async fn claim(&self, claim: Claim) -> Result<Vec<Claimed>>;
     /// What waits, by lane and key.
     async fn list_waiting(&self) -> Result<Vec<Waiting>>;
     /// How many tasks of a key wait in a lane.
@@ -102,11 +96,11 @@ pub trait Store: Outbox + Send + Sync {
     async fn recover(&self, worker: &str) -> Result<Vec<Claimed>>;
     /// Shows that this worker lives: its beat moves. The first one makes it known.
     async fn beat(&self, worker: &str) -> Result<()>;
-    /// The other workers that have something to lose, and their beats.
+    /// The other workers that are known or have something to lose, and their beats.
     async fn other_workers(&self, worker: &str) -> Result<Vec<WorkerBeat>>;
-    /// Gives the tasks of a worker to another one, as [`Store::recover`] does, and forgets the first. If its beat has moved
-    /// in the meantime, nothing is given and nothing is written.
-    async fn take_over(&self, from: &WorkerBeat, worker: &str) -> Result<Vec<Claimed>>;
+    /// Gives the tasks of a worker to another one, as [`Store::recover`] does, and forgets the first, which may have run
+    /// nothing. `None` if its beat has moved in the meantime: then nothing is given and nothing is written.
+    async fn take_over(&self, from: &WorkerBeat, worker: &str) -> Result<Option<Vec<Claimed>>>;
     /// Notes that the task runs alone from now on. [`StoreError::Fenced`] if it is not ours any more.
     async fn note_alone(&self, hold: &TaskHold) -> Result<()>;
     /// Up to `most` tasks of all accounts that were given up because the process died each time they ran alone
@@ -152,8 +146,8 @@ pub trait Store: Outbox + Send + Sync {
     /// Up to `most` calls of all accounts that were given up at `since` or later and that the operator may have paid for
     /// nothing, the latest first.
     async fn list_lost_calls(&self, since: Millis, most: u32) -> Result<Vec<LostCall>>;
-    /// Keeps an image of a call that was given up, as an asset of its task, charged to nobody; the task stays as it is.
-    async fn keep_late(&self, late: LateImage) -> Result<Late>;
+    /// Keeps what a call brought that was given up, with its task, charged to nobody; the task stays as it is.
+    async fn keep_late(&self, late: LateResult) -> Result<Late>;
     /// Notes, once, what became of a call that the operator may have paid for nothing, and corrects what is booked for it by
     /// a new row. Returns what it cost. [`StoreError::NotFound`] if there is no such call of a task that has ended,
     /// [`StoreError::Exists`] if it is known already.
@@ -426,6 +420,25 @@ pub struct Start {
     pub attempts: Vec<Attempt>,
 }
 
+/// Which waiting tasks a worker takes, and what it begins with.
+#[derive(Clone)]
+pub struct Claim {
+    /// Their lane.
+    pub lane: String,
+    /// How many of which keys.
+    pub picks: Vec<(KeyId, u32)>,
+    /// Who takes them.
+    pub worker: String,
+    /// What to begin with.
+    pub plan: Plan,
+    /// Now.
+    pub at: Millis,
+}
+
+/// The intents of a task's first calls; none, if they are to be written later by [`Store::begin_attempts`]. It is asked
+/// in the middle of the transaction, so it must neither wait nor read rows.
+pub type Plan = Arc<dyn Fn(&Task) -> Vec<Attempt> + Send + Sync>;
+
 /// Proof of holding a task, checked by every write for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskHold {
@@ -461,13 +474,26 @@ pub struct EndedAttempt {
     pub at: Millis,
 }
 
-/// An image that came when its call was given up.
+/// A result that came when its call was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LateImage {
+pub struct LateResult {
+    /// The task.
+    pub task: TaskId,
     /// The call that made it.
     pub number: AttemptNumber,
-    /// The image; its task is the call's.
-    pub asset: Asset,
+    /// What it is.
+    pub content: LateContent,
+    /// When it came.
+    pub at: Millis,
+}
+
+/// What came late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LateContent {
+    /// An image.
+    Image(Asset),
+    /// A whole text.
+    Text(Text),
 }
 
 /// What [`Store::keep_late`] did.
@@ -477,7 +503,7 @@ pub enum Late {
     Kept,
     /// The call or its task goes on: it may be refused or kept later.
     NotOver,
-    /// The call was not lost, or the image is there already.
+    /// The call was not lost, or its result is there already.
     Refused,
 }
 

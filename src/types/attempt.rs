@@ -185,6 +185,14 @@ impl AttemptEnd {
         }
     }
 
+    /// How many images or texts it delivered.
+    pub fn delivered(&self) -> u32 {
+        match self {
+            Self::Succeeded { delivered } => *delivered,
+            Self::Failed { .. } | Self::NotSent { .. } | Self::Unknown { .. } => 0,
+        }
+    }
+
     /// Why no image came, if none did.
     pub fn failure(&self) -> Option<&Failure> {
         match self {

@@ -85,6 +85,9 @@ pub struct Resolved {
     pub note: Option<String>,
 }
 
+/// No call costs as much: an amount above is a slip of the keyboard, and what is booked is never changed.
+pub const MOST_BILLED: Money = Money::from_micros(1_000_000_000);
+
 /// How a call went that may have been lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {

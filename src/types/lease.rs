@@ -69,6 +69,11 @@ impl Vigil {
         let is_over = |other: &WorkerBeat| self.silent[&other.worker].lasted >= lease;
         others.into_iter().filter(is_over).collect()
     }
+
+    /// Forgets a worker whose work was taken over. If it comes back, its beats begin anew, and so does its lease.
+    pub fn forget(&mut self, worker: &str) {
+        self.silent.remove(worker);
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +115,14 @@ mod tests {
             assert_eq!(over, [], "late by one beat, and alive");
         }
         assert_eq!(looks_until_over(&mut vigil, beat, look_every(LEASE)), 15);
+    }
+
+    #[test]
+    fn a_worker_that_comes_back_with_its_first_beat_has_a_whole_lease() {
+        let (mut vigil, every) = (Vigil::default(), look_every(LEASE));
+        assert_eq!(looks_until_over(&mut vigil, 1, every), 16);
+        vigil.forget("w");
+        assert_eq!(looks_until_over(&mut vigil, 1, every), 16);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use delivery::{
     SigningSecret,
 };
 pub use file::InputFile;
-pub use history::{LostCall, Resolution, Resolved, TaskFilter, TaskPage, TaskPlace};
+pub use history::{LostCall, MOST_BILLED, Resolution, Resolved, TaskFilter, TaskPage, TaskPlace};
 pub use ids::{
     AccountId, AssetId, AttemptNumber, BlobKey, DeliveryId, FileId, KeyId, RequestId, TaskId,
     UpstreamId,

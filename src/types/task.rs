@@ -297,6 +297,8 @@ pub struct Task {
     pub assets: Vec<Asset>,
     /// The answer of a text model.
     pub text: Option<Text>,
+    /// The answer that came when the task had ended without one. It changes no answer that was given.
+    pub late_text: Option<Text>,
 }
 
 impl Task {

@@ -1,6 +1,7 @@
 //! The program is killed with SIGKILL, at every step of a call and at random, and started again. Afterwards an auditor
 //! with SQL of its own looks at everything that was promised: nothing lost, nothing sent twice, every charge right.
 
+use crate::app::Customer;
 use crate::client::{Holder, Reply, try_send};
 use crate::images::small_with;
 use crate::server::{Server, Site};
@@ -10,8 +11,8 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-/// The places where the program can be made to die, in the order of a call.
-const STEPS: [&str; 5] = ["admitted", "intent", "sent", "blob", "settled"];
+/// The places where the program can be made to die that every call passes, in their order.
+const STEPS: [&str; 6] = ["admitted", "intent", "sent", "blob", "settling", "settled"];
 
 /// Requests before each kill; the images of one.
 const REQUESTS: u32 = 6;
@@ -311,36 +312,42 @@ fn seeds() -> u32 {
 /// Kills at each step, so many passes in, and audits after each restart.
 async fn kill_at_each_step(model: &str) {
     for step in STEPS {
-        let site = Site::new(Duration::from_millis(20));
-        let holder = site.customer("100.00").await;
-        let mut seen = Seen::default();
-        let mut last = Count::default();
-        for seed in 0..seeds() {
-            // Of six requests each step is passed six times and more.
-            let failpoints = format!("{step}={}*off->return", seed % 6);
-            let mut server = site.start(&failpoints).await;
-            ask(&server, &holder, model, &mut seen).await;
-            let died = server.death(Duration::from_secs(10)).await;
-            assert!(
-                died.is_some(),
-                "{failpoints} was not passed: {}",
-                site.log_text()
-            );
-            let restarted = Instant::now();
-            let server = site.start("").await;
-            all_ended(&site.rows(), restarted).await;
-            last = audit(&site, &server, &holder, &seen, 100_000_000).await;
-            server.kill();
-        }
-        eprintln!(
-            "killed {} times at `{step}` with {model}: {} requests, {last}",
-            seeds(),
-            seen.requests
-        );
+        let last = kill_at(step, model, |_| {}).await;
         if model == "drawn" {
             assert_eq!(last.failed, 0, "what costs nothing to repeat completes");
         }
     }
+}
+
+/// The same at one step, with a customer who is changed like this.
+async fn kill_at(step: &str, model: &str, change: impl FnOnce(&mut Customer)) -> Count {
+    let site = Site::new(Duration::from_millis(20));
+    let holder = site.customer_with("100.00", change).await;
+    let mut seen = Seen::default();
+    let mut last = Count::default();
+    for seed in 0..seeds() {
+        // Of six requests each step is passed five times and more.
+        let failpoints = format!("{step}={}*off->return", seed % 5);
+        let mut server = site.start(&failpoints).await;
+        ask(&server, &holder, model, &mut seen).await;
+        let died = server.death(Duration::from_secs(10)).await;
+        assert!(
+            died.is_some(),
+            "{failpoints} was not passed: {}",
+            site.log_text()
+        );
+        let restarted = Instant::now();
+        let server = site.start("").await;
+        all_ended(&site.rows(), restarted).await;
+        last = audit(&site, &server, &holder, &seen, 100_000_000).await;
+        server.kill();
+    }
+    eprintln!(
+        "killed {} times at `{step}` with {model}: {} requests, {last}",
+        seeds(),
+        seen.requests
+    );
+    last
 }
 
 #[tokio::test]
@@ -351,6 +358,72 @@ async fn a_paid_call_survives_a_kill_at_each_step() {
 #[tokio::test]
 async fn a_drawing_survives_a_kill_at_each_step() {
     kill_at_each_step("drawn").await;
+}
+
+/// Five of six requests wait for their turn: a claim makes them ours, with what they begin with.
+#[tokio::test]
+async fn a_task_that_waited_survives_a_kill_as_it_is_claimed() {
+    let one_at_a_time = |customer: &mut Customer| customer.limits.concurrent = Some(1);
+    kill_at("claimed", "paid", one_at_a_time).await;
+}
+
+/// The first target refuses: before and after that is stored with the intent of the next call.
+#[tokio::test]
+async fn a_call_survives_a_kill_on_its_way_to_another_target() {
+    for step in ["failing_over", "failed_over"] {
+        kill_at(step, "second", |_| {}).await;
+    }
+}
+
+/// A start that dies when everything is its own, and before it has done anything.
+#[tokio::test]
+async fn a_start_that_is_killed_before_it_takes_up_anything_is_repeated() {
+    for model in ["paid", "drawn"] {
+        let site = Site::new(Duration::from_millis(20));
+        let holder = site.customer("100.00").await;
+        let mut seen = Seen::default();
+        let mut server = site.start("sent=3*off->return").await;
+        ask(&server, &holder, model, &mut seen).await;
+        for _ in 0..2 {
+            let died = server.death(Duration::from_secs(10)).await;
+            assert!(died.is_some(), "{}", site.log_text());
+            server = site.spawn("recovered=return", &[]);
+        }
+        let died = server.death(Duration::from_secs(10)).await;
+        assert!(died.is_some(), "{}", site.log_text());
+        let restarted = Instant::now();
+        let server = site.start("").await;
+        all_ended(&site.rows(), restarted).await;
+        audit(&site, &server, &holder, &seen, 100_000_000).await;
+        let crashes = number(&site.rows(), "SELECT max(crashes) FROM tasks");
+        assert_eq!(crashes, 3);
+        server.kill();
+    }
+}
+
+/// A task that is suspected of killing processes, and one that dies when it is noted and has not begun.
+#[tokio::test]
+async fn a_kill_as_a_task_begins_to_run_alone_counts_against_it_once() {
+    let site = Site::new(Duration::from_millis(20));
+    let holder = site.customer("100.00").await;
+    let mut seen = Seen::default();
+    let mut server = site.start("drawn=return").await;
+    ask_for(1, &server, &holder, "drawn", &mut seen).await;
+    for failpoints in ["drawn=return", "alone=return"] {
+        let died = server.death(Duration::from_secs(10)).await;
+        assert!(died.is_some(), "{}", site.log_text());
+        server = site.spawn(failpoints, &[]);
+    }
+    let died = server.death(Duration::from_secs(10)).await;
+    assert!(died.is_some(), "{}", site.log_text());
+    let restarted = Instant::now();
+    let server = site.start("").await;
+    all_ended(&site.rows(), restarted).await;
+    let count = audit(&site, &server, &holder, &seen, 100_000_000).await;
+    assert_eq!((count.completed, count.failed), (1, 0));
+    let counted = "SELECT crashes * 10 + lone_crashes FROM tasks";
+    assert_eq!(number(&site.rows(), counted), 31);
+    server.kill();
 }
 
 /// A second kill while the first one's tasks are taken up: what gave up once must not be sent by the next start.
@@ -528,6 +601,33 @@ async fn a_worker_that_slept_past_its_lease_writes_nothing() {
     assert!(count.completed >= REQUESTS as usize, "the second time");
     first.kill();
     second.kill();
+}
+
+/// One of two processes on a folder sleeps past its lease; the other dies when it has taken over and has done nothing yet.
+#[tokio::test]
+async fn what_was_taken_over_survives_a_kill_of_who_took_it() {
+    let site = Site::new(Duration::from_millis(400));
+    let holder = site.customer("100.00").await;
+    let first = site.start("lease_ms=return(450)").await;
+    let mut second = site.start("lease_ms=return(450);taken_over=return").await;
+    let mut seen = Seen::default();
+    let dying = async {
+        until(async || site.calls().len() == 9).await;
+        signal(&first, rustix::process::Signal::STOP);
+        let died = second.death(Duration::from_secs(10)).await;
+        assert!(died.is_some(), "{}", site.log_text());
+        let taken_over = number(&site.rows(), "SELECT count(*) FROM tasks WHERE fence > 1");
+        assert_eq!(taken_over, 6, "all of them, or it would not have died");
+        signal(&first, rustix::process::Signal::KILL);
+    };
+    tokio::join!(ask(&first, &holder, "paid", &mut seen), dying);
+    let restarted = Instant::now();
+    let third = site.start("").await;
+    all_ended(&site.rows(), restarted).await;
+    let count = audit(&site, &third, &holder, &seen, 100_000_000).await;
+    eprintln!("killed when it had taken over: {count}");
+    assert_eq!(number(&site.rows(), "SELECT min(crashes) FROM tasks"), 2);
+    third.kill();
 }
 
 fn signal(server: &Server, signal: rustix::process::Signal) {

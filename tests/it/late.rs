@@ -1,13 +1,15 @@
 //! Calls whose end is not known at once: asked after, heard on, kept when they come late, resolved by the operator.
 
 use crate::app::{Setup, TestApp, model, until};
-use crate::client::{Holder, send};
+use crate::cli::Ran;
+use crate::client::{Client, Holder, send};
 use crate::images::small_with;
 use crate::scripted::{Asked, BY_OUR_NAMES, Scripted, Step, gate};
 use pinhole::provider::Verdict;
-use pinhole::types::{FailKind, Resolution, Task, TaskId};
+use pinhole::types::{FailKind, Mode, Resolution, Scope, Task, TaskId};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// `paid` costs 0.04; `alpha` (cost 0.01) serves it first, `beta` second. A call may take so long, and be late by so much.
@@ -184,6 +186,139 @@ async fn an_image_that_comes_late_changes_no_answer_that_was_final() {
     app.finish().await;
 }
 
+/// The upstream works on it still, so what is sent meanwhile would only queue up behind it.
+#[tokio::test]
+async fn a_call_that_is_heard_on_keeps_its_place_at_the_provider() {
+    let (late, rest) = (gate(), gate());
+    let is_first = AtomicBool::new(true);
+    let (first, others) = (Arc::clone(&late), Arc::clone(&rest));
+    let alpha = Scripted::bounded(2, move |_| {
+        let gate = match is_first.swap(false, Ordering::Relaxed) {
+            true => Arc::clone(&first),
+            false => Arc::clone(&others),
+        };
+        vec![Step::Wait(gate), Step::Deliver]
+    });
+    let time = Duration::from_secs(2);
+    let app = start(&alpha, &Scripted::obliging(), time, LONG).await;
+    let customer = app.customer("1.00").await;
+    let body = small_with("a cat", json!({"model": "paid"}));
+    let lost = customer.generate(body.clone()).await;
+    lost.refused(504, "outcome_unknown");
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        tasks.push(customer.leave(&body).await.task_id());
+    }
+    until("one of them is called", async || {
+        (alpha.asked().len() >= 2).then_some(())
+    })
+    .await;
+    tokio::time::sleep(MOMENT).await;
+    assert_eq!(alpha.asked().len(), 2, "the other has no place");
+    late.add_permits(1);
+    until("its place is free", async || {
+        (alpha.asked().len() == 3).then_some(())
+    })
+    .await;
+    rest.add_permits(2);
+    for task in &tasks {
+        let task = app.end_of(&customer, task).await;
+        assert_eq!(task.state.name(), "completed", "{:?}", task.failure);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_operator_notes_over_http_what_became_of_a_call_once() {
+    let alpha = Scripted::failing(Verdict::Unknown, FailKind::OutcomeUnknown);
+    let app = start(&alpha, &Scripted::obliging(), LONG, LONG).await;
+    let customer = app.customer("1.00").await;
+    let reply = customer
+        .generate(small_with("a cat", json!({"model": "paid"})))
+        .await;
+    let task = reply.task_id();
+    let admin = app.scoped(Mode::Live, &[Scope::Admin]).await;
+    let resolve = async |client: &Client, query: &str| {
+        let path = format!("/admin/v1/tasks/resolve?{query}");
+        send(client.request(reqwest::Method::POST, &path)).await
+    };
+    let ours = format!("task={task}&attempt=0");
+    let stranger = resolve(&customer, &format!("{ours}&outcome=billed")).await;
+    stranger.refused(403, "forbidden");
+    for (query, code) in [
+        (ours.clone(), "missing_parameter"),
+        (format!("{ours}&outcome=delivered"), "invalid_value"),
+        (
+            format!("{ours}&outcome=billed&amount=1000.01"),
+            "invalid_value",
+        ),
+        (format!("{ours}&outcome=billed&amount=-1"), "invalid_value"),
+        (
+            format!("{ours}&outcome=not_billed&amount=0"),
+            "invalid_value",
+        ),
+        (
+            format!("{ours}&outcome=billed&billed=0"),
+            "unknown_parameter",
+        ),
+        (format!("task={task}&outcome=billed"), "missing_parameter"),
+    ] {
+        resolve(&admin, &query).await.refused(400, code);
+    }
+    let none = format!("task={task}&attempt=7&outcome=billed");
+    resolve(&admin, &none).await.refused(404, "task_not_found");
+    let audit = app.store().audit().await.expect("rows");
+    assert_eq!(audit.operator_loss.to_string(), "0.010000");
+
+    let billed = format!("{ours}&outcome=billed&amount=0.004&note=bill%2017");
+    let booked = resolve(&admin, &billed).await.ok();
+    let expected = json!({
+        "taskId": task.as_str(), "number": 0, "billed": "0.004000", "currency": "USD",
+    });
+    assert_eq!(booked, expected);
+    let again = resolve(&admin, &billed).await;
+    again.refused(409, "already_resolved");
+    let lost = app.store().list_lost_calls(pinhole::types::Millis(0), 9);
+    let known = lost.await.expect("rows")[0].resolved.clone();
+    let known = known.expect("it is known");
+    assert_eq!(
+        (known.resolution, known.note.as_deref()),
+        (Resolution::Billed, Some("bill 17"))
+    );
+    let audit = app.store().audit().await.expect("rows");
+    assert_eq!(audit.operator_loss.to_string(), "0.004000");
+
+    // The command asks the server that is named, and does not touch the rows of this machine.
+    let reply = customer
+        .generate(small_with("a cat", json!({"model": "paid"})))
+        .await;
+    let task = reply.task_id();
+    let command = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"));
+        let command = command
+            .args([
+                "task",
+                "resolve",
+                task.as_str(),
+                "--attempt",
+                "0",
+                "--not-billed",
+            ])
+            .arg("--data")
+            .arg(app.setup().file("elsewhere"))
+            .env_clear()
+            .env("PINHOLE_URL", &app.url)
+            .env("PINHOLE_API_KEY", admin.secret.reveal());
+        Ran::of(command.output().expect("it starts"))
+    };
+    let _ = command().exits(0).says(&["booked as $0.0000 from now on"]);
+    let _ = command().exits(1).says(&["known already"]);
+    let audit = app.store().audit().await.expect("rows");
+    assert_eq!(audit.operator_loss.to_string(), "0.004000");
+    crate::app::check_books(&**app.store()).await;
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_job_that_is_done_after_its_task_failed_is_kept_and_free() {
     let shut = gate();
@@ -227,9 +362,9 @@ async fn after_a_crash(
     answer: impl Fn(u32) -> Vec<Step> + Send + Sync + 'static,
     late: Duration,
 ) -> (TestApp, Holder, Task, [usize; 3]) {
-    let (never, questions) = (gate(), std::sync::atomic::AtomicU32::new(0));
+    let (never, questions) = (gate(), AtomicU32::new(0));
     let script = move |asked: &Asked| match asked.resumed.as_deref() {
-        Some(BY_OUR_NAMES) => answer(questions.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+        Some(BY_OUR_NAMES) => answer(questions.fetch_add(1, Ordering::Relaxed)),
         _ => vec![Step::Wait(Arc::clone(&never)), Step::Deliver],
     };
     let (alpha, beta) = (Scripted::that_looks_up(script), Scripted::obliging());

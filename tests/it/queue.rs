@@ -103,6 +103,51 @@ async fn a_tenant_with_many_tasks_delays_another_by_one_turn() {
     queue.finish().await;
 }
 
+/// What a process had accepted and not started is started by the others, also if nothing of it ran when it ended.
+#[tokio::test]
+async fn what_waits_at_a_process_that_ends_is_started_by_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let gate = gate();
+    let shut = Arc::clone(&gate);
+    let alpha = Scripted::bounded(1, move |_| {
+        vec![Step::Wait(Arc::clone(&shut)), Step::Deliver]
+    });
+    let start = async || {
+        // As when a lock is lost on a network disk.
+        let _ = std::fs::remove_file(data.join("engine.lock"));
+        Setup::with_data(tempfile::tempdir().expect("a folder"), &data)
+            .set(|settings| settings.timeouts.lease = Duration::from_millis(600))
+            .provider("alpha", alpha.clone())
+            .model(&model("paid", "0.01", &[("alpha", 1, "0.01")]))
+            .start()
+            .await
+    };
+    let mut first = start().await;
+    let second = start().await;
+    let customer = first.customer("1.00").await;
+    let tasks = leave(&customer, 3).await;
+    let rows = crate::server::read_only(&data);
+    until("one runs, and both have shown that they live", async || {
+        let known = rows.query_row("SELECT count(*) FROM workers", [], |row| row.get(0));
+        (alpha.asked().len() == 1 && known == Ok(2)).then_some(())
+    })
+    .await;
+    // The drain waits for the one that runs and leaves the others.
+    first.drain();
+    gate.add_permits(1);
+    first.ended().await;
+    gate.add_permits(2);
+    for task in &tasks {
+        let task = second.end_of(&customer, task).await;
+        assert_eq!(task.state.name(), "completed", "{:?}", task.failure);
+        assert_eq!(task.crashes, 0, "nothing was taken from under it");
+    }
+    assert_eq!(alpha.asked().len(), 3, "each once");
+    first.finish().await;
+    second.finish().await;
+}
+
 #[tokio::test]
 async fn keys_of_an_account_take_turns_within_its_turn() {
     let queue = queue(1).await;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with configuration, models and data. `paid` costs 0.04 at a provider that replays a picture for 0.01 and
-/// logs each call it gets; `drawn` costs 0.02 and is drawn.
+/// logs each call it gets; `second` is the same behind a target that takes no calls; `drawn` costs 0.02 and is drawn.
 pub struct Site {
     folder: TempDir,
     variables: Vec<(String, String)>,
@@ -37,13 +37,24 @@ impl Site {
             &catalogue.join("drawn.toml"),
             model("drawn", "0.02", &[("sketch", 2, "0")]).as_bytes(),
         );
+        write(
+            &catalogue.join("second.toml"),
+            model(
+                "second",
+                "0.04",
+                &[("refusing", 1, "0.01"), ("rehearsal", 1, "0.01")],
+            )
+            .as_bytes(),
+        );
         write(&site.file("picture.png"), &noise_png(64));
+        // What cannot note a call takes none.
         let settings = format!(
             "listen = \"127.0.0.1:0\"\nmin_free_mib = 0\n\n[provider.rehearsal]\nkind = \"replay\"\n\
-             image = \"{}\"\nlog = \"{}\"\ndelay_ms = {}\n",
-            site.file("picture.png").display(),
+             image = \"{picture}\"\nlog = \"{}\"\ndelay_ms = {}\n\n[provider.refusing]\nkind = \"replay\"\n\
+             image = \"{picture}\"\nlog = \"/dev/full\"\n",
             site.file("calls.log").display(),
             delay.as_millis(),
+            picture = site.file("picture.png").display(),
         );
         write(&site.file("pinhole.toml"), settings.as_bytes());
         site

@@ -4,10 +4,12 @@ use crate::app::{Setup, TestApp, check_books, until};
 use crate::client::{Client, Holder, Reply, send};
 use crate::scripted::{Scripted, Step, gate};
 use futures::StreamExt;
+use pinhole::config::Settings;
 use pinhole::provider::Verdict;
-use pinhole::types::{FailKind, Finish};
+use pinhole::types::{FailKind, Finish, Resolution};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The body of the service's own example, byte for byte.
 const SEED: &str = include_str!("../../src/dialect/image_body/seeds/gemini-3.5-flash.json");
@@ -226,7 +228,7 @@ async fn a_repeated_key_answers_the_same_in_either_shape() {
 #[tokio::test]
 async fn a_text_is_deleted_when_its_time_is_over() {
     let app = Setup::new()
-        .set(|settings| settings.keep_test_results = std::time::Duration::ZERO)
+        .set(|settings| settings.keep_test_results = Duration::ZERO)
         .start()
         .await;
     let client = app.test_key();
@@ -237,7 +239,7 @@ async fn a_text_is_deleted_when_its_time_is_over() {
         (client.get(&path).await.status == 410).then_some(())
     })
     .await;
-    let collected = app.engine().collect(std::time::Duration::MAX).await;
+    let collected = app.engine().collect(Duration::MAX).await;
     assert_eq!(collected.expired, 1);
     client.get(&path).await.refused(410, "expired");
     let task = client.task(&reply.task_id()).await;
@@ -296,8 +298,13 @@ struct Live {
 }
 
 async fn live(alpha: &[Step]) -> Live {
+    live_with(alpha, |_| {}).await
+}
+
+async fn live_with(alpha: &[Step], change: impl FnOnce(&mut Settings)) -> Live {
     let (alpha, beta) = (Scripted::new(alpha), Scripted::obliging());
     let app = Setup::new()
+        .set(change)
         .provider("alpha", alpha.clone())
         .provider("beta", beta.clone())
         .model(&words())
@@ -399,6 +406,49 @@ async fn more_tokens_than_were_held_cost_what_was_held() {
     assert_eq!((content(&answer), &answer["data"]), ("x", &json!([])));
     assert_eq!(reply.header("x-pinhole-cost"), HELD);
     live.finish("0.989926", HELD, "0.000000").await;
+}
+
+#[tokio::test]
+async fn a_text_that_comes_after_the_time_of_its_call_is_kept_and_free() {
+    let shut = gate();
+    let steps = [
+        Step::Text("because of "),
+        Step::Wait(Arc::clone(&shut)),
+        Step::Text("Rayleigh"),
+        Step::TextEnd(Finish::Stop),
+        Step::Counted(20, 3, 7),
+    ];
+    let short = |settings: &mut Settings| settings.timeouts.attempt = Duration::from_millis(100);
+    let live = live_with(&steps, short).await;
+    let reply = live.customer.generate(question()).await;
+    let told = reply.refused(504, "outcome_unknown");
+    let task = reply.task_id();
+    assert_eq!(live.customer.task(&task).await["lateText"], Value::Null);
+    shut.add_permits(1);
+    let detail = until("the text is kept", async || {
+        let detail = live.customer.task(&task).await;
+        detail["lateText"].is_object().then_some(detail)
+    })
+    .await;
+    let late = &detail["lateText"];
+    assert_eq!(
+        (&late["text"], &late["finishReason"]),
+        (&json!("because of Rayleigh"), &json!("stop"))
+    );
+    assert!(late["expireTime"].is_i64());
+    // It changes no answer that was final.
+    assert_eq!(
+        (&detail["state"], &detail["resultText"]),
+        (&json!("failed"), &Value::Null)
+    );
+    let later = format!("/v1/images/generations/{task}");
+    let later = live.customer.get(&later).await;
+    assert_eq!(later.refused(504, "outcome_unknown"), told);
+    let since = pinhole::types::Millis(0);
+    let lost = live.app.store().list_lost_calls(since, 9).await;
+    let known = lost.expect("rows")[0].resolved.clone();
+    assert_eq!(known.expect("known").resolution, Resolution::Delivered);
+    live.finish("1.000000", "0.000000", "0.005037").await;
 }
 
 #[tokio::test]

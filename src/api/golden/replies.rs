@@ -89,6 +89,7 @@ fn task(body: Value, pictures: Vec<Picture>) -> Task {
         upstream_ms: 900,
         assets: (0..).zip(pictures).map(asset).collect(),
         text: None,
+        late_text: None,
     }
 }
 

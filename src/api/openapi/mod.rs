@@ -9,6 +9,7 @@ pub(super) mod chat;
 pub(super) mod files;
 mod headers;
 pub(super) mod images;
+pub(super) mod lost;
 pub(super) mod models;
 mod operation;
 pub(super) mod ops;

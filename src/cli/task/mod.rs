@@ -123,9 +123,13 @@ fn show(data: &Value) -> Outcome {
     let deliveries = data["deliveries"].as_array().into_iter().flatten();
     lines.extend(deliveries.map(|one| ("Callback", callback(one))));
     lines.extend(links(data).map(|url| ("Result", url.to_owned())));
+    let assets = data["assets"].as_array().into_iter().flatten();
+    let late = assets.filter(|asset| asset["late"] == true);
+    lines.extend(late.filter_map(|asset| Some(("Late", asset["url"].as_str()?.to_owned()))));
     lines.retain(|(_, value)| !value.is_empty());
     out::pairs(&lines)?;
-    match data["resultText"].as_str() {
+    let text = data["resultText"].as_str();
+    match text.or(data["lateText"]["text"].as_str()) {
         Some(text) => out::text(&format!("\n{text}")),
         None => Ok(()),
     }

@@ -1,12 +1,14 @@
 //! `pinhole task resolve`: the operator's last word on a call that nobody could tell anything of.
 
 use super::read_id;
+use super::source::Source;
 use crate::cli::credits::amount;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::out;
 use crate::cli::place::{Place, now};
-use crate::store::{self, StoreError};
-use crate::types::{AttemptNumber, Money};
+use crate::cli::remote::Server;
+use crate::store::{self, Store, StoreError};
+use crate::types::{AttemptNumber, MOST_BILLED, Money, TaskId};
 use clap::Args;
 use serde_json::json;
 
@@ -27,9 +29,6 @@ pub(super) struct Resolve {
     #[arg(long)]
     json: bool,
 }
-
-/// No call costs as much: an amount above is a slip of the keyboard, and what is booked is never changed.
-const MOST_BILLED: Money = Money::from_micros(1_000_000_000);
 
 /// What the provider's bill says.
 #[derive(Args)]
@@ -62,22 +61,9 @@ impl Resolve {
                 .why("what is booked is never changed, so an amount that cannot be right is refused")
                 .fix(format!("give what the bill says of this one call, at most {most}")));
         }
-        let resolve = store::Resolve {
-            task: task.clone(),
-            number,
-            billed: self.found.amount(),
-            note: self.note.clone(),
-            at: now(),
-        };
-        let billed = match place.rows()?.resolve(resolve).await {
-            Ok(billed) => billed,
-            Err(StoreError::NotFound(_)) => return Err(no_such_call(&self.task, number)),
-            Err(StoreError::Exists(what)) => {
-                return Err(Failure::failed(format!("{what} is known already"))
-                    .why("a correction is booked once, as a row that is never changed")
-                    .fix("`pinhole task unknown` shows what was noted"));
-            }
-            Err(other) => return Err(other.into()),
+        let billed = match Source::of(place)? {
+            Source::Server(server) => self.ask(&server, &task).await?,
+            Source::Rows(rows) => self.write(&*rows.store, &task).await?,
         };
         if self.json {
             return out::json(&json!({
@@ -89,6 +75,46 @@ impl Resolve {
             out::dollars(billed)
         ));
         Ok(())
+    }
+
+    /// Has the server that `PINHOLE_URL` names do it, with a key of the scope `admin`.
+    async fn ask(&self, server: &Server, task: &TaskId) -> Outcome<Money> {
+        let outcome = match self.found.not_billed {
+            true => "not_billed",
+            false => "billed",
+        };
+        let mut query = vec![
+            ("task", task.to_string()),
+            ("attempt", self.attempt.to_string()),
+            ("outcome", outcome.to_owned()),
+        ];
+        let amount = self.found.billed.flatten();
+        query.extend(amount.map(|amount| ("amount", amount.to_string())));
+        query.extend(self.note.clone().map(|note| ("note", note)));
+        let answer = server.post_with("/admin/v1/tasks/resolve", &query).await?;
+        let billed = answer["billed"].as_str().and_then(|text| text.parse().ok());
+        billed.ok_or_else(|| Failure::failed("the server's answer does not say what is booked"))
+    }
+
+    /// Does it on the data folder, whether or not a server runs there.
+    async fn write(&self, store: &dyn Store, task: &TaskId) -> Outcome<Money> {
+        let resolve = store::Resolve {
+            task: task.clone(),
+            number: self.attempt,
+            billed: self.found.amount(),
+            note: self.note.clone(),
+            at: now(),
+        };
+        match store.resolve(resolve).await {
+            Ok(billed) => Ok(billed),
+            Err(StoreError::NotFound(_)) => Err(no_such_call(&self.task, self.attempt)),
+            Err(StoreError::Exists(what)) => {
+                Err(Failure::failed(format!("{what} is known already"))
+                    .why("a correction is booked once, as a row that is never changed")
+                    .fix("`pinhole task unknown` shows what was noted"))
+            }
+            Err(other) => Err(other.into()),
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub async fn a_task_reads_back_as_it_was_admitted(store: Arc<dyn Store>) {
         upstream_ms: 0,
         assets: Vec::new(),
         text: None,
+        late_text: None,
     };
     assert_eq!(customer.task(&expected.id).await, expected);
 

@@ -1,14 +1,14 @@
 //! What the cases start from: an account with a key, and tasks for it.
 
 use crate::store::{
-    Admission, Claimed, EndedAttempt, Settlement, SpendWindow, Start, Store, TaskHold, new_account,
-    new_key,
+    Admission, Claim, Claimed, EndedAttempt, Settlement, SpendWindow, Start, Store, TaskHold,
+    new_account, new_key,
 };
 use crate::types::account::KeyLimits;
 use crate::types::{
     Account, ApiKey, Asset, AssetId, Attempt, AttemptState, Balance, BlobKey, CreditLine, FailKind,
-    Failure, FileId, Format, InputFile, Millis, Mode, Money, Owner, Part, Picture, Quote, Request,
-    Task, TaskEnd, TaskId, Usage,
+    Failure, FileId, Format, InputFile, KeyId, Millis, Mode, Money, Owner, Part, Picture, Quote,
+    Request, Task, TaskEnd, TaskId, Usage,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -134,7 +134,7 @@ impl Customer {
     /// Starts so many of the tasks that wait.
     pub async fn claim(&self, most: u32) -> crate::store::Result<Vec<Claimed>> {
         let picks = [(self.key.id.clone(), most)];
-        self.store.claim("openai", &picks, WORKER, NOW).await
+        self.store.claim(claim("openai", &picks, WORKER)).await
     }
 
     /// The fence that counts now, as a worker would have it from its claim.
@@ -220,6 +220,17 @@ pub fn failed(kind: FailKind) -> Settlement {
         usage: Usage::default(),
         upstream_ms: 100,
         at: Millis(NOW.0 + 500),
+    }
+}
+
+/// A claim that writes no intents.
+pub fn claim(lane: &str, picks: &[(KeyId, u32)], worker: &str) -> Claim {
+    Claim {
+        lane: lane.to_owned(),
+        picks: picks.to_vec(),
+        worker: worker.to_owned(),
+        plan: Arc::new(|_| Vec::new()),
+        at: NOW,
     }
 }
 

@@ -1,12 +1,13 @@
 //! Calls that may have been paid for nothing, and what became known of them.
 
-use super::fixtures::{Customer, NOW, balance, cents, ended, failed, intent};
+use super::fixtures::{Customer, NOW, balance, cents, ended, failed, intent, text_request};
 use crate::store::{
-    Admission, EndedAttempt, Late, LateImage, Resolve, Settlement, Start, Store, StoreError,
+    Admission, EndedAttempt, Late, LateContent, LateResult, Resolve, Settlement, Start, Store,
+    StoreError,
 };
 use crate::types::{
-    Asset, AttemptNumber, AttemptState, FailKind, Millis, Money, Part, Resolution, TaskId,
-    TaskState,
+    Asset, AttemptNumber, AttemptState, FailKind, Finish, Millis, Money, Part, Resolution, TaskId,
+    TaskState, Text,
 };
 use std::sync::Arc;
 
@@ -25,11 +26,8 @@ async fn lost_one(customer: &Customer) -> TaskId {
     let task = admission.task.clone();
     customer.store.admit(admission).await.unwrap();
     let hold = customer.hold_of(&task).await;
-    let late = LateImage {
-        number: 0,
-        asset: customer.asset(&task, 0),
-    };
-    let early = customer.store.keep_late(late).await.unwrap();
+    let early = late(0, customer.asset(&task, 0));
+    let early = customer.store.keep_late(early).await.unwrap();
     assert_eq!(early, Late::NotOver, "its task goes on");
     let settlement = Settlement {
         attempts: vec![
@@ -45,6 +43,15 @@ async fn lost_one(customer: &Customer) -> TaskId {
     task
 }
 
+fn late(number: AttemptNumber, asset: Asset) -> LateResult {
+    LateResult {
+        task: asset.task.clone(),
+        number,
+        content: LateContent::Image(asset),
+        at: NOW,
+    }
+}
+
 fn resolve(task: &TaskId, number: AttemptNumber, billed: Option<Money>) -> Resolve {
     Resolve {
         task: task.clone(),
@@ -58,10 +65,7 @@ fn resolve(task: &TaskId, number: AttemptNumber, billed: Option<Money>) -> Resol
 pub async fn a_late_image_is_kept_and_charged_to_nobody(store: Arc<dyn Store>) {
     let customer = Customer::prepaid(&store, cents(100)).await;
     let task = lost_one(&customer).await;
-    let offer = async |number, asset: Asset| {
-        let late = LateImage { number, asset };
-        store.keep_late(late).await.unwrap()
-    };
+    let offer = async |number, asset: Asset| store.keep_late(late(number, asset)).await.unwrap();
     let first = customer.asset(&task, 0);
     assert_eq!(offer(0, first.clone()).await, Late::Kept);
     assert_eq!(
@@ -125,6 +129,96 @@ pub async fn a_late_image_is_kept_and_charged_to_nobody(store: Arc<dyn Store>) {
     assert!(audit.is_clean(), "{audit:?}");
     let again = store.resolve(resolve(&task, 0, None)).await;
     assert!(matches!(again, Err(StoreError::Exists(_))), "{again:?}");
+}
+
+/// A question to a model of text whose one call ended like this, with so much lost.
+async fn unanswered(customer: &Customer, state: AttemptState, loss: Money) -> TaskId {
+    let admission = Admission {
+        request: Arc::new(text_request()),
+        ..customer.starting(cents(12))
+    };
+    let task = admission.task.clone();
+    customer.store.admit(admission).await.unwrap();
+    let hold = customer.hold_of(&task).await;
+    let settlement = Settlement {
+        attempts: vec![EndedAttempt {
+            loss,
+            ..ended(0, state)
+        }],
+        ..failed(FailKind::OutcomeUnknown)
+    };
+    customer.store.settle(&hold, settlement).await.unwrap();
+    task
+}
+
+pub async fn a_late_text_is_kept_and_charged_to_nobody(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let text = |content: &str| Text {
+        content: content.to_owned(),
+        finish: Finish::Stop,
+        expires_at: Some(Millis(NOW.0 + 1000)),
+    };
+    let offer = async |task: &TaskId, number, text: Text| {
+        let late = LateResult {
+            task: task.clone(),
+            number,
+            content: LateContent::Text(text),
+            at: NOW,
+        };
+        store.keep_late(late).await.unwrap()
+    };
+    let refused = unanswered(&customer, AttemptState::Failed, Money::ZERO).await;
+    assert_eq!(offer(&refused, 0, text("x")).await, Late::Refused);
+    let task = unanswered(&customer, AttemptState::Unknown, cents(8)).await;
+    assert_eq!(offer(&task, 7, text("x")).await, Late::Refused, "no call");
+    assert_eq!(customer.task(&task).await.late_text, None);
+    let answer = text("because of \"Rayleigh\"");
+    for _ in 0..2 {
+        // Offered again by who did not hear that it was taken.
+        assert_eq!(offer(&task, 0, answer.clone()).await, Late::Kept);
+    }
+    assert_eq!(offer(&task, 0, text("another")).await, Late::Refused);
+
+    let seen = customer.task(&task).await;
+    assert_eq!(
+        (seen.state, seen.captured, seen.text, seen.late_text),
+        (TaskState::Failed, Money::ZERO, None, Some(answer))
+    );
+    assert_eq!(customer.balance().await, balance(cents(100), Money::ZERO));
+    let all = store.list_lost_calls(NOW, 9).await.unwrap();
+    let call = all.iter().find(|call| call.task == task).unwrap();
+    let known = call.resolved.clone().expect("it is known");
+    assert_eq!(
+        (known.resolution, known.billed),
+        (Resolution::Delivered, cents(8))
+    );
+    let again = store.resolve(resolve(&task, 0, None)).await;
+    assert!(matches!(again, Err(StoreError::Exists(_))), "{again:?}");
+    let audit = store.audit().await.unwrap();
+    assert_eq!(audit.operator_loss, cents(8));
+    assert!(audit.is_clean(), "{audit:?}");
+    // Its words are deleted when their time is over, as those that came in time.
+    let over = Millis(NOW.0 + 1000);
+    assert_eq!(store.forget_texts(over, 9).await.unwrap(), 1);
+    let left = customer.task(&task).await.late_text;
+    assert_eq!(left, Some(text("")));
+
+    // A task that has its answer takes no other.
+    let admission = Admission {
+        request: Arc::new(text_request()),
+        ..customer.starting(cents(12))
+    };
+    let answered = admission.task.clone();
+    store.admit(admission).await.unwrap();
+    assert_eq!(offer(&answered, 0, text("x")).await, Late::NotOver);
+    let hold = customer.hold_of(&answered).await;
+    let settlement = Settlement {
+        assets: Vec::new(),
+        text: Some(text("yes")),
+        ..customer.completed(&answered, cents(2))
+    };
+    store.settle(&hold, settlement).await.unwrap();
+    assert_eq!(offer(&answered, 0, text("yes")).await, Late::Refused);
 }
 
 pub async fn a_lost_call_is_resolved_once_and_the_books_follow(store: Arc<dyn Store>) {

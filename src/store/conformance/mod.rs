@@ -64,6 +64,7 @@ const CASES: &[Case] = cases! {
         a_task_is_shown_to_its_account_alone
         the_oldest_of_a_key_are_claimed_first
         a_waiting_task_is_claimed_once
+        a_claim_writes_the_intents_that_are_planned
         a_dead_workers_tasks_are_taken_over
         deaths_alone_are_counted_apart
         a_worker_that_shows_no_life_loses_its_tasks
@@ -87,6 +88,7 @@ const CASES: &[Case] = cases! {
         cancel_and_claim_never_both_win;
     lost:
         a_late_image_is_kept_and_charged_to_nobody
+        a_late_text_is_kept_and_charged_to_nobody
         a_lost_call_is_resolved_once_and_the_books_follow;
     history:
         the_history_of_an_account_is_listed_newest_first

@@ -1,6 +1,8 @@
 //! The end of a task and its money.
 
-use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent, text_request};
+use super::fixtures::{
+    Customer, NOW, WORKER, balance, cents, claim, ended, failed, intent, text_request,
+};
 use super::outbox::callback;
 use crate::store::{Abandoned, Admission, EndedAttempt, Settlement, Start, Store, StoreError};
 use crate::types::{
@@ -266,7 +268,7 @@ pub async fn a_waiting_task_is_cancelled(store: Arc<dyn Store>) {
     assert_eq!(again, Some(cancelled));
     assert!(
         store
-            .claim("openai", &[(customer.key.id.clone(), 9)], WORKER, NOW)
+            .claim(claim("openai", &[(customer.key.id.clone(), 9)], WORKER))
             .await
             .unwrap()
             .is_empty()

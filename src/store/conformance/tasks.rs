@@ -1,11 +1,13 @@
 //! Tasks in the hands of workers.
 
-use super::fixtures::{Customer, NOW, WORKER, balance, cents, ended, failed, intent};
+use super::fixtures::{
+    Customer, NOW, WORKER, balance, cents, claim as claim_of, ended, failed, intent,
+};
 use crate::store::{
-    Admission, QueueDepth, Start, Store, StoreError, TaskHold, UnansweredTask, Waiting,
+    Admission, Claim, QueueDepth, Start, Store, StoreError, TaskHold, UnansweredTask, Waiting,
 };
 use crate::types::{
-    AttemptState, FailKind, Millis, Money, TaskId, TaskState, UpstreamId, WorkerBeat,
+    AttemptState, FailKind, Millis, Money, Task, TaskId, TaskState, UpstreamId, WorkerBeat,
 };
 use futures::future::join_all;
 use std::sync::Arc;
@@ -73,7 +75,8 @@ pub async fn the_oldest_of_a_key_are_claimed_first(store: Arc<dyn Store>) {
             .iter()
             .map(|(who, most)| (who.key.id.clone(), *most))
             .collect();
-        let claimed = store.claim("openai", &picks, WORKER, NOW).await.unwrap();
+        let claimed = store.claim(claim_of("openai", &picks, WORKER)).await;
+        let claimed = claimed.unwrap();
         assert!(claimed.iter().all(|one| {
             one.task.state == TaskState::Processing
                 && one.task.fence == 1
@@ -93,8 +96,8 @@ pub async fn the_oldest_of_a_key_are_claimed_first(store: Arc<dyn Store>) {
     assert_eq!(claim(&[(&customer, 3)]).await, [admitted[0].clone()]);
     assert_eq!(claim(&[(&customer, 3), (&other, 1)]).await, []);
     let picks = [(customer.key.id.clone(), 9)];
-    let claimed = store.claim("nobody's", &picks, WORKER, NOW).await.unwrap();
-    assert!(claimed.is_empty());
+    let claimed = store.claim(claim_of("nobody's", &picks, WORKER)).await;
+    assert!(claimed.unwrap().is_empty());
 }
 
 pub async fn a_waiting_task_is_claimed_once(store: Arc<dyn Store>) {
@@ -106,7 +109,7 @@ pub async fn a_waiting_task_is_claimed_once(store: Arc<dyn Store>) {
     let picks = [(customer.key.id.clone(), 4)];
     let claims = workers
         .iter()
-        .map(|worker| store.claim("openai", &picks, worker, NOW));
+        .map(|worker| store.claim(claim_of("openai", &picks, worker)));
     let mut claimed: Vec<TaskId> = join_all(claims)
         .await
         .into_iter()
@@ -117,6 +120,54 @@ pub async fn a_waiting_task_is_claimed_once(store: Arc<dyn Store>) {
     claimed.sort();
     claimed.dedup();
     assert_eq!(claimed.len(), 20);
+}
+
+/// A task that is claimed has its intents with the claim, or is not claimed.
+pub async fn a_claim_writes_the_intents_that_are_planned(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(100)).await;
+    let mut waiting = Vec::new();
+    for age in [2, 1] {
+        let admission = Admission {
+            at: Millis(NOW.0 - age),
+            ..customer.waiting(cents(5))
+        };
+        waiting.push(admission.task.clone());
+        store.admit(admission).await.unwrap();
+    }
+    let picks = [(customer.key.id.clone(), 9)];
+    let mut over = intent(1);
+    over.state = AttemptState::Succeeded;
+    let wrong = Claim {
+        plan: Arc::new(move |_| vec![intent(0), over.clone()]),
+        ..claim_of("openai", &picks, WORKER)
+    };
+    let refused = store.claim(wrong).await;
+    assert!(matches!(refused, Err(StoreError::Backend(_))));
+    let left = store.count_waiting("openai", &customer.key.id).await;
+    assert_eq!(left.unwrap(), 2, "nothing of it is written");
+
+    // The plan sees each task as it is claimed.
+    let first = waiting[0].clone();
+    let plan = move |task: &Task| {
+        assert_eq!((task.state, task.fence), (TaskState::Processing, 1));
+        match task.id == first {
+            true => vec![intent(0), intent(1)],
+            false => Vec::new(),
+        }
+    };
+    let claim = Claim {
+        plan: Arc::new(plan),
+        ..claim_of("openai", &picks, WORKER)
+    };
+    let claimed = store.claim(claim).await.unwrap();
+    let attempts: Vec<_> = claimed.iter().map(|one| one.attempts.clone()).collect();
+    assert_eq!(attempts, [vec![intent(0), intent(1)], vec![]]);
+    for (task, attempts) in waiting.iter().zip(attempts) {
+        assert_eq!(store.list_attempts(task).await.unwrap(), attempts);
+    }
+    // What was not planned is written under the fence of the claim.
+    let hold = customer.hold_of(&waiting[1]).await;
+    store.begin_attempts(&hold, vec![intent(0)]).await.unwrap();
 }
 
 pub async fn a_dead_workers_tasks_are_taken_over(store: Arc<dyn Store>) {
@@ -215,9 +266,12 @@ pub async fn a_worker_that_shows_no_life_loses_its_tasks(store: Arc<dyn Store>) 
     store.beat("w2").await.unwrap();
     let others = store.other_workers("w2").await.unwrap();
     assert_eq!(others, [beat_of(WORKER, 1)]);
-    assert_eq!(store.other_workers(WORKER).await.unwrap(), []);
+    // One that runs nothing is known too: something may wait that it has accepted.
+    let idle = store.other_workers(WORKER).await.unwrap();
+    assert_eq!(idle, [beat_of("w2", 1)]);
 
     let taken = store.take_over(&others[0], "w2").await.unwrap();
+    let taken = taken.expect("it was silent");
     assert_eq!(taken.len(), 1, "neither what ended nor what waits");
     let task = &taken[0].task;
     assert_eq!(
@@ -229,6 +283,7 @@ pub async fn a_worker_that_shows_no_life_loses_its_tasks(store: Arc<dyn Store>) 
         .settle(&held, customer.completed(&held.task, cents(5)))
         .await;
     assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+    assert_eq!(store.other_workers("w2").await.unwrap(), []);
     // It comes back and works on: what it takes from now on is its own.
     let again = customer.start(cents(5)).await;
     assert_eq!(
@@ -244,6 +299,10 @@ pub async fn a_worker_that_shows_no_life_loses_its_tasks(store: Arc<dyn Store>) 
         .settle(&again, failed(FailKind::Upstream))
         .await
         .unwrap();
+    // Dead and with nothing that runs, it is forgotten, and there is nothing to take.
+    let taken = store.take_over(&beat_of(WORKER, 1), "w2").await.unwrap();
+    assert!(taken.expect("it was silent").is_empty());
+    assert_eq!(store.other_workers("w2").await.unwrap(), []);
 }
 
 pub async fn a_worker_that_shows_life_keeps_its_tasks(store: Arc<dyn Store>) {
@@ -252,14 +311,14 @@ pub async fn a_worker_that_shows_life_keeps_its_tasks(store: Arc<dyn Store>) {
     for seen in [0, 1] {
         store.beat(WORKER).await.unwrap();
         let taken = store.take_over(&beat_of(WORKER, seen), "w2").await;
-        assert!(taken.unwrap().is_empty(), "its beat has moved since");
+        assert!(taken.unwrap().is_none(), "its beat has moved since");
     }
     assert_eq!(customer.hold_of(&held.task).await, held);
     // A new process under the engine lock waits for no lease.
     assert_eq!(store.recover("w3").await.unwrap().len(), 1);
     assert_eq!(store.other_workers("w4").await.unwrap(), [beat_of("w3", 0)]);
     let none = store.take_over(&beat_of("nobody", 0), "w2").await;
-    assert!(none.unwrap().is_empty());
+    assert!(none.unwrap().expect("it never showed life").is_empty());
 }
 
 pub async fn attempts_are_written_as_intents(store: Arc<dyn Store>) {

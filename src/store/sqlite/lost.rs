@@ -3,9 +3,12 @@
 use super::assets;
 use super::money::{Transfer, transfer};
 use super::rows::{execute, first};
+use super::texts::{self, Answers};
 use crate::store::ledger::Kind;
-use crate::store::{Late, LateImage, Resolve, Result, StoreError};
-use crate::types::{AccountId, AttemptNumber, AttemptState, Money, Resolution, TaskId};
+use crate::store::{Late, LateContent, LateResult, Resolve, Result, StoreError};
+use crate::types::{
+    AccountId, Asset, AttemptNumber, AttemptState, Money, Resolution, TaskId, Text,
+};
 use rusqlite::{Connection, params};
 
 /// What a later word about a call needs to know of it.
@@ -46,40 +49,69 @@ fn find(tx: &Connection, task: &TaskId, number: AttemptNumber) -> Result<Option<
     )
 }
 
-/// Keeps an image that came when its task was over. Nothing is booked: the possible loss was, and is a certain one now.
-pub(super) fn keep_late(tx: &Connection, late: &LateImage) -> Result<Late> {
-    let (task, number) = (&late.asset.task, late.number);
-    let Some(call) = find(tx, task, number)? else {
+/// Keeps a result that came when its task was over. Nothing is booked: the possible loss was, and is a certain one now.
+pub(super) fn keep_late(tx: &Connection, late: &LateResult) -> Result<Late> {
+    let Some(call) = find(tx, &late.task, late.number)? else {
         return Ok(Late::Refused);
     };
     if !call.is_over {
         return Ok(Late::NotOver);
     }
-    let index = late.asset.index;
-    let is_its = (call.first_image..call.first_image + call.images).contains(&index);
+    let kept = match &late.content {
+        LateContent::Image(asset) => keep_image(tx, &late.task, &call, asset)?,
+        LateContent::Text(text) => keep_text(tx, &late.task, &call, text)?,
+    };
+    if kept == Late::Kept {
+        note_delivered(tx, late)?;
+    }
+    Ok(kept)
+}
+
+fn keep_image(tx: &Connection, task: &TaskId, call: &Call, asset: &Asset) -> Result<Late> {
     let there = assets::of_task(tx, task)?;
     // Offered again by somebody who did not hear that it was taken.
-    if there.iter().any(|asset| asset.id == late.asset.id) {
+    if there.iter().any(|one| one.id == asset.id) {
         return Ok(Late::Kept);
     }
-    let is_there = there.iter().any(|asset| asset.index == index);
+    let is_its = (call.first_image..call.first_image + call.images).contains(&asset.index);
+    let is_there = there.iter().any(|one| one.index == asset.index);
     if !call.is_lost || !is_its || is_there {
         return Ok(Late::Refused);
     }
-    let asset = std::slice::from_ref(&late.asset);
-    assets::insert_all(tx, task, &call.account, asset)?;
+    assets::insert_all(tx, task, &call.account, std::slice::from_ref(asset))?;
     execute(
         tx,
         "UPDATE assets SET late = 1 WHERE id = ?1",
-        [late.asset.id.as_str()],
+        [asset.id.as_str()],
     )?;
+    Ok(Late::Kept)
+}
+
+fn keep_text(tx: &Connection, task: &TaskId, call: &Call, text: &Text) -> Result<Late> {
+    match texts::of_task(tx, task)? {
+        Answers {
+            late: Some(there), ..
+        } if there == *text => Ok(Late::Kept),
+        Answers {
+            in_time: None,
+            late: None,
+        } if call.is_lost => {
+            texts::put_late(tx, task, text)?;
+            Ok(Late::Kept)
+        }
+        _ => Ok(Late::Refused),
+    }
+}
+
+/// What became of the call is known now, unless somebody knew it before.
+fn note_delivered(tx: &Connection, late: &LateResult) -> Result<()> {
     execute(
         tx,
         "UPDATE attempts SET resolution = 'delivered', billed = loss, resolved_at = ?3 \
          WHERE task = ?1 AND number = ?2 AND resolution IS NULL",
-        params![task.as_str(), number, late.asset.created_at.0],
+        params![late.task.as_str(), late.number, late.at.0],
     )?;
-    Ok(Late::Kept)
+    Ok(())
 }
 
 /// Notes what the operator found out, and books the difference to what was booked, once.

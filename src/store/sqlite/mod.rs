@@ -33,8 +33,8 @@ mod writer;
 
 use crate::store::ledger::Audit;
 use crate::store::{
-    Abandoned, Admission, Admitted, Claimed, EndedAttempt, FileBounds, FilePage, Freed,
-    Idempotency, Late, LateImage, Listing, QueueDepth, Resolve, Result, SecretHash, Settlement,
+    Abandoned, Admission, Admitted, Claim, Claimed, EndedAttempt, FileBounds, FilePage, Freed,
+    Idempotency, Late, LateResult, Listing, QueueDepth, Resolve, Result, SecretHash, Settlement,
     Store, StoreError, TaskHold, UnansweredTask, Waiting,
 };
 use crate::types::{
@@ -165,17 +165,8 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn claim(
-        &self,
-        lane: &str,
-        picks: &[(KeyId, u32)],
-        worker: &str,
-        at: Millis,
-    ) -> Result<Vec<Claimed>> {
-        let (lane, picks, worker) = (lane.to_owned(), picks.to_vec(), worker.to_owned());
-        self.writer
-            .run(move |tx| tasks::claim(tx, &lane, &picks, &worker, at))
-            .await
+    async fn claim(&self, claim: Claim) -> Result<Vec<Claimed>> {
+        self.writer.run(move |tx| tasks::claim(tx, &claim)).await
     }
 
     async fn list_waiting(&self) -> Result<Vec<Waiting>> {
@@ -216,7 +207,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn take_over(&self, from: &WorkerBeat, worker: &str) -> Result<Vec<Claimed>> {
+    async fn take_over(&self, from: &WorkerBeat, worker: &str) -> Result<Option<Vec<Claimed>>> {
         let (from, worker) = (from.clone(), worker.to_owned());
         self.writer
             .run(move |tx| workers::take_over(tx, &from, &worker))
@@ -320,7 +311,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn keep_late(&self, late: LateImage) -> Result<Late> {
+    async fn keep_late(&self, late: LateResult) -> Result<Late> {
         self.writer.run(move |tx| lost::keep_late(tx, &late)).await
     }
 

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0008_webhooks.sql"),
     include_str!("../../../migrations/sqlite/0009_leases.sql"),
     include_str!("../../../migrations/sqlite/0010_resolutions.sql"),
+    include_str!("../../../migrations/sqlite/0011_late_texts.sql"),
 ];
 
 /// The version that [`MIGRATIONS`] make.

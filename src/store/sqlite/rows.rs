@@ -283,6 +283,7 @@ impl Cells<'_> {
             upstream_ms: self.get()?,
             assets: Vec::new(),
             text: None,
+            late_text: None,
         })
     }
 

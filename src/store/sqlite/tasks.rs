@@ -5,7 +5,7 @@ use super::rows::{all, columns, execute, first, insert, json};
 use super::{assets, attempts, files, idempotency, settle, texts};
 use crate::store::ledger::Kind;
 use crate::store::{
-    Admission, Admitted, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
+    Admission, Admitted, Claim, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
     UnansweredTask, Waiting,
 };
 use crate::types::{
@@ -131,32 +131,34 @@ fn insert_inputs(tx: &Connection, admission: &Admission) -> Result<()> {
     Ok(())
 }
 
-/// Gives the oldest waiting tasks of these keys to a worker.
-pub(super) fn claim(
-    tx: &Connection,
-    lane: &str,
-    picks: &[(KeyId, u32)],
-    worker: &str,
-    at: Millis,
-) -> Result<Vec<Claimed>> {
+/// Gives the oldest waiting tasks of these keys to a worker, with the intents of their first calls.
+pub(super) fn claim(tx: &Connection, claim: &Claim) -> Result<Vec<Claimed>> {
     let mut taken = Vec::new();
-    for (key, most) in picks {
+    for (key, most) in &claim.picks {
         taken.extend(all(
             tx,
             "SELECT id FROM tasks WHERE state = 'pending' AND lane = ?1 AND key = ?2 ORDER BY created_at, id LIMIT ?3",
-            params![lane, key.as_str(), most],
+            params![claim.lane, key.as_str(), most],
             |row| row.task_id(),
         )?);
     }
-    for task in &taken {
-        execute(
-            tx,
-            "UPDATE tasks SET state = 'processing', worker = ?2, fence = fence + 1, started_at = ?3 \
-             WHERE id = ?1 AND state = 'pending'",
-            params![task.as_str(), worker, at.0],
-        )?;
-    }
-    taken.iter().map(|task| claimed(tx, task)).collect()
+    taken
+        .iter()
+        .map(|task| claim_one(tx, task, claim))
+        .collect()
+}
+
+fn claim_one(tx: &Connection, task: &TaskId, claim: &Claim) -> Result<Claimed> {
+    execute(
+        tx,
+        "UPDATE tasks SET state = 'processing', worker = ?2, fence = fence + 1, started_at = ?3 \
+         WHERE id = ?1 AND state = 'pending'",
+        params![task.as_str(), claim.worker, claim.at.0],
+    )?;
+    let task = get(tx, task)?;
+    let attempts = (claim.plan)(&task);
+    attempts::insert_intents(tx, &task.id, &attempts)?;
+    Ok(Claimed { task, attempts })
 }
 
 /// Adds up what waits in the index, then looks at each key once.
@@ -311,13 +313,14 @@ pub(super) fn get(tx: &Connection, task: &TaskId) -> Result<Task> {
 }
 
 pub(super) fn with_results(tx: &Connection, task: Task) -> Result<Task> {
-    let text = match task.request.modality() {
+    let answers = match task.request.modality() {
         Modality::Text => texts::of_task(tx, &task.id)?,
-        _ => None,
+        _ => texts::Answers::default(),
     };
     Ok(Task {
         assets: assets::of_task(tx, &task.id)?,
-        text,
+        text: answers.in_time,
+        late_text: answers.late,
         ..task
     })
 }

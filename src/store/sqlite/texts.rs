@@ -19,14 +19,45 @@ pub(super) fn put(tx: &Connection, task: &TaskId, text: &Text) -> Result<()> {
     )
 }
 
-/// The text of a task. One whose words are deleted is empty and has expired.
-pub(super) fn of_task(tx: &Connection, task: &TaskId) -> Result<Option<Text>> {
-    first(
+/// Keeps the text of a task that was over when it came.
+pub(super) fn put_late(tx: &Connection, task: &TaskId, text: &Text) -> Result<()> {
+    put(tx, task, text)?;
+    execute(
         tx,
-        "SELECT content, finish, expires_at FROM texts WHERE task = ?1",
+        "UPDATE texts SET late = 1 WHERE task = ?1",
         [task.as_str()],
-        |row| row.text(),
-    )
+    )?;
+    Ok(())
+}
+
+/// What a task was answered: one text at most.
+#[derive(Default)]
+pub(super) struct Answers {
+    /// The one that it ended with.
+    pub in_time: Option<Text>,
+    /// The one that came when it was over.
+    pub late: Option<Text>,
+}
+
+/// The text of a task. One whose words are deleted is empty and has expired.
+pub(super) fn of_task(tx: &Connection, task: &TaskId) -> Result<Answers> {
+    let found = first(
+        tx,
+        "SELECT content, finish, expires_at, late FROM texts WHERE task = ?1",
+        [task.as_str()],
+        |row| Ok((row.text()?, row.get()?)),
+    )?;
+    Ok(match found {
+        None => Answers::default(),
+        Some((text, false)) => Answers {
+            in_time: Some(text),
+            late: None,
+        },
+        Some((text, true)) => Answers {
+            in_time: None,
+            late: Some(text),
+        },
+    })
 }
 
 /// Deletes the words of texts whose time is over; returns how many.

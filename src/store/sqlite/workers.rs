@@ -15,12 +15,14 @@ pub(super) fn beat(tx: &Connection, worker: &str) -> Result<()> {
     Ok(())
 }
 
-/// Goes through what runs, which is little, and looks up the worker of each.
+/// Goes through what runs, which is little, and looks up the worker of each; then through those that run nothing, because
+/// what they have accepted may wait.
 pub(super) fn others(tx: &Connection, worker: &str) -> Result<Vec<WorkerBeat>> {
     all(
         tx,
         "SELECT DISTINCT worker, coalesce(beat, 0) FROM tasks LEFT JOIN workers ON name = worker \
-         WHERE state = 'processing' AND worker <> ?1",
+         WHERE state = 'processing' AND worker <> ?1 \
+         UNION SELECT name, beat FROM workers WHERE name <> ?1",
         [worker],
         |row| {
             Ok(WorkerBeat {
@@ -44,7 +46,11 @@ pub(super) fn recover(tx: &Connection, worker: &str) -> Result<Vec<Claimed>> {
 }
 
 /// Gives what one worker left behind to this one, unless it lives.
-pub(super) fn take_over(tx: &Connection, from: &WorkerBeat, worker: &str) -> Result<Vec<Claimed>> {
+pub(super) fn take_over(
+    tx: &Connection,
+    from: &WorkerBeat,
+    worker: &str,
+) -> Result<Option<Vec<Claimed>>> {
     let beat: Option<i64> = first(
         tx,
         "SELECT beat FROM workers WHERE name = ?1",
@@ -52,7 +58,7 @@ pub(super) fn take_over(tx: &Connection, from: &WorkerBeat, worker: &str) -> Res
         |row| row.get(),
     )?;
     if beat.unwrap_or(0) != from.beat {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let left = all(
         tx,
@@ -65,7 +71,7 @@ pub(super) fn take_over(tx: &Connection, from: &WorkerBeat, worker: &str) -> Res
         "DELETE FROM workers WHERE name = ?1",
         [from.worker.as_str()],
     )?;
-    give(tx, &left, worker)
+    give(tx, &left, worker).map(Some)
 }
 
 /// Counts a crash for each: who was only paused cannot be told from who died.

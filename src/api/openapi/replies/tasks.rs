@@ -102,6 +102,7 @@ fn task() -> Value {
         &[
             ("metadata", json!({"type": "object"})),
             ("callbackUrl", text()),
+            ("lateText", late_text()),
         ],
     );
     json!({"allOf": [schema("TaskRow"), more]})
@@ -120,6 +121,18 @@ fn asset() -> Value {
             ("revisedPrompt", json!({"type": ["string", "null"]})),
             ("expireTime", json!({"type": ["integer", "null"]})),
             ("late", json!({"type": "boolean"})),
+        ],
+        &[],
+    )
+}
+
+/// The answer of a text model that came when its task had ended.
+fn late_text() -> Value {
+    object(
+        &[
+            ("text", text()),
+            ("finishReason", finishes()),
+            ("expireTime", json!({"type": ["integer", "null"]})),
         ],
         &[],
     )

@@ -4,7 +4,7 @@
 mod books;
 mod invent;
 
-use super::fixtures::{NOW, intent, secret};
+use super::fixtures::{NOW, claim, intent, secret};
 use crate::store::{Admission, Claimed, Settlement, Store, StoreError, TaskHold};
 use crate::types::{Account, KeyId, Money, TaskId, TaskState};
 use books::Model;
@@ -124,7 +124,7 @@ async fn carry_out(store: &Arc<dyn Store>, operation: &Operation) -> Outcome {
             lane,
             worker,
             picks,
-        } => store.claim(lane, picks, worker, NOW).await.map(ids),
+        } => store.claim(claim(lane, picks, worker)).await.map(ids),
         Operation::Recover { worker } => store.recover(worker).await.map(ids),
         Operation::Begin { hold, number } => store
             .begin_attempts(hold, vec![intent(*number)])
