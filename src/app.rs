@@ -106,12 +106,21 @@ impl App {
             .map_err(|error| StartError::Catalogue(error.to_string()))?;
         let tracker = TaskTracker::new();
         let (tell, ended) = mpsc::unbounded_channel();
+        let outbound = Outbound::new(settings.allow_private_networks.clone());
+        // Known before anything is sent, and also where nothing listens (yet): what the server would not do, its command
+        // line does not do for it.
+        outbound.listens_on(
+            [Some(settings.listen), settings.metrics_listen]
+                .into_iter()
+                .flatten()
+                .collect(),
+        );
         let engine = Engine::new(Parts {
             store: Arc::clone(&store),
             blobs,
             catalogue: Arc::new(catalogue),
             providers,
-            outbound: Outbound::new(settings.allow_private_networks.clone()),
+            outbound,
             tracker: tracker.clone(),
             limits: limits(&settings),
             clock: Arc::clone(&clock),
@@ -162,9 +171,8 @@ impl App {
     pub async fn serve(mut self, listening: Listening) -> Result<(), StartError> {
         let address = listening.address()?;
         self.lock.publish(address)?;
-        let own = [Some(address), listening.metrics_address()];
-        let outbound = self.engine.outbound();
-        outbound.listens_on(own.into_iter().flatten().collect());
+        // The system may have chosen the ports.
+        self.engine.outbound().listens_on(listening.addresses()?);
         let closing = CancellationToken::new();
         let serving = api::serve(self.api.clone(), listening, closing.clone());
         let draining = async {
