@@ -2,9 +2,9 @@
 //!
 //! With the feature `failpoints`, `FAILPOINTS="sent=1*off->return"` makes the second passing of `sent` end the
 //! process as `kill -9` would; without it, nothing is compiled. The names: `admitted` (task, hold and intents are
-//! durable) · `intent` (just before a call) · `sent` (the upstream has the call) · `blob` (a result is synced) ·
-//! `settled` (the end is durable, the client has no reply) · `posted` (a callback was sent, what became of it is not
-//! stored) · the id of a model (just before a call for it).
+//! durable) · `fetched` (what it links to is here, and not the task's yet) · `intent` (just before a call) · `sent` (the
+//! upstream has the call) · `blob` (a result is synced) · `settled` (the end is durable, the client has no reply) ·
+//! `posted` (a callback was sent, what became of it is not stored) · the id of a model (just before a call for it).
 
 use std::time::Duration;
 

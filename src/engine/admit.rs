@@ -3,11 +3,11 @@
 use super::accepted::{Accepted, Streaming};
 use super::callback;
 use super::check::no_provider;
-use super::inputs::{Inputs, NamedFile, no_such_file};
-use super::lane::Slot;
+use super::inputs::{Inputs, Named};
+use super::lane::{self, Slot};
 use super::route::Route;
 use super::unanswered::{Judge, Sent, Unanswered};
-use super::{Engine, refusal, run, settle};
+use super::{Engine, refusal, run};
 use crate::catalogue::{Checked, Model};
 use crate::error::{Error, Kind};
 use crate::failpoint::failpoint;
@@ -16,8 +16,8 @@ use crate::store::{
     Admission, Admitted, Claimed, FIRST_FENCE, Idempotency, SpendWindow, Start, StoreError,
 };
 use crate::types::{
-    AccountId, Callback, Caller, Draft, FailKind, Failure, Fingerprint, Millis, Modality, Mode,
-    Money, Operation, Owner, Quote, Request, SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
+    Callback, Caller, Draft, Fingerprint, Millis, Modality, Mode, Money, Operation, Owner, Quote,
+    Request, SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -55,17 +55,6 @@ pub struct Origin {
     pub repeats: Repeats,
     /// Whether the client waits for the end, as far as it has said.
     pub waits: bool,
-    /// What becomes of a call whose input images cannot be fetched.
-    pub unfetched: Unfetched,
-}
-
-/// What becomes of a call whose input images cannot be fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfetched {
-    /// It is refused.
-    Refuses,
-    /// It is accepted as a task that has failed: clients of the task service read no errors of this sort anywhere else.
-    FailsTheTask,
 }
 
 /// How a call that is sent again is known as the same one.
@@ -90,8 +79,6 @@ struct Ready {
     quote: Quote,
     route: Route,
     unanswered: Option<Unanswered>,
-    /// It is accepted and fails in the same moment.
-    failed: Option<Failure>,
 }
 
 /// Those who wait for what becomes of an admission.
@@ -140,13 +127,9 @@ impl Engine {
             .without_paused(|provider| self.0.passages.pause(provider))
             .map_err(|wait| paused(&model, wait))?;
         self.check_callback(&checked).await?;
-        let found = self
+        let inputs = self
             .inputs(&checked, &mut intake, caller, &origin.public_url)
-            .await;
-        let (inputs, failed) = match found {
-            Ok(inputs) => (inputs, None),
-            Err(error) => (Inputs::default(), Some(fails_the_task(error, &origin)?)),
-        };
+            .await?;
         let callback = callback::of(&model, &checked, &inputs);
         checked.request = inputs.put_into(&model, checked.request);
         checked.adapted.extend(inputs.adapted());
@@ -157,7 +140,6 @@ impl Engine {
             quote,
             route,
             unanswered,
-            failed,
         };
         self.admit(caller, ready, origin).await
     }
@@ -234,17 +216,20 @@ impl Engine {
             quote,
             route,
             unanswered,
-            failed,
         } = ready;
         let owner = caller.owner();
-        let lane = route.lane(caller.key.mode);
-        let slot = match failed {
-            Some(_) => None,
-            None => self.0.lanes.try_slot(lane, &owner),
+        self.0.lanes.know(&owner);
+        let lane = match checked.request.links() {
+            [] => route.lane(caller.key.mode),
+            _ => lane::INPUTS,
         };
-        let ahead = match (&slot, &failed) {
-            (None, None) => Some(self.0.lanes.ahead_of_next(lane, &owner)),
-            _ => None,
+        let (slot, ahead) = match lane {
+            // What it links to is fetched first.
+            lane::INPUTS => (None, None),
+            lane => match self.0.lanes.try_slot(lane, &owner) {
+                None => (None, Some(self.0.lanes.ahead_of_next(lane, &owner))),
+                slot => (slot, None),
+            },
         };
         let stream = checked.stream.then_some(Streaming {
             include_usage: checked.include_usage,
@@ -256,8 +241,8 @@ impl Engine {
             worker: self.0.worker.clone(),
             attempts: route.first_attempts(request.n(), at),
         });
-        let files = inputs.files();
-        let fresh = self.admission(caller, &request, quote, &route, origin);
+        let named = inputs.named();
+        let fresh = self.admission(caller, &request, quote, lane, origin);
         let admission = Admission {
             start,
             at,
@@ -265,8 +250,8 @@ impl Engine {
             task: unanswered
                 .as_ref()
                 .map_or(fresh.task, |call| call.task().clone()),
-            files: files.iter().map(|file| file.id.clone()).collect(),
-            failed,
+            files: named.files(),
+            results: named.results(),
             ..fresh
         };
         let previews = match request.integer("partial_images") {
@@ -298,7 +283,7 @@ impl Engine {
         match admitted
             .await
             .map_err(|_| Error::internal())?
-            .map_err(|error| refused_with(error, &files))?
+            .map_err(|error| refused_with(error, &named))?
         {
             Admitted::Known(task) => self.join(caller, task, adapted, stream).await,
             Admitted::New => Ok(Accepted {
@@ -325,7 +310,7 @@ impl Engine {
         caller: &Caller,
         request: &Arc<Request>,
         quote: Quote,
-        route: &Route,
+        lane: &str,
         origin: Origin,
     ) -> Admission {
         let (mode, at) = (caller.key.mode, self.now());
@@ -338,7 +323,7 @@ impl Engine {
             request: Arc::clone(request),
             quote,
             hold: if live { quote.total } else { Money::ZERO },
-            lane: route.lane(mode).to_owned(),
+            lane: lane.to_owned(),
             public_url: origin.public_url.clone(),
             spend: caller
                 .key
@@ -356,9 +341,9 @@ impl Engine {
             },
             callback: None,
             files: Vec::new(),
+            results: Vec::new(),
             most_waiting: self.0.limits.most_waiting,
             start: None,
-            failed: None,
             at,
         }
     }
@@ -372,7 +357,6 @@ impl Engine {
         start: Option<(Slot, Route)>,
     ) {
         let (id, lane) = (admission.task.clone(), admission.lane.clone());
-        let has_failed = admission.failed.is_some();
         let account = admission.account.clone();
         let started = admission
             .start
@@ -392,26 +376,9 @@ impl Engine {
             (Some(one), Some((slot, route))) if is_new => {
                 run::run(self, one, Some(route), slot).await;
             }
-            _ if is_new && has_failed => self.tell_the_end(&account, &id).await,
+            _ if is_new && lane == lane::INPUTS => self.fetch_later(account, id),
             _ if is_new => self.0.lanes.wait(&lane, &owner),
             _ => {}
-        }
-    }
-
-    /// Tells whoever waits for a task that ended as it was accepted.
-    async fn tell_the_end(&self, account: &AccountId, id: &TaskId) {
-        match self.0.store.find_task(account, id).await {
-            Ok(Some(task)) => {
-                settle::note_end(&task);
-                self.note_callback(&task);
-                self.0.watchers.ended(Arc::new(task));
-            }
-            Ok(None) | Err(_) => {
-                tracing::error!(task.id = %id, "a task that failed at once cannot be read");
-                let why = Error::internal().while_the_task_goes_on();
-                self.0.watchers.stuck(id, why);
-                self.0.watchers.forget(id);
-            }
         }
     }
 
@@ -470,24 +437,9 @@ fn paused(model: &Model, wait: Duration) -> Error {
     Error::new(Kind::Overloaded, message).retry_after(Duration::from_secs(wait.as_secs() + 1))
 }
 
-/// Why a task fails that is accepted all the same; a refusal stays one unless the client wants it otherwise.
-fn fails_the_task(error: Error, origin: &Origin) -> Result<Failure, Error> {
-    match (error.kind, origin.unfetched) {
-        (Kind::InputNotFetched, Unfetched::FailsTheTask) => {
-            Ok(Failure::new(FailKind::InputNotFetched, error.message))
-        }
-        _ => Err(error),
-    }
-}
-
-/// Why it was refused; a file that went in the meantime is named where the client named it.
-fn refused_with(error: StoreError, files: &[NamedFile]) -> Error {
-    if let StoreError::FileGone(gone) = &error
-        && let Some(file) = files.iter().find(|file| file.id == *gone)
-    {
-        return no_such_file(&file.path);
-    }
-    refusal(error)
+/// Why it was refused; what went in the meantime is named where the client named it.
+fn refused_with(error: StoreError, named: &Named) -> Error {
+    named.gone(&error).unwrap_or_else(|| refusal(error))
 }
 
 /// The started task as the store now has it, so that it need not be read back.

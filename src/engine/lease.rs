@@ -93,5 +93,8 @@ impl Engine {
         if let Err(error) = self.count_all_again().await {
             tracing::error!(%error, "what waits could not be counted");
         }
+        if let Err(error) = self.fetch_what_is_left().await {
+            tracing::error!(%error, "what waits for its input images could not be listed");
+        }
     }
 }

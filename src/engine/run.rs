@@ -13,8 +13,8 @@ use crate::failpoint::failpoint;
 use crate::provider::{Call, Event, EventStream, Image, ProviderError, Verdict};
 use crate::store::{Claimed, TaskHold};
 use crate::types::{
-    Attempt, AttemptEnd, FailKind, Failure, Finish, MOST_LONE_CRASHES, Memory, Modality, Next,
-    Recovery, Task, UpstreamId, Usage, after_crash,
+    Attempt, AttemptEnd, FailKind, Failure, Finish, MOST_LONE_CRASHES, Memory, Modality, Mode,
+    Next, Recovery, Request, Task, UpstreamId, Usage, after_crash,
 };
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
@@ -129,9 +129,14 @@ impl Engine {
 
     /// Where the catalogue sends a task now.
     pub(super) fn route_now(&self, task: &Task) -> Option<Route> {
+        self.route_of(&task.request, task.mode)
+    }
+
+    /// Where the catalogue sends a request now.
+    pub(super) fn route_of(&self, request: &Request, mode: Mode) -> Option<Route> {
         let catalogue = self.catalogue();
-        let model = catalogue.find(task.request.model()).map(|model| &**model);
-        Route::of(model, &self.0.providers, &task.request, task.mode)
+        let model = catalogue.find(request.model()).map(|model| &**model);
+        Route::of(model, &self.0.providers, request, mode)
     }
 }
 
