@@ -28,6 +28,9 @@ use tokio_util::task::TaskTracker;
 /// The account that a fresh install begins with.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
+/// Where a server leaves what its operator's commands sign in with; a new one at every start.
+const OPERATOR_KEY: &str = "operator-key";
+
 /// Tasks of one key that may wait.
 const MOST_WAITING: u32 = 1_000;
 
@@ -73,6 +76,7 @@ pub struct App {
     stop: CancellationToken,
     lock: EngineLock,
     test_key: Secret,
+    operator: Secret,
 }
 
 impl App {
@@ -106,19 +110,29 @@ impl App {
             .map_err(|error| StartError::Catalogue(error.to_string()))?;
         let tracker = TaskTracker::new();
         let (tell, ended) = mpsc::unbounded_channel();
+        let outbound = Outbound::new(settings.allow_private_networks.clone());
+        // Known before anything is sent, and also where nothing listens (yet): what the server would not do, its command
+        // line does not do for it.
+        outbound.listens_on(
+            [Some(settings.listen), settings.metrics_listen]
+                .into_iter()
+                .flatten()
+                .collect(),
+        );
         let engine = Engine::new(Parts {
             store: Arc::clone(&store),
             blobs,
             catalogue: Arc::new(catalogue),
             providers,
-            outbound: Outbound::new(settings.allow_private_networks.clone()),
+            outbound,
             tracker: tracker.clone(),
             limits: limits(&settings),
             clock: Arc::clone(&clock),
             ended: tell,
         });
         let test_key = first_test_key(&data, &*store, engine.now()).await?;
-        let keys = Keys::open(store).await?;
+        let operator = Secret::generate(Mode::Live);
+        let keys = Keys::open(store, &operator).await?;
         engine.start().await?;
         let webhooks = Webhooks::start(webhook::Parts {
             store: Arc::clone(engine.store()),
@@ -147,6 +161,7 @@ impl App {
             stop: CancellationToken::new(),
             lock,
             test_key,
+            operator,
         };
         app.refresh_keys_in_background();
         if let Some((folder, seen)) = app.settings.catalogue.clone().zip(seen) {
@@ -161,10 +176,12 @@ impl App {
     /// ends within the configured time, and only then the listener closes.
     pub async fn serve(mut self, listening: Listening) -> Result<(), StartError> {
         let address = listening.address()?;
+        let data = &self.settings.data;
+        write_private(&data.join(OPERATOR_KEY), self.operator.reveal())
+            .map_err(|error| data_error(data, error))?;
         self.lock.publish(address)?;
-        let own = [Some(address), listening.metrics_address()];
-        let outbound = self.engine.outbound();
-        outbound.listens_on(own.into_iter().flatten().collect());
+        // The system may have chosen the ports.
+        self.engine.outbound().listens_on(listening.addresses()?);
         let closing = CancellationToken::new();
         let serving = api::serve(self.api.clone(), listening, closing.clone());
         let draining = async {
@@ -252,6 +269,15 @@ pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, StartError> {
     let rows = data.join("pinhole.db");
     create_private_file(&rows).map_err(|error| data_error(data, error))?;
     Ok(Arc::new(SqliteStore::open(rows)?))
+}
+
+/// What signs in at the admin routes of the server that runs on this folder, and nowhere else.
+pub fn operator_key(data: &Path) -> Option<Secret> {
+    Secret::parse(
+        std::fs::read_to_string(data.join(OPERATOR_KEY))
+            .ok()?
+            .trim(),
+    )
 }
 
 fn data_error(path: &Path, reason: impl std::fmt::Display) -> StartError {

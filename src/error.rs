@@ -413,10 +413,16 @@ impl Error {
 
     /// The picture at this place of the request could not be fetched. `why` is a sentence without its full stop.
     pub fn input_not_fetched(param: &str, why: &str) -> Self {
+        Self::unfetched(format!("`{param}`: {why}"))
+    }
+
+    /// Such a message names the place first, in backticks: a task keeps no more of it.
+    fn unfetched(message: String) -> Self {
+        let place = message.split('`').nth(1);
         let fault = Fault {
-            param: param.to_owned(),
+            param: place.unwrap_or_default().to_owned(),
             code: Kind::InputNotFetched.row().code,
-            message: format!("`{param}`: {why}"),
+            message,
         };
         Self {
             kind: Kind::InputNotFetched,
@@ -476,6 +482,7 @@ impl From<&Failure> for Error {
         };
         let error = Self::new(kind, failure.message.clone());
         match failure.kind {
+            FailKind::InputNotFetched => Self::unfetched(failure.message.clone()),
             // Nothing was sent, so coming back is safe; a 503 without a time would leave it to the client's guess.
             FailKind::Unavailable => error.retry_after(Duration::from_secs(5)),
             // The upstream may have been paid already.
@@ -502,6 +509,14 @@ mod tests {
                 .windows(2)
                 .all(|pair| pair[0].status <= pair[1].status)
         );
+    }
+
+    #[test]
+    fn an_input_is_named_when_its_task_has_failed_as_when_it_was_refused() {
+        let refused = Error::input_not_fetched("images[1].image_url", "nobody is there");
+        let failure = Failure::new(FailKind::InputNotFetched, refused.message.clone());
+        assert_eq!(Error::from(&failure), refused);
+        assert_eq!(refused.param(), Some("images[1].image_url"));
     }
 
     #[test]

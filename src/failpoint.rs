@@ -4,6 +4,7 @@
 //! process as `kill -9` would; without it, nothing is compiled. The names, in the order of a task:
 //!
 //! - `admitted`: task, hold and intents are durable · `claimed`: the same of tasks that waited
+//! - `fetched`: what a task links to is here, and not the task's yet
 //! - `intent`: just before a call · the id of a model: the same, of a call for it
 //! - `sent`: the upstream has the call · `blob`: a result is synced
 //! - `failing_over`: a call did nothing, which is not stored · `failed_over`: it is, with the intent of the next one

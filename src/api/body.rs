@@ -2,7 +2,7 @@
 
 use super::Api;
 use crate::dialect::Dialect;
-use crate::engine::{Ask, Origin, Repeats, Unfetched};
+use crate::engine::{Ask, Origin, Repeats};
 use crate::error::{Error, Kind};
 use crate::intake::multipart::{self, Form};
 use crate::intake::{self, Fields};
@@ -131,7 +131,6 @@ pub(super) fn origin(
         asked: fingerprint(path, ask),
         repeats: repeats(headers)?,
         waits,
-        unfetched: Unfetched::Refuses,
     })
 }
 

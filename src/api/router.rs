@@ -5,10 +5,10 @@ use super::{
     Api, account, admin, chat, files, images, linger, llms, lost, models, ops, task_service, tasks,
     uploads, webhooks,
 };
-use crate::error::Error;
+use crate::error::{Error, clipped};
 use crate::types::RequestId;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::handler::Handler;
 use axum::http::header::HOST;
 use axum::http::{HeaderValue, Method};
@@ -98,6 +98,9 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 const TASKS: &str = task_service::PATH;
+
+/// The most characters that a log says of a path which leads nowhere.
+const MOST_SHOWN: usize = 16;
 
 /// One route.
 pub(super) struct Route {
@@ -202,6 +205,7 @@ async fn mark(State(api): State<Api>, mut request: Request, next: Next) -> Respo
     let id = RequestId::new();
     let started = Instant::now();
     let path = request.uri().path().to_owned();
+    let place = shown_place(&request);
     let span = tracing::info_span!("request", request.id = %id, http.method = %request.method());
     let (request, rest) = linger::share(request);
     let answered = AssertUnwindSafe(next.run(request))
@@ -209,7 +213,7 @@ async fn mark(State(api): State<Api>, mut request: Request, next: Next) -> Respo
         .instrument(span.clone())
         .await;
     let mut response = answered.unwrap_or_else(|_panic| {
-        span.in_scope(|| tracing::error!(http.path = path, "a handler panicked"));
+        span.in_scope(|| tracing::error!(http.path = place, "a handler panicked"));
         super::reply::Refusal::at(&path, Error::internal()).into_response()
     });
     if response.status().is_client_error() || response.status().is_server_error() {
@@ -218,7 +222,7 @@ async fn mark(State(api): State<Api>, mut request: Request, next: Next) -> Respo
     span.in_scope(|| {
         let duration_ms = started.elapsed().as_millis();
         tracing::debug!(
-            http.path = path,
+            http.path = place,
             http.status = response.status().as_u16(),
             duration_ms,
             "answered"
@@ -228,4 +232,18 @@ async fn mark(State(api): State<Api>, mut request: Request, next: Next) -> Respo
         response.headers_mut().insert("x-request-id", value);
     }
     response
+}
+
+/// What a log says of a request's path: the route's pattern, else where it begins. Some paths are secrets, like the names of
+/// stored results.
+fn shown_place(request: &Request) -> String {
+    if let Some(route) = request.extensions().get::<MatchedPath>() {
+        return route.as_str().to_owned();
+    }
+    let path = request.uri().path();
+    let rest = path.trim_start_matches('/');
+    match rest.split_once('/') {
+        Some((first, _)) => format!("/{}/…", clipped(first, MOST_SHOWN)),
+        None => format!("/{}", clipped(rest, MOST_SHOWN)),
+    }
 }

@@ -59,6 +59,15 @@ impl Listening {
             .as_ref()
             .and_then(|listener| listener.local_addr().ok())
     }
+
+    /// All of these.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        let api = self.address()?;
+        Ok([Some(api), self.metrics_address()]
+            .into_iter()
+            .flatten()
+            .collect())
+    }
 }
 
 async fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -7,7 +7,7 @@ use super::reply::{Refusal, json_response, send};
 use super::tasks::{check_kept, unknown_task};
 use super::{Api, body, handed};
 use crate::dialect::task::{self, TaskShape};
-use crate::engine::{Accepted, Origin, Unfetched};
+use crate::engine::Accepted;
 use crate::error::Error;
 use crate::types::{Caller, Task, TaskId};
 use axum::body::Body;
@@ -34,10 +34,7 @@ pub(super) async fn create(
     let accepted = async {
         api.0.engine.may_admit(&caller)?;
         let ask = body::read_json(&api, &headers, body, &TaskShape).await?;
-        let origin = Origin {
-            unfetched: Unfetched::FailsTheTask,
-            ..body::origin(&api, &headers, PATH, &ask, false)?
-        };
+        let origin = body::origin(&api, &headers, PATH, &ask, false)?;
         api.0.engine.generate(&caller, ask, origin).await
     };
     match accepted.await {

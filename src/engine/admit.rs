@@ -4,7 +4,7 @@ use super::accepted::{Accepted, Streaming};
 use super::callback;
 use super::check::no_provider;
 use super::entry::{Beginning, Entry};
-use super::inputs::{Inputs, NamedFile, no_such_file};
+use super::inputs::{Inputs, Named};
 use super::repeat::sent;
 use super::route::Route;
 use super::unanswered::Unanswered;
@@ -14,8 +14,7 @@ use crate::error::{Error, Kind};
 use crate::intake::Intake;
 use crate::store::{Admitted, StoreError};
 use crate::types::{
-    Callback, Caller, Draft, FailKind, Failure, Fingerprint, Modality, Operation, Owner, Quote,
-    Request,
+    Callback, Caller, Draft, Fingerprint, Modality, Operation, Owner, Quote, Request,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,17 +47,6 @@ pub struct Origin {
     pub repeats: Repeats,
     /// Whether the client waits for the end, as far as it has said.
     pub waits: bool,
-    /// What becomes of a call whose input images cannot be fetched.
-    pub unfetched: Unfetched,
-}
-
-/// What becomes of a call whose input images cannot be fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfetched {
-    /// It is refused.
-    Refuses,
-    /// It is accepted as a task that has failed: clients of the task service read no errors of this sort anywhere else.
-    FailsTheTask,
 }
 
 /// How a call that is sent again is known as the same one.
@@ -85,8 +73,6 @@ pub(super) struct Ready {
     pub(super) callback: Option<Callback>,
     pub(super) quote: Quote,
     pub(super) route: Route,
-    /// It is accepted and fails in the same moment.
-    failed: Option<Failure>,
 }
 
 impl Engine {
@@ -111,7 +97,7 @@ impl Engine {
         self.admit(caller, ready, origin, unanswered).await
     }
 
-    /// Checks everything that can be wrong with a request, what costs least first: its pictures are fetched last.
+    /// Checks everything that can be wrong with a request, what costs least first. What it links to is fetched later.
     async fn ready(&self, caller: &Caller, mut ask: Ask, origin: &Origin) -> Result<Ready, Error> {
         self.may_admit(caller)?;
         let mut intake = std::mem::take(&mut ask.intake);
@@ -119,13 +105,9 @@ impl Engine {
         let quote = self.price(caller, &model, &checked)?;
         let route = self.open_route(caller, &model, &checked.request)?;
         self.check_callback(&checked).await?;
-        let found = self
+        let inputs = self
             .inputs(&checked, &mut intake, caller, &origin.public_url)
-            .await;
-        let (inputs, failed) = match found {
-            Ok(inputs) => (inputs, None),
-            Err(error) => (Inputs::default(), Some(fails_the_task(error, origin)?)),
-        };
+            .await?;
         checked.adapted.extend(inputs.adapted());
         Ok(Ready {
             callback: callback::of(&model, &checked, &inputs),
@@ -137,7 +119,6 @@ impl Engine {
             inputs,
             quote,
             route,
-            failed,
         })
     }
 
@@ -163,6 +144,7 @@ impl Engine {
         unanswered: Option<Unanswered>,
     ) -> Result<Accepted, Error> {
         let owner = caller.owner();
+        self.0.lanes.know(&owner);
         let beginning = self.beginning(&ready, caller, &owner);
         let own_id = unanswered.as_ref().map(|call| call.task().clone());
         let admission = self.admission(caller, &ready, &beginning, &origin, own_id);
@@ -182,7 +164,7 @@ impl Engine {
             ended: None,
             unanswered,
         };
-        let files = ready.inputs.files();
+        let named = ready.inputs.named();
         let entry = Entry {
             admission,
             inputs: ready.inputs,
@@ -193,7 +175,7 @@ impl Engine {
         // From here on the task may come to be, whether or not its client stays to see it.
         let judge = accepted.unanswered.as_ref().map(Unanswered::admitting);
         let verdict = self.enter(entry, judge).await?;
-        match verdict.map_err(|error| refused_with(error, &files))? {
+        match verdict.map_err(|error| refused_with(error, &named))? {
             Admitted::New => Ok(accepted),
             Admitted::Known(task) => self.join(caller, task, accepted.adapted, stream).await,
         }
@@ -201,8 +183,8 @@ impl Engine {
 
     /// In which way a task begins, which takes a slot if there is a free one.
     fn beginning(&self, ready: &Ready, caller: &Caller, owner: &Owner) -> Beginning {
-        if let Some(failure) = &ready.failed {
-            return Beginning::Fails(failure.clone());
+        if !ready.request.links().is_empty() {
+            return Beginning::Fetches;
         }
         let (lanes, lane) = (&self.0.lanes, ready.route.lane(caller.key.mode));
         match lanes.try_slot(lane, owner) {
@@ -232,22 +214,7 @@ fn paused(model: &Model, wait: Duration) -> Error {
     Error::new(Kind::Overloaded, message).retry_after(Duration::from_secs(wait.as_secs() + 1))
 }
 
-/// Why a task fails that is accepted all the same; a refusal stays one unless the client wants it otherwise.
-fn fails_the_task(error: Error, origin: &Origin) -> Result<Failure, Error> {
-    match (error.kind, origin.unfetched) {
-        (Kind::InputNotFetched, Unfetched::FailsTheTask) => {
-            Ok(Failure::new(FailKind::InputNotFetched, error.message))
-        }
-        _ => Err(error),
-    }
-}
-
-/// Why it was refused; a file that went in the meantime is named where the client named it.
-fn refused_with(error: StoreError, files: &[NamedFile]) -> Error {
-    if let StoreError::FileGone(gone) = &error
-        && let Some(file) = files.iter().find(|file| file.id == *gone)
-    {
-        return no_such_file(&file.path);
-    }
-    refusal(error)
+/// Why it was refused; what went in the meantime is named where the client named it.
+fn refused_with(error: StoreError, named: &Named) -> Error {
+    named.gone(&error).unwrap_or_else(|| refusal(error))
 }

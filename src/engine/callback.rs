@@ -76,9 +76,10 @@ fn named(model: &Model, checked: &Checked, inputs: &Inputs) -> Map<String, Value
         let value = match value {
             Value::Array(list) => {
                 let list = list.iter();
-                list.map(|one| name_of(one, pictures.next())).collect()
+                list.map(|one| name_of(one, pictures.next().flatten()))
+                    .collect()
             }
-            one => name_of(one, pictures.next()),
+            one => name_of(one, pictures.next().flatten()),
         };
         named.insert(parameter.name.clone(), value);
     }
@@ -91,8 +92,6 @@ fn name_of(value: &Value, picture: Option<&Picture>) -> Value {
         (Value::String(text), Some(picture)) if !is_link(text) => {
             format!("blake3:{}", picture.hash).into()
         }
-        // It came with a call that failed because another image did not come; nothing of it is kept.
-        (Value::String(text), None) if !is_link(text) => "inline".into(),
         _ => value.clone(),
     }
 }

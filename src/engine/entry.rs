@@ -6,13 +6,12 @@ use super::lane::Slot;
 use super::repeat::idempotency;
 use super::route::Route;
 use super::unanswered::Judge;
-use super::{Engine, run, settle};
+use super::{Engine, lane, run};
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::store::{Admission, Admitted, Claimed, FIRST_FENCE, SpendWindow, Start, StoreError};
 use crate::types::{
-    AccountId, Caller, Failure, Millis, Mode, Money, Owner, SpendCap, SpendPeriod, Task, TaskId,
-    TaskState, Usage,
+    Caller, Millis, Mode, Money, Owner, SpendCap, SpendPeriod, Task, TaskId, TaskState, Usage,
 };
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -32,8 +31,8 @@ pub(super) enum Beginning {
     Starts(Slot),
     /// In its lane, behind so many others.
     Waits { ahead: u64 },
-    /// With its end.
-    Fails(Failure),
+    /// With what it links to, which is fetched first.
+    Fetches,
 }
 
 impl Beginning {
@@ -41,21 +40,22 @@ impl Beginning {
     pub(super) fn state(&self) -> TaskState {
         match self {
             Self::Starts(_) => TaskState::Processing,
-            Self::Waits { .. } | Self::Fails(_) => TaskState::Pending,
+            Self::Waits { .. } | Self::Fetches => TaskState::Pending,
         }
     }
 
     pub(super) fn ahead(&self) -> Option<u64> {
         match self {
             Self::Waits { ahead } => Some(*ahead),
-            Self::Starts(_) | Self::Fails(_) => None,
+            Self::Starts(_) | Self::Fetches => None,
         }
     }
 
-    fn failure(&self) -> Option<Failure> {
+    /// Where its task is queued.
+    fn lane<'a>(&self, route: &'a Route, mode: Mode) -> &'a str {
         match self {
-            Self::Fails(failure) => Some(failure.clone()),
-            Self::Starts(_) | Self::Waits { .. } => None,
+            Self::Starts(_) | Self::Waits { .. } => route.lane(mode),
+            Self::Fetches => lane::INPUTS,
         }
     }
 }
@@ -95,8 +95,9 @@ impl Engine {
                 worker: self.0.worker.clone(),
                 attempts: ready.route.first_attempts(ready.request.n(), at),
             }),
-            Beginning::Waits { .. } | Beginning::Fails(_) => None,
+            Beginning::Waits { .. } | Beginning::Fetches => None,
         };
+        let named = ready.inputs.named();
         Admission {
             task: own_id.unwrap_or_else(TaskId::new),
             account: caller.account.id.clone(),
@@ -108,7 +109,7 @@ impl Engine {
                 Mode::Live => ready.quote.total,
                 Mode::Test => Money::ZERO,
             },
-            lane: ready.route.lane(mode).to_owned(),
+            lane: beginning.lane(&ready.route, mode).to_owned(),
             public_url: origin.public_url.clone(),
             spend: cap
                 .filter(|_| mode == Mode::Live)
@@ -122,10 +123,10 @@ impl Engine {
                 _ => None,
             },
             callback: ready.callback.clone(),
-            files: ready.inputs.files().into_iter().map(|it| it.id).collect(),
+            files: named.files(),
+            results: named.results(),
             most_waiting: self.0.limits.most_waiting,
             start,
-            failed: beginning.failure(),
             at,
         }
     }
@@ -142,23 +143,6 @@ impl Engine {
             .tracker
             .spawn(async move { entry.write(&engine, outcome).await });
         admitted.await.map_err(|_| Error::internal())
-    }
-
-    /// Tells whoever waits for a task that ended as it was accepted.
-    async fn tell_the_end(&self, account: &AccountId, id: &TaskId) {
-        match self.0.store.find_task(account, id).await {
-            Ok(Some(task)) => {
-                settle::note_end(&task);
-                self.note_callback(&task);
-                self.0.watchers.ended(Arc::new(task));
-            }
-            Ok(None) | Err(_) => {
-                tracing::error!(task.id = %id, "a task that failed at once cannot be read");
-                let why = Error::internal().while_the_task_goes_on();
-                self.0.watchers.stuck(id, why);
-                self.0.watchers.forget(id);
-            }
-        }
     }
 }
 
@@ -185,7 +169,7 @@ impl Entry {
             (Beginning::Starts(slot), Some(one)) => {
                 run::run(engine, one, Some(self.route), slot).await;
             }
-            (Beginning::Fails(_), _) => engine.tell_the_end(&account, &id).await,
+            (Beginning::Fetches, _) => engine.fetch_later(account, id),
             (Beginning::Starts(_) | Beginning::Waits { .. }, _) => {
                 engine.0.lanes.wait(&lane, &self.owner);
             }

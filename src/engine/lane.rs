@@ -17,6 +17,10 @@ use tokio::sync::Notify;
 /// The lane of every task with a test key.
 pub(super) const TEST: &str = "test";
 
+/// Where tasks wait whose input images are not here yet ([`super::linked`]): nobody claims from it. No provider may be
+/// called so.
+pub(super) const INPUTS: &str = "(inputs)";
+
 /// The most tasks that one claim takes.
 const CLAIM: usize = 64;
 
@@ -79,6 +83,11 @@ impl Lanes {
         self.wake(lane);
     }
 
+    /// Takes an owner's limits, before a task of theirs waits.
+    pub(super) fn know(&self, owner: &Owner) {
+        self.turns().know(owner);
+    }
+
     /// How many tasks start before one that comes now, if nothing changes.
     pub(super) fn ahead_of_next(&self, lane: &str, owner: &Owner) -> u64 {
         let mut turns = self.turns();
@@ -122,7 +131,9 @@ impl Engine {
             let (mut turns, owner) = (lanes.turns(), &waiting.owner);
             turns.know(owner);
             let whose = (&owner.account, &owner.key);
-            turns.correct(&waiting.lane, whose, waiting.tasks, 0);
+            if waiting.lane != INPUTS {
+                turns.correct(&waiting.lane, whose, waiting.tasks, 0);
+            }
         }
         for lane in lanes.names() {
             let (engine, stop) = (self.clone(), self.0.stop.clone());
@@ -210,9 +221,9 @@ impl Engine {
     }
 
     /// How many tasks start before this one, as far as can be told: if nobody comes, nobody goes and nobody meets a
-    /// limit. `None` for one that does not wait.
+    /// limit. `None` for one that does not wait, or waits for its input images.
     pub async fn tasks_ahead(&self, task: &Task) -> Option<u64> {
-        if task.state != TaskState::Pending {
+        if task.state != TaskState::Pending || task.lane == INPUTS {
             return None;
         }
         // Without the rows there is no estimate, which no poll should fail for.
@@ -223,6 +234,9 @@ impl Engine {
 
     /// Reads how many tasks of a key wait, after some have gone in another way than by starting.
     pub(super) async fn count_again(&self, lane: &str, account: &AccountId, key: &KeyId) {
+        if lane == INPUTS {
+            return;
+        }
         let lanes = &self.0.lanes;
         loop {
             let changed = lanes.turns().changed(lane, account, key);

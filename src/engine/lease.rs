@@ -96,6 +96,9 @@ impl Engine {
         }
         // What it had accepted and not started waits for us now, also if nothing of it ran. Nobody will tell us again.
         self.count_all_again().await;
+        if let Err(error) = self.fetch_what_is_left().await {
+            tracing::error!(%error, "what waits for its input images could not be listed");
+        }
         true
     }
 }

@@ -47,7 +47,7 @@ mod usage;
 mod watch;
 
 pub use accepted::{Accepted, Seen, Streaming};
-pub use admit::{Ask, Origin, Repeats, Unfetched};
+pub use admit::{Ask, Origin, Repeats};
 pub use breaker::Standing;
 pub use check::Quoted;
 pub use files::{KEEP_FILES, MOST_FILES, NewFile};
@@ -64,6 +64,7 @@ use crate::store::{Store, StoreError};
 use crate::types::Millis;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use lane::Lanes;
+use linked::Fetching;
 use passage::Passages;
 use place::Places;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,6 +148,7 @@ struct Inner {
     lanes: Arc<Lanes>,
     passages: Passages,
     watchers: Watchers,
+    fetching: Fetching,
     calls: Arc<Calls>,
     /// This process's name in leases: new at every start.
     worker: String,
@@ -185,6 +187,7 @@ impl Engine {
             lanes,
             passages,
             watchers: Watchers::default(),
+            fetching: Fetching::default(),
             worker: format!("engine_{}", uuid::Uuid::now_v7().simple()),
             last_beat: Mutex::new(started.1),
             started,
@@ -201,6 +204,7 @@ impl Engine {
         self.recover().await?;
         self.note_unanswered().await?;
         self.serve_lanes().await?;
+        self.fetch_what_is_left().await?;
         self.collect_in_background();
         self.expire_in_background();
         self.keep_lease_in_background();
@@ -248,7 +252,9 @@ impl Engine {
 
     /// The names of all queues.
     pub fn lanes(&self) -> Vec<String> {
-        self.0.lanes.names()
+        let mut names = self.0.lanes.names();
+        names.push(lane::INPUTS.to_owned());
+        names
     }
 
     /// The providers that do paid work, and how each may be called now.
@@ -323,6 +329,7 @@ fn refusal(error: StoreError) -> Error {
         StoreError::Full => storage_full(),
         StoreError::Exists(_)
         | StoreError::FileGone(_)
+        | StoreError::ResultGone(_)
         | StoreError::FilesFull { .. }
         | StoreError::NotFound(_)
         | StoreError::TooManyGroups(_)

@@ -92,18 +92,10 @@ impl Run<'_> {
     fn end_of_task(&self, ends: &[AttemptEnd]) -> TaskEnd {
         match (&self.route, ends.is_empty()) {
             (None, true) => {
-                let why = self.why_there_is_no_route();
+                let why = self.engine.why_there_is_no_route(self.task.request.model());
                 TaskEnd::Failed(Failure::new(FailKind::Unavailable, why))
             }
             _ => TaskEnd::of_parts(ends),
-        }
-    }
-
-    /// For a task that waited, and whose targets went meanwhile.
-    fn why_there_is_no_route(&self) -> &'static str {
-        match self.engine.catalogue().find(self.task.request.model()) {
-            None => "the model was taken out of the catalogue while the task waited",
-            Some(_) => "no provider that can serve this request is turned on",
         }
     }
 
@@ -155,33 +147,55 @@ impl Run<'_> {
     where
         W: Future<Output = Result<T, StoreError>> + Send,
     {
+        self.engine.persist(&self.task.id, write).await
+    }
+}
+
+impl Engine {
+    /// For a task that waited, and whose targets went meanwhile.
+    pub(super) fn why_there_is_no_route(&self, model: &str) -> &'static str {
+        match self.catalogue().find(model) {
+            None => "the model was taken out of the catalogue while the task waited",
+            Some(_) => "no provider that can serve this request is turned on",
+        }
+    }
+
+    /// The same for any task.
+    pub(super) async fn persist<T, W>(
+        &self,
+        task: &TaskId,
+        write: impl Fn() -> W,
+    ) -> Result<T, Lost>
+    where
+        W: Future<Output = Result<T, StoreError>> + Send,
+    {
         let mut pause = Duration::from_millis(100);
-        let watchers = &self.engine.0.watchers;
+        let watchers = &self.0.watchers;
         loop {
             match write().await {
                 Ok(written) => {
                     if pause > PATIENCE {
-                        watchers.goes_on(&self.task.id);
+                        watchers.goes_on(task);
                     }
                     return Ok(written);
                 }
                 Err(StoreError::Fenced) => return Err(Lost),
                 Err(error @ (StoreError::Exists(_) | StoreError::NotFound(_))) => {
                     // The same write would fail for ever: a fault of ours, which the next start looks at anew.
-                    tracing::error!(task.id = %self.task.id, %error, "the task cannot be written as it is");
+                    tracing::error!(task.id = %task, %error, "the task cannot be written as it is");
                     return Err(Lost);
                 }
                 Err(error) if pause <= PATIENCE => {
-                    tracing::warn!(task.id = %self.task.id, %error, "the task cannot be written; trying again");
+                    tracing::warn!(task.id = %task, %error, "the task cannot be written; trying again");
                 }
                 Err(error) => {
-                    tracing::error!(task.id = %self.task.id, %error, "the task still cannot be written");
+                    tracing::error!(task.id = %task, %error, "the task still cannot be written");
                     let why = match error {
-                        StoreError::Full => stuck_on_a_full_disk(&self.task.id),
+                        StoreError::Full => stuck_on_a_full_disk(task),
                         _ => Error::internal(),
                     };
                     let why = why.while_the_task_goes_on();
-                    watchers.stuck(&self.task.id, why);
+                    watchers.stuck(task, why);
                 }
             }
             tokio::time::sleep(pause).await;

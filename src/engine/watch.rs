@@ -50,6 +50,17 @@ pub(super) struct Watch {
     pub(super) text: Heard,
 }
 
+impl Watch {
+    /// Waits until it has ended.
+    pub(super) async fn ended(&mut self) {
+        let has_ended = |progress: &Progress| matches!(progress, Progress::Ended(_));
+        if self.progress.wait_for(has_ended).await.is_err() {
+            // Nobody will ever say so.
+            std::future::pending().await
+        }
+    }
+}
+
 /// A text as one watcher hears it. The text so far lies beside the task once, and every watcher has its own place in it:
 /// a slow one hears larger pieces and misses nothing, and whoever joins late hears it from the beginning.
 pub(super) struct Heard {

@@ -1,6 +1,6 @@
 //! From a place to a connection: its addresses are looked up once, all of them judged, and one of exactly these is dialled.
 
-use super::address::classify;
+use super::address::{Refused, classify};
 use super::names::NoAddress;
 use super::place::Place;
 use super::{FetchError, Outbound};
@@ -60,13 +60,18 @@ impl Outbound {
         if self.0.allowed.iter().any(|network| network.contains(&ip)) {
             return Ok(());
         }
-        classify(ip).map_err(|why| FetchError::Refused {
+        let refused = |why| FetchError::Refused {
             site: place.site(),
             why,
-        })
+        };
+        classify(ip).map_err(refused)?;
+        match is_of_this_machine(ip) {
+            true => Err(refused(Refused("this machine's own"))),
+            false => Ok(()),
+        }
     }
 
-    /// Whether we listen there ourselves: what answers only those who ask from here would answer us.
+    /// Whether we listen there ourselves: nobody is sent there, also if the address is allowed.
     fn is_own(&self, address: SocketAddr) -> bool {
         let listened = self.0.listened.load();
         let mut listened = listened.iter();
@@ -141,7 +146,8 @@ fn too_slow(place: &Place, what: &'static str, limit: Duration) -> FetchError {
     }
 }
 
-/// Whether an address belongs to this machine: what is sent there would come from it. Nothing is sent to find out.
+/// Whether an address belongs to this machine: what is sent there would come from it, and past whatever keeps others out,
+/// at every port. Nothing is sent to find out. One that a router in front of the machine has is nobody's here.
 fn is_of_this_machine(ip: IpAddr) -> bool {
     let any: SocketAddr = match ip {
         IpAddr::V4(_) => ([0, 0, 0, 0], 0).into(),

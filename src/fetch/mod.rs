@@ -7,8 +7,10 @@
 //! ```
 //!
 //! A name is looked up once a hop, so it cannot be one thing when it is judged and another when it is dialled; addresses
-//! that are written out take the same way. Every address of a name must be open (`address.rs`), and none may be one that we
-//! listen on. What is looked up for one purpose never waits for another (`names.rs`). A connection serves one request.
+//! that are written out take the same way. Every address of a name must be open (`address.rs`) and none of this machine's
+//! own, public ones too, at any port: what listens there may answer those who ask from here as it answers nobody else. The
+//! operator may allow networks; where the server itself listens nobody is sent all the same. What is looked up for one
+//! purpose never waits for another (`names.rs`). A connection serves one request.
 //! Proxies of the environment, cookies and credentials do not exist here; nothing is decompressed; `Content-Length` is
 //! believed by nobody. This module knows addresses and bounds, nothing of what is fetched or why.
 

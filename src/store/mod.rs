@@ -88,6 +88,26 @@ pub trait Store: Outbox + Send + Sync {
     async fn list_waiting(&self) -> Result<Vec<Waiting>>;
     /// How many tasks of a key wait in a lane.
     async fn count_waiting(&self, lane: &str, key: &KeyId) -> Result<u64>;
+    /// The tasks that wait in a lane, each key's oldest first.
+    async fn list_in_lane(&self, lane: &str) -> Result<Vec<(AccountId, TaskId)>>;
+    /// Makes a task that waits in the lane `from` wait in another one, with this request: what it links to is here, and is
+    /// its own from now on. `false`, and nothing is written, if it does not wait there any more.
+    async fn move_waiting(
+        &self,
+        task: &TaskId,
+        from: &str,
+        to: &str,
+        request: Arc<Request>,
+    ) -> Result<bool>;
+    /// Ends a task that waits in this lane: `failed`, full release. `None`, and nothing is written, if it does not wait there
+    /// any more.
+    async fn fail_waiting(
+        &self,
+        task: &TaskId,
+        lane: &str,
+        why: Failure,
+        at: Millis,
+    ) -> Result<Option<Task>>;
     /// How many tasks of its key wait in front of this one, in its lane.
     async fn count_ahead(&self, task: &Task) -> Result<u64>;
     /// Gives every task that a dead worker of this store left `processing` to `worker`, with its attempts, and
@@ -271,6 +291,9 @@ pub enum StoreError {
     /// An uploaded file that the request reads is not there any more.
     #[error("file {0} is not there any more")]
     FileGone(FileId),
+    /// A stored result that the request reads has expired.
+    #[error("result {0} is not there any more")]
+    ResultGone(AssetId),
     /// Too many tasks of the key wait.
     #[error("{0} tasks of this key are waiting")]
     QueueFull(u32),
@@ -325,12 +348,12 @@ pub struct Admission {
     pub callback: Option<Callback>,
     /// The uploaded files among its inputs; each must still be there, else [`StoreError::FileGone`].
     pub files: Vec<FileId>,
+    /// The stored results among its inputs; each must still be there, else [`StoreError::ResultGone`].
+    pub results: Vec<AssetId>,
     /// How many tasks of the key may wait, this one included.
     pub most_waiting: u32,
     /// `Some`: it starts at once, held by this worker, with these intents. `None`: it waits.
     pub start: Option<Start>,
-    /// It fails in the same transaction, and its hold is given back. Then `start` is `None`, and it never waits.
-    pub failed: Option<Failure>,
     /// Now.
     pub at: Millis,
 }

@@ -40,7 +40,7 @@ pub use ids::{
 pub use lease::{Vigil, WorkerBeat};
 pub use money::Money;
 pub use request::{
-    Draft, Envelope, Field, Fingerprint, Modality, Operation, Request, ResponseFormat,
+    Draft, Envelope, Field, Fingerprint, Link, Modality, Operation, Request, ResponseFormat,
 };
 pub use secret::Secret;
 pub use task::{FailKind, Failure, MOST_LONE_CRASHES, Quote, Task, TaskEnd, TaskState};

@@ -172,7 +172,21 @@ pub struct Request {
     images: Vec<Picture>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mask: Option<Picture>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Link>,
     envelope: Envelope,
+}
+
+/// An input picture that lies at somebody else's server and was not fetched yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its place among all images of the request; `None`: it is the mask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<usize>,
+    /// Where it lies.
+    pub url: String,
+    /// Where the client wrote that.
+    pub path: String,
 }
 
 impl Request {
@@ -193,6 +207,7 @@ impl Request {
             pixels: None,
             images: Vec::new(),
             mask: None,
+            links: Vec::new(),
             envelope,
         }
     }
@@ -208,12 +223,13 @@ impl Request {
     }
 
     /// For the engine, once it has the pictures that the request only named: they take the place of the parameters
-    /// that named them.
+    /// that named them. Those behind `links`, in the order of their places, come later.
     pub(crate) fn with_inputs<'a>(
         mut self,
         named_by: impl IntoIterator<Item = &'a str>,
         images: Vec<Picture>,
         mask: Option<Picture>,
+        links: Vec<Link>,
     ) -> Self {
         for name in named_by {
             self.parameters.remove(name);
@@ -221,8 +237,21 @@ impl Request {
         Self {
             images,
             mask,
+            links,
             ..self
         }
+    }
+
+    /// For the engine, once it has fetched the picture behind each link, in their order.
+    pub(crate) fn with_fetched(mut self, pictures: Vec<Picture>) -> Self {
+        for (link, picture) in std::mem::take(&mut self.links).into_iter().zip(pictures) {
+            match link.at {
+                // The ones before it are there by now.
+                Some(at) => self.images.insert(at.min(self.images.len()), picture),
+                None => self.mask = Some(picture),
+            }
+        }
+        self
     }
 
     /// The catalogue's id of the model; aliases are resolved.
@@ -279,6 +308,11 @@ impl Request {
     /// The mask of an edit.
     pub fn mask(&self) -> Option<&Picture> {
         self.mask.as_ref()
+    }
+
+    /// The input pictures that are not here yet. A request is run when there are none.
+    pub fn links(&self) -> &[Link] {
+        &self.links
     }
 
     /// What is not the model's affair.

@@ -1,9 +1,10 @@
 //! Stories of `GET /files/{asset}`: what a browser, a cache and a curious stranger get.
 
 use crate::app::{Setup, TestApp, model, until};
-use crate::client::{Reply, send};
+use crate::client::{Client, Reply, send};
 use crate::images::small_with;
 use crate::scripted::{Scripted, Step, gate};
+use crate::server::Site;
 use pinhole::types::{AssetId, TaskState};
 use reqwest::Method;
 use serde_json::json;
@@ -272,4 +273,25 @@ async fn the_rows_are_the_owners_alone_in_a_folder_that_others_may_read() {
         assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
     }
     app.finish().await;
+}
+
+/// A result's name is all that it takes to read it.
+#[tokio::test]
+async fn the_log_names_no_result_whatever_is_asked() {
+    let site = Site::new(Duration::ZERO).variable("PINHOLE_LOG", "debug");
+    let server = site.start("").await;
+    let nobody = Client::new(&server.url, None);
+    let name = AssetId::new().to_string();
+    for path in [
+        format!("/files/{name}.png"),
+        format!("/files/{name}/{name}"),
+        format!("//files/{name}.png"),
+        format!("/{name}.png"),
+    ] {
+        assert_eq!(nobody.get(&path).await.status, 404, "{path}");
+    }
+    assert!(server.terminate().await.success());
+    let log = site.log_text();
+    assert!(log.contains("/files/{asset}"), "{log}");
+    assert!(!log.contains(&name), "{log}");
 }

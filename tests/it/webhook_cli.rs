@@ -1,13 +1,14 @@
 //! `pinhole webhook` from outside, the receivers of `examples/webhook`, and the official libraries on what was sent.
 
 use crate::app::until;
-use crate::cli::{Place, Server, wait_for};
+use crate::cli::{Place, Ran, Server, wait_for};
 use crate::receiver::{OK, Receiver};
 use crate::sdks::installed;
 use crate::webhook::{setup, tell};
 use pinhole::types::{Mode, SigningSecret};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -167,6 +168,37 @@ fn a_desk_receives_lists_and_repeats() {
     }
     let nobody = ["webhook", "resend", "task_00000000000000000000000000000000"];
     place.run(&nobody).exits(1).says(&["no callback"]);
+}
+
+#[test]
+fn a_test_is_made_by_the_server_that_runs_and_by_its_settings() {
+    let test = |place: &Place, url: &str, allowed: &str| {
+        let mut command = place.command(&["webhook", "test", url]);
+        command.env("PINHOLE_ALLOW_PRIVATE_NETWORKS", allowed);
+        Ran::of(command.output().expect("it runs"))
+    };
+    let open = place();
+    let desk = listen(&open, &[]);
+    let _server = Server::start(&open);
+    test(&open, &desk.url(), "10.0.0.0/8").exits(0);
+    let unknown = ["webhook", "test", &desk.url(), "--account", "nobody"];
+    open.run(&unknown).exits(2).says(&["account"]);
+
+    let strict = Place::new();
+    let server = Server::start(&strict);
+    let came = test(&strict, &desk.url(), "127.0.0.0/8").exits(5);
+    came.says(&["PINHOLE_ALLOW_PRIVATE_NETWORKS"]);
+    // What it signs in with is the owner's alone, and good for one process.
+    let word = strict.data().join("operator-key");
+    let mode = std::fs::metadata(&word).expect("it is there").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    let before = std::fs::read_to_string(&word).expect("a text");
+    drop(server);
+    let _server = Server::start(&strict);
+    assert_ne!(before, std::fs::read_to_string(&word).expect("a text"));
+    // None runs: then it is made from here.
+    let alone = Place::new();
+    test(&alone, &desk.url(), "127.0.0.0/8").exits(0);
 }
 
 #[test]

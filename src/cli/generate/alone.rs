@@ -11,7 +11,7 @@ use crate::cli::place::{self, Key};
 use crate::cli::remote::url_of;
 use crate::cli::{models, out};
 use crate::config::Settings;
-use crate::engine::{Accepted, Engine, Origin, Repeats, Seen, Unfetched};
+use crate::engine::{Accepted, Engine, Origin, Repeats, Seen};
 use crate::error::{Error, Kind};
 use crate::types::{Caller, Fingerprint, Modality, Mode, Money, Task, TaskId};
 use futures::TryStreamExt;
@@ -70,7 +70,6 @@ pub(super) async fn generate(
         asked: Fingerprint::default(),
         repeats: Repeats::Never,
         waits: true,
-        unfetched: Unfetched::Refuses,
         public_url: settings.public_url.clone().unwrap_or_else(listen),
         reject_adaptation: false,
     };

@@ -1,7 +1,8 @@
 //! `pinhole webhook`: callbacks, for those who send them and for those who write a receiver.
 //!
 //! With `PINHOLE_URL` a command asks that server, with a key of the scope `admin`. Without it, it works on the data folder,
-//! whether or not a server runs there; `listen` and `verify` need neither.
+//! whether or not a server runs there; but `test` is made by the server that runs there, from where and as it would call.
+//! `listen` and `verify` need neither.
 
 mod again;
 mod list;
@@ -12,9 +13,9 @@ mod verify;
 
 use super::block_on;
 use super::failure::{Failure, Outcome};
-use super::place::{self, Place, account, account_or_default, now};
-use super::remote::Server;
-use crate::app::DEFAULT_ACCOUNT;
+use super::place::{self, Key, Place, account, account_or_default, now};
+use super::remote::{Server, url_of};
+use crate::app::{self, DEFAULT_ACCOUNT, EngineLock};
 use crate::store::Store;
 use crate::types::{Account, SigningSecret};
 use clap::{Args, Subcommand};
@@ -70,6 +71,25 @@ impl Source {
     /// The same; a folder that was not used yet begins here, because its first secret is as good as any.
     fn of_new(place: &Place) -> Outcome<Self> {
         Self::server(place)?.map_or_else(|| Ok(Self::Rows(place.rows_or_new()?)), Ok)
+    }
+
+    /// The server that is named or that runs on the data folder, else the folder: for what only the server itself can do as
+    /// it does it.
+    fn of_running(place: &Place) -> Outcome<Self> {
+        if let Some(server) = Self::server(place)? {
+            return Ok(server);
+        }
+        let data = place.load()?.settings.data;
+        match EngineLock::holder(&data).and_then(|holder| holder.address) {
+            Some(address) => {
+                let key = app::operator_key(&data).map(|secret| Key {
+                    secret,
+                    origin: format!("it was read from {}", data.display()),
+                });
+                Ok(Self::Server(Server::new(&url_of(address), key)?))
+            }
+            None => Self::of_new(place),
+        }
     }
 
     fn server(place: &Place) -> Outcome<Option<Self>> {

@@ -36,7 +36,7 @@ impl Test {
     }
 
     async fn came(&self, place: &Place) -> Outcome<Value> {
-        match Source::of_new(place)? {
+        match Source::of_running(place)? {
             Source::Server(server) => {
                 let mut query = self.owner.query();
                 query.push(("url", self.url.clone()));

@@ -3,9 +3,7 @@
 use super::fixtures::{Customer, NOW, balance, cents, failed, intent, picture, request, secret};
 use crate::store::{Admission, Admitted, FIRST_FENCE, Idempotency, Store, StoreError, new_key};
 use crate::types::account::KeyLimits;
-use crate::types::{
-    AccountId, CreditLine, FailKind, Failure, KeyId, Mode, Money, Task, TaskState, Usage,
-};
+use crate::types::{AccountId, CreditLine, FailKind, KeyId, Mode, Money, Task, TaskState, Usage};
 use futures::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -250,36 +248,6 @@ pub async fn too_many_waiting_tasks_are_refused(store: Arc<dyn Store>) {
     customer.claim(1).await.unwrap();
     store.admit(waiting(cents(1))).await.unwrap();
     assert_eq!(customer.balance().await, balance(cents(96), cents(4)));
-}
-
-/// At no moment somebody else could claim it, and its hold is given back with its acceptance.
-pub async fn a_task_may_fail_as_it_is_accepted(store: Arc<dyn Store>) {
-    let customer = Customer::prepaid(&store, cents(10)).await;
-    let failure = Failure::new(FailKind::InputNotFetched, "`image`: it is no URL");
-    let failing = |hold| Admission {
-        most_waiting: 0,
-        failed: Some(failure.clone()),
-        ..customer.waiting(hold)
-    };
-    let admission = with_key(failing(cents(10)), "once", 1);
-    let task = admission.task.clone();
-    assert_eq!(store.admit(admission).await.unwrap(), Admitted::New);
-    let found = store.find_task(&customer.account.id, &task).await.unwrap();
-    let found = found.expect("it is there");
-    assert_eq!(
-        (found.state, found.failure, found.completed_at),
-        (TaskState::Failed, Some(failure.clone()), Some(NOW))
-    );
-    assert!(customer.claim(10).await.unwrap().is_empty());
-    assert_eq!(customer.balance().await, balance(cents(10), Money::ZERO));
-    let again = with_key(failing(cents(10)), "once", 1);
-    assert_eq!(store.admit(again).await.unwrap(), Admitted::Known(task));
-    let refused = store.admit(failing(cents(11))).await;
-    assert!(
-        matches!(refused, Err(StoreError::InsufficientCredits { .. })),
-        "{refused:?}"
-    );
-    assert!(store.audit().await.unwrap().is_clean());
 }
 
 pub async fn many_at_once_never_overdraw(store: Arc<dyn Store>) {

@@ -94,6 +94,36 @@ pub async fn expired_results_are_listed_until_their_blobs_are_gone(store: Arc<dy
     );
 }
 
+pub async fn a_task_reads_no_result_that_has_expired(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(10)).await;
+    let hold = customer.start(cents(1)).await;
+    let mut settlement = customer.completed(&hold.task, cents(1));
+    let end = Millis(NOW.0 + 10);
+    settlement.assets[0].expires_at = Some(end);
+    let kept = settlement.assets[0].clone();
+    store.settle(&hold, settlement).await.unwrap();
+    let reading = |asset: &Asset, at| Admission {
+        request: Arc::new(request(std::slice::from_ref(&asset.picture))),
+        results: vec![asset.id.clone()],
+        at,
+        ..customer.waiting(cents(1))
+    };
+    let in_time = reading(&kept, NOW);
+    let task = in_time.task.clone();
+    store.admit(in_time).await.unwrap();
+    // Its time ends while the task waits, which keeps it all the same.
+    assert_eq!(store.expired_assets(end, 9).await.unwrap(), []);
+    let before = customer.balance().await;
+    let late = store.admit(reading(&kept, end)).await;
+    assert!(matches!(late, Err(StoreError::ResultGone(id)) if id == kept.id));
+    assert_eq!(customer.balance().await, before);
+    store
+        .cancel(&customer.account.id, &task, NOW)
+        .await
+        .unwrap();
+    assert_eq!(store.expired_assets(end, 9).await.unwrap().len(), 1);
+}
+
 pub async fn a_strangers_asset_is_refused(store: Arc<dyn Store>) {
     let customer = Customer::prepaid(&store, cents(10)).await;
     let (one, other) = (

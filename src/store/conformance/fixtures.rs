@@ -95,9 +95,9 @@ impl Customer {
             asked: None,
             callback: None,
             files: Vec::new(),
+            results: Vec::new(),
             most_waiting: 1000,
             start: None,
-            failed: None,
             at: NOW,
         }
     }

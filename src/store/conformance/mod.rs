@@ -56,7 +56,6 @@ const CASES: &[Case] = cases! {
         a_key_spends_its_cap_and_no_more
         what_is_released_may_be_spent_again
         too_many_waiting_tasks_are_refused
-        a_task_may_fail_as_it_is_accepted
         many_at_once_never_overdraw
         a_repeated_key_stands_for_the_first_task
         a_key_is_per_account_and_mode_and_expires;
@@ -72,6 +71,9 @@ const CASES: &[Case] = cases! {
         attempts_are_written_as_intents
         every_write_checks_the_fence
         what_is_owed_an_answer_is_known_while_it_is_unfinished
+        a_task_that_waits_for_its_inputs_reads_them_once_they_are_here
+        a_task_whose_inputs_do_not_come_is_free
+        what_waits_for_inputs_can_be_cancelled
         the_queue_is_counted_by_lane;
     settle:
         a_completed_task_pays_for_what_was_delivered
@@ -100,6 +102,7 @@ const CASES: &[Case] = cases! {
         a_result_is_found_by_its_name
         blobs_of_results_and_of_unfinished_inputs_are_needed
         expired_results_are_listed_until_their_blobs_are_gone
+        a_task_reads_no_result_that_has_expired
         a_strangers_asset_is_refused;
     files:
         a_file_is_found_by_its_account_until_it_expires

@@ -1,13 +1,14 @@
 //! Tasks in the hands of workers.
 
 use super::fixtures::{
-    Customer, NOW, WORKER, balance, cents, claim as claim_of, ended, failed, intent,
+    Customer, NOW, WORKER, balance, cents, claim as claim_of, ended, failed, intent, picture,
+    request,
 };
 use crate::store::{
     Admission, Claim, QueueDepth, Start, Store, StoreError, TaskHold, UnansweredTask, Waiting,
 };
 use crate::types::{
-    AttemptState, FailKind, Millis, Money, Task, TaskId, TaskState, UpstreamId, WorkerBeat,
+    AttemptState, FailKind, Failure, Millis, Money, Task, TaskId, TaskState, UpstreamId, WorkerBeat,
 };
 use futures::future::join_all;
 use std::sync::Arc;
@@ -31,6 +32,82 @@ pub async fn a_task_is_shown_to_its_account_alone(store: Arc<dyn Store>) {
         .await
         .unwrap();
     assert_eq!(none, None);
+}
+
+/// The lane of tasks whose input images are not here yet.
+const INPUTS: &str = "(inputs)";
+
+/// A task that waits for its inputs: held, and nobody's to claim.
+async fn waits_for_inputs(customer: &Customer) -> TaskId {
+    let admission = Admission {
+        lane: INPUTS.to_owned(),
+        ..customer.waiting(cents(4))
+    };
+    let task = admission.task.clone();
+    customer.store.admit(admission).await.unwrap();
+    assert!(customer.claim(9).await.unwrap().is_empty());
+    assert_eq!(customer.balance().await, balance(cents(6), cents(4)));
+    task
+}
+
+pub async fn a_task_that_waits_for_its_inputs_reads_them_once_they_are_here(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(10)).await;
+    let task = waits_for_inputs(&customer).await;
+    let listed = store.list_in_lane(INPUTS).await.unwrap();
+    assert_eq!(listed, [(customer.account.id.clone(), task.clone())]);
+    let fetched = picture();
+    let complete = Arc::new(request(std::slice::from_ref(&fetched)));
+    let moved = async |from: &str| {
+        let request = Arc::clone(&complete);
+        let moved = store.move_waiting(&task, from, "openai", request).await;
+        moved.unwrap()
+    };
+    assert!(!moved("test").await, "it does not wait there");
+    let blobs = [fetched.blob.clone()];
+    assert_eq!(store.referenced(&blobs).await.unwrap(), []);
+    assert!(moved(INPUTS).await);
+    assert_eq!(store.referenced(&blobs).await.unwrap(), blobs);
+    // Whoever fetched them too comes too late: what is read is what came first.
+    assert!(!moved(INPUTS).await);
+    let why = Failure::new(FailKind::InputNotFetched, "`image`: nobody is there");
+    let late = store.fail_waiting(&task, INPUTS, why, NOW).await.unwrap();
+    assert_eq!(late, None);
+    assert_eq!(store.list_in_lane(INPUTS).await.unwrap(), []);
+    let claimed = customer.claim(9).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].task.request, complete);
+}
+
+pub async fn a_task_whose_inputs_do_not_come_is_free(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(10)).await;
+    let task = waits_for_inputs(&customer).await;
+    let why = Failure::new(FailKind::InputNotFetched, "`image`: nobody is there");
+    let ended = store.fail_waiting(&task, INPUTS, why.clone(), NOW).await;
+    let ended = ended.unwrap().expect("it waited");
+    assert_eq!(
+        (ended.state, &ended.failure, ended.completed_at),
+        (TaskState::Failed, &Some(why.clone()), Some(NOW))
+    );
+    assert_eq!(customer.task(&task).await, ended);
+    assert_eq!(customer.balance().await, balance(cents(10), Money::ZERO));
+    let again = store.fail_waiting(&task, INPUTS, why, NOW).await.unwrap();
+    assert_eq!(again, None);
+    assert!(store.audit().await.unwrap().is_clean());
+}
+
+pub async fn what_waits_for_inputs_can_be_cancelled(store: Arc<dyn Store>) {
+    let customer = Customer::prepaid(&store, cents(10)).await;
+    let task = waits_for_inputs(&customer).await;
+    let account = &customer.account.id;
+    let cancelled = store.cancel(account, &task, NOW).await.unwrap();
+    assert_eq!(cancelled.unwrap().state, TaskState::Failed);
+    assert_eq!(customer.balance().await, balance(cents(10), Money::ZERO));
+    let fetched = picture();
+    let complete = Arc::new(request(std::slice::from_ref(&fetched)));
+    let moved = store.move_waiting(&task, INPUTS, "openai", complete).await;
+    assert!(!moved.unwrap());
+    assert_eq!(store.referenced(&[fetched.blob]).await.unwrap(), []);
+    assert!(customer.claim(9).await.unwrap().is_empty());
 }
 
 pub async fn the_oldest_of_a_key_are_claimed_first(store: Arc<dyn Store>) {

@@ -72,6 +72,20 @@ pub(super) fn find(tx: &Connection, asset: &AssetId) -> Result<Option<Asset>> {
     )
 }
 
+/// Whether a new task may still read each of these.
+pub(super) fn check_all(tx: &Connection, assets: &[AssetId], at: Millis) -> Result<()> {
+    for asset in assets {
+        first(
+            tx,
+            "SELECT 1 FROM assets WHERE id = ?1 AND blob_deleted = 0 AND (expires_at IS NULL OR expires_at > ?2)",
+            params![asset.as_str(), at.0],
+            |_| Ok(()),
+        )?
+        .ok_or_else(|| StoreError::ResultGone(asset.clone()))?;
+    }
+    Ok(())
+}
+
 pub(super) fn referenced(tx: &Connection, blobs: &[BlobKey]) -> Result<Vec<BlobKey>> {
     let mut needed = Vec::new();
     for blob in blobs {

@@ -39,13 +39,14 @@ use crate::store::{
 };
 use crate::types::{
     Account, AccountId, ApiKey, Asset, AssetId, Attempt, AttemptNumber, Balance, BlobKey, Failure,
-    FileId, InputFile, KeyId, LostCall, Millis, Mode, Money, Period, Task, TaskId, TaskPage,
-    UpstreamId, UsageBy, UsedBy, WorkerBeat,
+    FileId, InputFile, KeyId, LostCall, Millis, Mode, Money, Period, Request, Task, TaskId,
+    TaskPage, UpstreamId, UsageBy, UsedBy, WorkerBeat,
 };
 use async_trait::async_trait;
 use open::Durability;
 use readers::Readers;
 use std::path::Path;
+use std::sync::Arc;
 use writer::Writer;
 
 /// Threads that read. Two, so that an audit does not keep everybody waiting.
@@ -171,6 +172,39 @@ impl Store for SqliteStore {
 
     async fn list_waiting(&self) -> Result<Vec<Waiting>> {
         self.readers.run(tasks::list_waiting).await
+    }
+
+    async fn list_in_lane(&self, lane: &str) -> Result<Vec<(AccountId, TaskId)>> {
+        let lane = lane.to_owned();
+        self.readers
+            .run(move |tx| tasks::list_in_lane(tx, &lane))
+            .await
+    }
+
+    async fn move_waiting(
+        &self,
+        task: &TaskId,
+        from: &str,
+        to: &str,
+        request: Arc<Request>,
+    ) -> Result<bool> {
+        let (task, from, to) = (task.clone(), from.to_owned(), to.to_owned());
+        self.writer
+            .run(move |tx| tasks::move_waiting(tx, &task, (&from, &to), &request))
+            .await
+    }
+
+    async fn fail_waiting(
+        &self,
+        task: &TaskId,
+        lane: &str,
+        why: Failure,
+        at: Millis,
+    ) -> Result<Option<Task>> {
+        let (task, lane) = (task.clone(), lane.to_owned());
+        self.writer
+            .run(move |tx| settle::fail_waiting(tx, &task, &lane, why, at))
+            .await
     }
 
     async fn count_waiting(&self, lane: &str, key: &KeyId) -> Result<u64> {

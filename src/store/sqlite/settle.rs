@@ -127,16 +127,21 @@ fn abandon(tx: &Connection, task: &TaskId, why: &Failure, at: Millis) -> Result<
     close(tx, task, &bill, &ending)
 }
 
-/// Ends a task in the transaction that accepts it.
-pub(super) fn fail_at_once(
+/// Ends a task that waits in this lane.
+pub(super) fn fail_waiting(
     tx: &Connection,
     task: &TaskId,
-    failure: Failure,
+    lane: &str,
+    why: Failure,
     at: Millis,
-) -> Result<()> {
-    let bill = find_bill(tx, task)?;
-    let bill = bill.ok_or_else(|| StoreError::NotFound(format!("task {task}")))?;
-    end_unstarted(tx, task, &bill, failure, at)
+) -> Result<Option<Task>> {
+    let bill = match tasks::waits_in(tx, task, lane)? {
+        true => find_bill(tx, task)?,
+        false => None,
+    };
+    let Some(bill) = bill else { return Ok(None) };
+    end_unstarted(tx, task, &bill, why, at)?;
+    tasks::get(tx, task).map(Some)
 }
 
 /// Ends a task that waits: nothing was done for it.

@@ -2,15 +2,15 @@
 
 use super::money::{Transfer, count_spend, transfer};
 use super::rows::{all, columns, execute, first, insert, json};
-use super::{assets, attempts, files, idempotency, settle, texts};
+use super::{assets, attempts, files, idempotency, texts};
 use crate::store::ledger::Kind;
 use crate::store::{
     Admission, Admitted, Claim, Claimed, FIRST_FENCE, QueueDepth, Result, StoreError, TaskHold,
     UnansweredTask, Waiting,
 };
 use crate::types::{
-    AccountId, KeyId, KeyLimits, MOST_LONE_CRASHES, Millis, Modality, Money, Owner, Task, TaskId,
-    TaskState,
+    AccountId, KeyId, KeyLimits, MOST_LONE_CRASHES, Millis, Modality, Money, Owner, Request, Task,
+    TaskId, TaskState,
 };
 use rusqlite::{Connection, params};
 
@@ -22,12 +22,13 @@ pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> 
             return Ok(Admitted::Known(known));
         }
     }
-    if admission.start.is_none() && admission.failed.is_none() {
+    if admission.start.is_none() {
         check_room(tx, &admission.key, admission.most_waiting)?;
     }
     files::check_all(tx, &admission.account, &admission.files)?;
+    assets::check_all(tx, &admission.results, admission.at)?;
     insert_task(tx, admission)?;
-    insert_inputs(tx, admission)?;
+    insert_inputs(tx, &admission.task, &admission.request)?;
     if let Some(window) = &admission.spend {
         count_spend(tx, &admission.key, window, admission.hold)?;
     }
@@ -45,9 +46,6 @@ pub(super) fn admit(tx: &Connection, admission: &Admission) -> Result<Admitted> 
         attempts::insert_intents(tx, &admission.task, &start.attempts)?;
     }
     idempotency::note(tx, admission)?;
-    if let Some(failure) = &admission.failed {
-        settle::fail_at_once(tx, &admission.task, failure.clone(), admission.at)?;
-    }
     Ok(Admitted::New)
 }
 
@@ -119,13 +117,13 @@ fn check_payer(tx: &Connection, admission: &Admission) -> Result<()> {
     })
 }
 
-fn insert_inputs(tx: &Connection, admission: &Admission) -> Result<()> {
-    let request = &admission.request;
+/// Keeps the pictures that a task reads, until it ends.
+fn insert_inputs(tx: &Connection, task: &TaskId, request: &Request) -> Result<()> {
     for picture in request.images().iter().chain(request.mask()) {
         execute(
             tx,
             "INSERT INTO task_inputs (task, blob) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            [admission.task.as_str(), picture.blob.as_str()],
+            [task.as_str(), picture.blob.as_str()],
         )?;
     }
     Ok(())
@@ -193,6 +191,43 @@ pub(super) fn count_waiting(tx: &Connection, lane: &str, key: &KeyId) -> Result<
         |row| row.unsigned(),
     )?;
     Ok(count.unwrap_or(0))
+}
+
+pub(super) fn list_in_lane(tx: &Connection, lane: &str) -> Result<Vec<(AccountId, TaskId)>> {
+    all(
+        tx,
+        "SELECT account, id FROM tasks WHERE state = 'pending' AND lane = ?1 ORDER BY key, created_at, id",
+        [lane],
+        |row| Ok((row.account_id()?, row.task_id()?)),
+    )
+}
+
+pub(super) fn waits_in(tx: &Connection, task: &TaskId, lane: &str) -> Result<bool> {
+    let found = first(
+        tx,
+        "SELECT 1 FROM tasks WHERE id = ?1 AND lane = ?2 AND state = 'pending'",
+        [task.as_str(), lane],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+pub(super) fn move_waiting(
+    tx: &Connection,
+    task: &TaskId,
+    (from, to): (&str, &str),
+    request: &Request,
+) -> Result<bool> {
+    if !waits_in(tx, task, from)? {
+        return Ok(false);
+    }
+    execute(
+        tx,
+        "UPDATE tasks SET lane = ?2, request = ?3 WHERE id = ?1",
+        params![task.as_str(), to, json(request)?],
+    )?;
+    insert_inputs(tx, task, request)?;
+    Ok(true)
 }
 
 pub(super) fn count_ahead(

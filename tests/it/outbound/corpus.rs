@@ -1,7 +1,7 @@
 //! URLs that must be refused and URLs that must not, made from parts: addresses × spellings, names × records, redirects.
 
 use super::dns::{changing, name};
-use super::world::{GUARDED_V4, GUARDED_V6, PUBLIC, World};
+use super::world::{GUARDED_V4, GUARDED_V6, OWN, PUBLIC, World};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A hostile URL.
@@ -165,17 +165,12 @@ fn beside_the_host() -> Vec<String> {
         urls.push(format!("http://{open}:{port}/"));
     }
     // Our own server, by all its addresses.
-    for address in PUBLIC
-        .iter()
-        .take(2)
-        .copied()
-        .chain(["127.0.0.1", "0.0.0.0"])
-    {
+    for address in [OWN, "127.0.0.1", "0.0.0.0"] {
         urls.push(format!("http://{address}:{}/metrics", super::OWN_PORT));
     }
     urls.push(format!(
         "http://{}:{}/metrics",
-        name(&[open]),
+        name(&[OWN]),
         super::OWN_PORT
     ));
     urls

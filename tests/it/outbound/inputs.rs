@@ -7,6 +7,9 @@ use crate::client::{Client, Reply, send};
 use crate::images::small_with;
 use crate::receiver::{OK, Receiver};
 use crate::upstream::{Mock, model};
+use pinhole::app::App;
+use pinhole::config::Settings;
+use pinhole::fetch::FetchError;
 use pinhole::types::{Mode, Scope};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -141,7 +144,7 @@ fn what_cannot_be_fetched_is_refused_at_its_field_and_fails_a_task_for_nothing()
 }
 
 #[test]
-fn a_task_that_fails_at_once_is_counted_like_any_other() {
+fn a_task_that_fails_for_its_inputs_is_counted_like_any_other() {
     with_app(async |_, app| {
         let customer = app.customer("1.00").await;
         let admin = app.scoped(Mode::Live, &[Scope::Admin]).await;
@@ -214,8 +217,26 @@ async fn an_operator_may_open_a_network_and_never_the_server_itself() {
     app.finish().await;
 }
 
+/// A command that makes pictures by itself goes by the same guard as the server, which comes after its engine.
 #[tokio::test]
-async fn a_task_that_fails_as_it_is_accepted_is_told_to_its_callback() {
+async fn where_the_server_would_listen_nobody_is_sent_before_it_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut settings = Settings::defaults(folder.path().join("data"));
+    settings.listen = ([127, 0, 0, 1], 7070).into();
+    settings.metrics_listen = Some(([127, 0, 0, 1], 7071).into());
+    settings.allow_private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+    let app = App::open(settings).await.expect("it opens");
+    let guard = app.engine().outbound();
+    for port in [7070, 7071] {
+        let refused = guard.check(&format!("http://127.0.0.1:{port}/")).await;
+        assert!(matches!(refused, Err(FetchError::Own(_))), "{refused:?}");
+    }
+    assert_eq!(guard.check("http://127.0.0.1:7072/").await, Ok(()));
+    app.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_fails_for_its_inputs_is_told_to_its_callback() {
     let app = Setup::new()
         .set(|settings| {
             settings.allow_private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
@@ -239,7 +260,7 @@ async fn a_task_that_fails_as_it_is_accepted_is_told_to_its_callback() {
     // What came with the call is named by what it was, not by where it lay.
     let param = told["data"]["param"].as_str().expect("JSON in a text");
     assert!(
-        param.contains("inline") && !param.contains("blob"),
+        param.contains("blake3:") && !param.contains("blob"),
         "{param}"
     );
     app.finish().await;
