@@ -26,6 +26,7 @@ mod http2;
 mod images;
 mod kill;
 mod late;
+mod newcomer;
 mod openapi;
 mod outbound;
 mod queue;
