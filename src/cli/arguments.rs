@@ -94,7 +94,7 @@ fn takes_parameters(arguments: &[OsString]) -> bool {
     let is_meant = |(name, inner): &(&str, Option<&str>)| {
         (said(name) || (*name == "generate" && said("gen"))) && inner.is_none_or(said)
     };
-    TAKE_PARAMETERS.iter().any(|it| is_meant(it))
+    TAKE_PARAMETERS.iter().any(is_meant)
 }
 
 /// Where the command will work.

@@ -149,7 +149,7 @@ impl Doctor {
         let (selves, remote): (Vec<_>, Vec<_>) = remote
             .into_iter()
             .partition(|(_, address)| is_own(address, &own));
-        let mut findings: Vec<Finding> = selves.iter().map(|one| calls_itself(one)).collect();
+        let mut findings: Vec<Finding> = selves.iter().map(calls_itself).collect();
         if remote.is_empty() {
             return findings;
         }
