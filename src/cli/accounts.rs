@@ -2,11 +2,24 @@
 
 use super::failure::{Failure, Outcome};
 use super::place::{Place, now};
+use super::table::{Column, table};
 use super::{block_on, out};
 use crate::store::{self, Store, StoreError};
 use crate::types::{Account, Balance, CreditLine, Money};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+
+/// A name does wherever an id does.
+const COLUMNS: &[Column] = &[
+    Column::words("NAME"),
+    Column::text("ID").rank(4),
+    Column::number("AVAILABLE"),
+    Column::number("HELD").rank(2),
+    Column::number("CREDIT LINE").rank(1),
+    Column::number("MARKUP").rank(5),
+    Column::text("STATE").rank(3),
+    Column::text("CREATED (UTC)").rank(6),
+];
 
 #[derive(Args)]
 pub(super) struct Accounts {
@@ -120,7 +133,7 @@ fn terms(account: &Account) -> String {
         terms.push(format!("markup {} %", percent(account.markup_basis_points)));
     }
     if let Some(tasks) = account.concurrent {
-        terms.push(format!("{tasks} tasks at once"));
+        terms.push(format!("{} at once", out::count(tasks, "task")));
     }
     terms.join(", ")
 }
@@ -170,19 +183,7 @@ fn list(place: &Place, json: bool) -> Outcome {
         return out::json(&all.collect());
     }
     let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
-    out::table(
-        &[
-            "NAME",
-            "ID",
-            ">AVAILABLE",
-            ">HELD",
-            ">CREDIT LINE",
-            ">MARKUP",
-            "STATE",
-            "CREATED (UTC)",
-        ],
-        &rows,
-    )
+    table(COLUMNS, &rows)
 }
 
 fn row((account, balance): &(Account, Balance)) -> Vec<String> {

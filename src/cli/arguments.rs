@@ -2,12 +2,14 @@
 
 use super::failure::{Exit, Failure};
 use super::generate::flags;
+use super::models;
+use super::place::{self, Place};
 use crate::catalogue::Catalogue;
-use crate::config::{Flags, Settings};
+use crate::config::Settings;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The model of a call that names none.
 pub(super) const DEFAULT_MODEL: &str = "gpt-image-2";
@@ -22,9 +24,16 @@ const TAKE_PARAMETERS: &[(&str, Option<&str>)] = &[
 
 /// The whole command line for these arguments.
 pub(super) fn command(whole: Command, arguments: &[OsString]) -> Command {
-    let catalogue = catalogue(arguments);
-    let named = value(arguments, "-m", "--model").unwrap_or_else(|| DEFAULT_MODEL.to_owned());
-    let model = catalogue.find(&named).cloned();
+    let settings = Settings::load(&place(arguments).flags()).map(|loaded| loaded.settings);
+    let catalogue = catalogue(
+        settings
+            .ok()
+            .and_then(|settings| settings.catalogue)
+            .as_deref(),
+    );
+    let card = takes_parameters(arguments)
+        .then(|| models::known(&place(arguments), &model(arguments)))
+        .flatten();
     let complete = |command: Command| {
         let ids = flags::model_ids(&catalogue);
         let known = |command: &Command| {
@@ -37,12 +46,12 @@ pub(super) fn command(whole: Command, arguments: &[OsString]) -> Command {
         } else {
             command
         };
-        match &model {
-            Some(model) => flags::add(command, model),
+        match &card {
+            Some(card) => flags::add(command, card, catalogue.find(&models::text(&card["id"]))),
             None => command,
         }
     };
-    let mut whole = whole;
+    let mut whole = negatives_are_values(whole);
     for (name, inner) in TAKE_PARAMETERS {
         whole = match inner {
             None => whole.mut_subcommand(name, complete),
@@ -62,18 +71,44 @@ pub(super) fn command(whole: Command, arguments: &[OsString]) -> Command {
     whole
 }
 
+/// `-5` is a number that is not possible, and no option that nobody knows.
+fn negatives_are_values(command: Command) -> Command {
+    let command = command.mut_args(|argument| {
+        if argument.get_action().takes_values() {
+            argument.allow_negative_numbers(true)
+        } else {
+            argument
+        }
+    });
+    command.mut_subcommands(negatives_are_values)
+}
+
+/// The model whose parameters are flags.
+fn model(arguments: &[OsString]) -> String {
+    value(arguments, "-m", "--model").unwrap_or_else(|| DEFAULT_MODEL.to_owned())
+}
+
+/// Whether the command is one that has flags from a model: only then is a server worth asking.
+fn takes_parameters(arguments: &[OsString]) -> bool {
+    let said = |name: &str| arguments.iter().skip(1).any(|argument| argument == name);
+    let is_meant = |(name, inner): &(&str, Option<&str>)| {
+        (said(name) || (*name == "generate" && said("gen"))) && inner.is_none_or(said)
+    };
+    TAKE_PARAMETERS.iter().any(is_meant)
+}
+
+/// Where the command will work.
+fn place(arguments: &[OsString]) -> Place {
+    Place::new(
+        value(arguments, "--data", "--data").map(PathBuf::from),
+        value(arguments, "--config", "--config").map(PathBuf::from),
+    )
+}
+
 /// The models of the configuration that the arguments name. A configuration that cannot be read is told when the command
 /// runs; until then the built-in ones do.
-fn catalogue(arguments: &[OsString]) -> Catalogue {
-    let flags = Flags {
-        config: value(arguments, "--config", "--config").map(PathBuf::from),
-        data: value(arguments, "--data", "--data"),
-        ..Flags::default()
-    };
-    let own = Settings::load(&flags)
-        .ok()
-        .and_then(|loaded| loaded.settings.catalogue);
-    Catalogue::load(own.as_deref())
+fn catalogue(own: Option<&Path>) -> Catalogue {
+    Catalogue::load(own)
         .or_else(|_| Catalogue::load(None))
         .unwrap_or_default()
 }
@@ -131,9 +166,11 @@ fn told(error: &clap::Error, arguments: &[OsString]) -> Failure {
     let text = |kind| error.get(kind).map(plain).unwrap_or_default();
     let argument = text(ContextKind::InvalidArg);
     let failure = match error.kind() {
-        ErrorKind::UnknownArgument => {
+        ErrorKind::UnknownArgument if argument.starts_with('-') => {
             Failure::usage(format!("there is no option `{argument}` here"))
         }
+        ErrorKind::UnknownArgument => Failure::usage(format!("`{argument}` is one word too many"))
+            .why("a text of several words stands in quotes"),
         ErrorKind::InvalidSubcommand => Failure::usage(format!(
             "there is no command `{}`",
             text(ContextKind::InvalidSubcommand)
@@ -152,8 +189,29 @@ fn told(error: &clap::Error, arguments: &[OsString]) -> Failure {
     let failure = why(error, failure);
     match suggestion(error) {
         Some(meant) => failure.fix(format!("did you mean `{meant}`?")),
-        None => failure.fix(help_of(arguments, error)),
+        None if argument.starts_with("--") && takes_parameters(arguments) => {
+            of_a_model(failure, error, arguments)
+        }
+        None => failure.fix(help_of(arguments)),
     }
+}
+
+/// A flag that may be a model's, of one that takes it or is not known here.
+fn of_a_model(failure: Failure, error: &clap::Error, arguments: &[OsString]) -> Failure {
+    let model = model(arguments);
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    if !is_unknown || models::known(&place(arguments), &model).is_some() {
+        return failure.fix(help_of(arguments));
+    }
+    let asked = place::server().map_or_else(
+        || "this machine's catalogue does not have it".to_owned(),
+        |url| format!("neither {url} nor this machine's catalogue told of it"),
+    );
+    failure
+        .why(format!(
+            "the parameters of `{model}` are not known: {asked}"
+        ))
+        .fix("`-p NAME=VALUE` passes a parameter unchecked; `pinhole models` lists the models")
 }
 
 fn why(error: &clap::Error, failure: Failure) -> Failure {
@@ -176,30 +234,24 @@ fn why(error: &clap::Error, failure: Failure) -> Failure {
     }
 }
 
-/// The help of the command that was meant, as far as it was.
-fn help_of(arguments: &[OsString], error: &clap::Error) -> String {
-    let usage = error.get(ContextKind::Usage).map(plain).unwrap_or_default();
-    let of_usage: Vec<&str> = usage
-        .split_whitespace()
-        .skip(1)
-        .take_while(|word| word.starts_with(|first: char| first.is_ascii_lowercase()))
-        .collect();
-    if of_usage.len() > 1 {
-        return format!("`{} --help` shows what there is", of_usage.join(" "));
-    }
-    let first = arguments
+/// The help of the command that was meant, as deep as it was named.
+fn help_of(arguments: &[OsString]) -> String {
+    let mut known = super::commands();
+    let mut path = vec!["pinhole".to_owned()];
+    for word in arguments
         .iter()
         .skip(1)
-        .filter_map(|argument| argument.to_str());
-    let first = first
-        .take_while(|word| word.starts_with(|first: char| first.is_ascii_lowercase()))
-        .next();
-    match (error.kind(), first) {
-        (ErrorKind::InvalidSubcommand, _) | (_, None) => {
-            "`pinhole --help` shows what there is".to_owned()
+        .filter_map(|argument| argument.to_str())
+    {
+        if word == "--" {
+            break;
         }
-        (_, Some(command)) => format!("`pinhole {command} --help` shows what there is"),
+        if let Some(found) = known.find_subcommand(word) {
+            path.push(found.get_name().to_owned());
+            known = found.clone();
+        }
     }
+    format!("`{} --help` shows what there is", path.join(" "))
 }
 
 fn suggestion(error: &clap::Error) -> Option<String> {

@@ -50,6 +50,7 @@ impl Call {
             (true, _) if !can(Operation::Edit) => {
                 let what = format!("{} edits no images", models::text(&card["id"]));
                 Err(Failure::usage(what)
+                    .why("it does not have that operation")
                     .fix("leave out --edit and --mask; `pinhole models` says what each can do"))
             }
             (false, true) => Ok(Operation::Generate),

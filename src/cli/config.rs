@@ -3,6 +3,7 @@
 use super::failure::{Failure, Outcome};
 use super::out;
 use super::place::Place;
+use super::table::{Column, table_or_list};
 use crate::catalogue::Catalogue;
 use crate::config::{Loaded, Settings, Surroundings, default_file};
 use crate::provider::Providers;
@@ -50,7 +51,7 @@ impl Config {
             Command::Show { origin, json } => show(&place.load()?, *origin, *json),
             Command::Init { output: None } => out::print(default_file().trim_end()),
             Command::Init { output: Some(path) } => write_new(path),
-            Command::Check => check(place),
+            Command::Check => check(place).map_err(Failure::found),
             Command::Path { json } => path(&place.load()?, *json),
         }
     }
@@ -78,12 +79,8 @@ fn show(loaded: &Loaded, origin: bool, json: bool) -> Outcome {
             row
         })
         .collect();
-    let titles: &[&str] = if origin {
-        &["SETTING", "VALUE", "FROM"]
-    } else {
-        &["SETTING", "VALUE"]
-    };
-    out::table(titles, &rows)
+    let columns = ["SETTING", "VALUE", "FROM"].map(Column::text);
+    table_or_list(&columns[..if origin { 3 } else { 2 }], &rows)
 }
 
 fn warn(loaded: &Loaded) {
@@ -103,10 +100,10 @@ fn check(place: &Place) -> Outcome {
     let file = loaded.file.as_ref();
     let file = file.map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
     out::print(&format!(
-        "ok: {file}; {} models, {} configured providers, {} warnings",
-        catalogue.models().len(),
-        loaded.settings.providers.len(),
-        loaded.warnings.len()
+        "ok: {file}; {}, {}, {}",
+        out::count(catalogue.models().len(), "model"),
+        out::count(loaded.settings.providers.len(), "configured provider"),
+        out::count(loaded.warnings.len(), "warning")
     ))
 }
 

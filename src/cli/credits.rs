@@ -4,6 +4,7 @@ use super::accounts::{as_json, credit_line_words};
 use super::failure::{Failure, Outcome};
 use super::place::{self, Place, account, account_or_default, now};
 use super::remote::Server;
+use super::table::{Column, table};
 use super::{block_on, out};
 use crate::app::DEFAULT_ACCOUNT;
 use crate::store::{Store, StoreError};
@@ -59,7 +60,7 @@ pub(super) fn amount(text: &str) -> Result<Money, String> {
         .parse()
         .map_err(|error: crate::types::money::NotMoney| error.to_string())?;
     if amount < Money::ZERO {
-        return Err("an amount is not below zero".to_owned());
+        return Err("an amount is not below zero: nothing is taken back this way".to_owned());
     }
     Ok(amount)
 }
@@ -143,7 +144,13 @@ fn list(place: &Place, json: bool) -> Outcome {
         ]
     };
     let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
-    out::table(&["ACCOUNT", ">AVAILABLE", ">HELD", ">CREDIT LINE"], &rows)
+    let columns = [
+        Column::words("ACCOUNT"),
+        Column::number("AVAILABLE"),
+        Column::number("HELD").rank(2),
+        Column::number("CREDIT LINE").rank(1),
+    ];
+    table(&columns, &rows)
 }
 
 impl ShowBalance {

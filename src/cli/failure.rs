@@ -108,13 +108,47 @@ impl Failure {
         }
     }
 
+    /// The same, as what a check has found: the check was asked rightly.
+    pub(super) fn found(self) -> Self {
+        match self {
+            Self::Told(mut told) => {
+                told.exit = Exit::Failed;
+                Self::Told(told)
+            }
+            Self::Config(_) => Self::Said({
+                self.tell();
+                Exit::Failed
+            }),
+            said => said,
+        }
+    }
+
     /// The code it ends with.
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Told(told) => told.exit,
-            Self::Config(_) => Exit::Failed,
+            Self::Config(_) => Exit::Usage,
             Self::Said(exit) => *exit,
         }
+    }
+
+    /// The same about a model that is known: its advice names it.
+    pub(super) fn about(mut self, model: &str) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.fix = told.fix.take().map(|fix| fix.replace("MODEL", model));
+        }
+        self
+    }
+
+    /// The same of a call that had nothing to do with a model.
+    pub(super) fn of_no_model(mut self) -> Self {
+        if let Self::Told(told) = &mut self
+            && matches!(told.kind, Some(Kind::InvalidParameter | Kind::InvalidBody))
+        {
+            "the server does not take this request".clone_into(&mut told.what);
+            told.fix = None;
+        }
+        self
     }
 
     /// Whether a call named a model that is not there.
@@ -143,7 +177,7 @@ impl Failure {
             Self::Said(exit) => exit,
             Self::Config(error) => {
                 super::out::note(format!("{:?}", miette::Report::new(*error)).trim_end());
-                Exit::Failed
+                Exit::Usage
             }
             Self::Told(told) => {
                 super::out::note(&told.text());
@@ -206,15 +240,15 @@ impl From<StartError> for Failure {
                     .why(reason)
                     .fix("name a folder that you may write to with --data or PINHOLE_DATA")
             }
-            StartError::Store(_) => {
-                Self::failed("the database cannot be used").why(error.to_string())
-            }
-            StartError::Catalogue(_) => Self::failed("the catalogue does not pass its checks")
+            StartError::Store(_) => Self::failed("the database cannot be used")
                 .why(error.to_string())
-                .fix("correct the files named above; `pinhole config check` tries again"),
-            StartError::Provider(_) => Self::failed("a provider's settings are wrong")
+                .fix("`pinhole doctor` looks at the folder and says what is wrong with it"),
+            StartError::Catalogue(_) => Self::usage("the catalogue does not pass its checks")
                 .why(error.to_string())
-                .fix("`pinhole config path` says which file to correct"),
+                .fix("correct the files named above; `pinhole models check` tries again"),
+            StartError::Provider(_) => Self::usage("a provider's settings are wrong")
+                .why(error.to_string())
+                .fix("`pinhole config show --origin` says where they come from"),
             StartError::Listen(_) => Self::failed("the address cannot be listened on")
                 .why(error.to_string())
                 .fix("name another one with --listen, like 127.0.0.1:7071"),
@@ -247,6 +281,7 @@ fn exit_of(kind: Kind) -> Exit {
         Kind::InvalidBody
         | Kind::InvalidParameter
         | Kind::CostAboveLimit
+        | Kind::InputNotFetched
         | Kind::ModelNotFound
         | Kind::TooLarge => Exit::Usage,
         Kind::InvalidApiKey | Kind::Forbidden => Exit::Auth,
@@ -262,6 +297,7 @@ fn exit_of(kind: Kind) -> Exit {
 fn what_of(kind: Kind) -> &'static str {
     match kind {
         Kind::InvalidBody | Kind::InvalidParameter => "the model does not take this request",
+        Kind::InputNotFetched => "an input image cannot be fetched",
         Kind::CostAboveLimit => "the request costs more than it may",
         Kind::ContentPolicy => "the request was refused for its content",
         Kind::InvalidApiKey => "the API key was refused",
@@ -282,6 +318,11 @@ fn what_of(kind: Kind) -> &'static str {
         Kind::Cancelled => "the task was cancelled",
         Kind::StorageFull => "the disk is nearly full",
         Kind::Overloaded => "no upstream or server could take the task; nothing was charged",
+        Kind::NotCancellable => "the task can no longer be cancelled",
+        Kind::Gone => "it was there, and its time is over",
+        Kind::TooLarge => "the request is too large",
+        Kind::IdempotencyKeyReused => "the idempotency key stands for another request",
+        Kind::Internal => "the server failed",
         _ => "it did not work",
     }
 }
@@ -294,7 +335,7 @@ fn fix_of(kind: Kind) -> Option<&'static str> {
         Kind::CostAboveLimit => "raise max_cost, or ask for less; `--dry-run` shows the price",
         Kind::ContentPolicy => "change the prompt; nothing was charged",
         Kind::InvalidApiKey => {
-            "set PINHOLE_API_KEY to a key of this installation; `pinhole keys create` makes one"
+            "set PINHOLE_API_KEY to a key of this installation; `pinhole keys create --name NAME` makes one"
         }
         Kind::InsufficientCredits => {
             "the operator adds credits: `pinhole credits grant ACCOUNT DOLLARS`"
@@ -303,9 +344,22 @@ fn fix_of(kind: Kind) -> Option<&'static str> {
         Kind::ModelUnavailable => {
             "use a test key, turn a provider on, or choose another of `pinhole models`"
         }
-        Kind::RateLimited | Kind::QueueFull | Kind::Overloaded => "wait a little and try again",
+        Kind::RateLimited | Kind::QueueFull => "wait a little and try again",
+        Kind::Overloaded => {
+            "wait a little and try again; if it stays so, the server's log tells its operator why, and \
+             `pinhole doctor --online` on its machine tries every provider"
+        }
         Kind::Upstream | Kind::UpstreamTimeout => "try again, or try another model",
         Kind::OutcomeUnknown => "look at the upstream's own console before trying again",
+        Kind::DeadlineExceeded | Kind::Cancelled => "the same command makes the call again",
+        Kind::StillRunning => "`pinhole task wait` goes on waiting for it",
+        Kind::TaskNotFound => "`pinhole task ls` lists those of the key's account",
+        Kind::NotFound => "check that PINHOLE_URL names a Pinhole of this version or a later one",
+        Kind::NotCancellable => "`pinhole task wait` tells how it ends",
+        Kind::InputNotFetched => "check the link, or give the picture as a file with -i",
+        Kind::TooLarge => "give smaller or fewer images: at most 20 MiB each, and 16",
+        Kind::IdempotencyKeyReused => "give each request a key of its own",
+        Kind::Internal => "the server's log knows more, by the request's id",
         Kind::StorageFull => "free some space, or lower min_free_mib (PINHOLE_MIN_FREE_MIB)",
         _ => return None,
     })

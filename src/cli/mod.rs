@@ -17,6 +17,7 @@ mod generate;
 mod health;
 mod keys;
 mod ledger;
+mod logs;
 mod models;
 mod out;
 mod place;
@@ -26,12 +27,13 @@ mod quote;
 mod remote;
 mod serve;
 mod snippet;
+mod table;
 mod task;
 mod terminal;
 mod usage;
 mod webhook;
 
-use crate::config::{LogFormat, Settings, Surroundings};
+use crate::config::Surroundings;
 use crate::failpoint;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::CompleteEnv;
@@ -39,7 +41,6 @@ use failure::{Failure, Outcome};
 use place::Place;
 use std::ffi::OsString;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// A self-hosted gateway for generative media.
 #[derive(Parser)]
@@ -115,6 +116,8 @@ enum Command {
 pub fn main() -> ExitCode {
     failpoint::arm();
     let arguments = Surroundings::arguments();
+    // One cryptography for the whole process; a second call would only find it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // A shell that asks what could come next is answered, and that is the end of it.
     let typed = completions::typed(&arguments);
     CompleteEnv::with_factory(|| arguments::command(Cli::command(), typed))
@@ -124,12 +127,15 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(failure) => return failure.report(),
     };
-    // One cryptography for the whole process; a second call would only find it installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// The commands by themselves, without what a model adds.
+fn commands() -> clap::Command {
+    Cli::command()
 }
 
 fn parse(arguments: &[OsString]) -> Outcome<Cli> {
@@ -183,19 +189,6 @@ fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     let runtime = runtime()
         .map_err(|error| Failure::failed("the runtime did not start").why(error.to_string()))?;
     runtime.block_on(work)
-}
-
-/// Starts the logs: to stderr, as the settings say.
-fn start_logs(settings: &Settings) {
-    let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(out::may_colour())
-        .with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Json => logs.json().flatten_event(true).init(),
-        LogFormat::Text => logs.init(),
-    }
 }
 
 /// The runtime. Its blocking pool syncs files and draws: more threads than this make syncs wait for each other

@@ -1,4 +1,4 @@
-//! What commands print: data to stdout, words to stderr, tables, JSON. No colours: only logs have them.
+//! What commands print: data to stdout, words to stderr, JSON. No colours: only logs have them.
 
 use super::failure::{Failure, Outcome};
 use super::place::variable;
@@ -70,14 +70,8 @@ pub(super) fn may_colour() -> bool {
     std::io::stderr().is_terminal() && !is_plain
 }
 
-/// Prints a table with aligned columns; those whose title begins with `>` are aligned to the right. In a terminal that is
-/// too narrow for it, long cells go on below.
-pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> Outcome {
-    print(&layout(titles, rows, columns(stdio::stdout())))
-}
-
 /// How wide a terminal is; `None` for what is none.
-fn columns(to: BorrowedFd<'_>) -> Option<usize> {
+pub(super) fn columns(to: BorrowedFd<'_>) -> Option<usize> {
     let size = tcgetwinsize(to).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
@@ -85,77 +79,8 @@ fn columns(to: BorrowedFd<'_>) -> Option<usize> {
 /// Words are not folded into less than this.
 const NARROWEST: usize = 12;
 
-fn layout(titles: &[&str], rows: &[Vec<String>], room: Option<usize>) -> String {
-    let head = titles
-        .iter()
-        .map(|title| title.trim_start_matches('>').to_owned());
-    let lines: Vec<Vec<String>> = std::iter::once(head.collect())
-        .chain(
-            rows.iter()
-                .map(|row| row.iter().map(|cell| plain(cell)).collect()),
-        )
-        .collect();
-    let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let mut widths: Vec<usize> = (0..titles.len()).map(width).collect();
-    // A word stays whole, so that it can be copied, and a number is one.
-    let longest_word = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        let words = cells.flat_map(|cell| cell.split(' '));
-        words.map(|word| word.chars().count()).max().unwrap_or(0)
-    };
-    let least: Vec<usize> = (0..titles.len()).map(longest_word).collect();
-    if let Some(room) = room {
-        narrow(&mut widths, &least, room);
-    }
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|line| row(line, &widths, titles))
-        .collect();
-    lines.join("\n")
-}
-
-/// Takes from the widest column that can give, until all of them fit.
-fn narrow(widths: &mut [usize], least: &[usize], room: usize) {
-    let gaps = 2 * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > room {
-        let columns = widths.iter().zip(least).enumerate();
-        let givers = columns.filter(|(_, (width, least))| width > least);
-        let Some((at, _)) = givers.max_by_key(|(_, (width, _))| **width) else {
-            return;
-        };
-        widths[at] -= 1;
-    }
-}
-
-/// One row, as many lines as its longest cell needs.
-fn row(cells: &[String], widths: &[usize], titles: &[&str]) -> String {
-    let folded: Vec<Vec<String>> = cells
-        .iter()
-        .zip(widths)
-        .map(|(cell, width)| fold(cell, *width))
-        .collect();
-    let high = folded.iter().map(Vec::len).max().unwrap_or(1);
-    let line = |at: usize| {
-        let mut line = String::new();
-        for ((cell, width), title) in folded.iter().zip(widths).zip(titles) {
-            let (cell, width) = (cell.get(at).map_or("", String::as_str), *width);
-            // Writing to a string does not fail.
-            let _ = if title.starts_with('>') {
-                write!(line, "{cell:>width$}  ")
-            } else {
-                write!(line, "{cell:<width$}  ")
-            };
-        }
-        line.trim_end().to_owned()
-    };
-    (0..high).map(line).collect::<Vec<_>>().join("\n")
-}
-
 /// A text in lines of at most this width, broken between words. A longer word stays whole: it is often there to be copied.
-fn fold(text: &str, width: usize) -> Vec<String> {
+pub(super) fn fold(text: &str, width: usize) -> Vec<String> {
     if text.chars().count() <= width {
         return vec![text.to_owned()];
     }
@@ -219,6 +144,13 @@ pub(super) fn plain(text: &str) -> String {
         .collect()
 }
 
+/// `1 callback`, `2 callbacks`.
+pub(super) fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{ending}")
+}
+
 /// Dollars as people read them: at least four decimal places, more where there are more.
 pub(super) fn dollars(amount: Money) -> String {
     let text = amount.to_string();
@@ -258,21 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_too_wide_goes_on_below() {
-        let rows = [
-            vec![
-                "size".to_owned(),
-                "a | bb | ccc | dddd | eeeee".to_owned(),
-                "17".to_owned(),
-            ],
-            vec!["n".to_owned(), "x".to_owned(), "3".to_owned()],
-        ];
-        let titles = ["NAME", "TAKES", ">COUNT"];
-        let wide = "NAME  TAKES                        COUNT\nsize  a | bb | ccc | dddd | eeeee     17\nn     x                                3";
-        assert_eq!(layout(&titles, &rows, None), wide);
-        assert_eq!(layout(&titles, &rows, Some(80)), wide);
-        let narrow = "NAME  TAKES              COUNT\nsize  a | bb | ccc |        17\n      dddd | eeeee\nn     x                      3";
-        assert_eq!(layout(&titles, &rows, Some(30)), narrow);
+    fn one_thing_is_no_things() {
+        assert_eq!(count(0_u64, "callback"), "0 callbacks");
+        assert_eq!(count(1_usize, "callback"), "1 callback");
+        assert_eq!(count(2_u32, "callback"), "2 callbacks");
     }
 
     #[test]

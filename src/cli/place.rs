@@ -24,6 +24,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// These two, where they are known before the arguments are read.
+    pub(super) fn new(data: Option<PathBuf>, config: Option<PathBuf>) -> Self {
+        Self { data, config }
+    }
+
     /// As the configuration wants them.
     pub(super) fn flags(&self) -> Flags {
         Flags {
@@ -72,6 +77,12 @@ pub(super) fn server() -> Option<String> {
     Some(url.strip_suffix("/v1").unwrap_or(url).to_owned())
 }
 
+/// The server that runs on a data folder, if one does.
+pub(super) fn listening(data: &Path) -> Option<String> {
+    let address = EngineLock::holder(data)?.address?;
+    Some(url_of(address))
+}
+
 /// Where the server is reached that a call goes to: the one that is named, else the one that runs on the data folder, else
 /// the one that these settings start.
 pub(super) fn base_url(place: &Place) -> Outcome<String> {
@@ -79,10 +90,10 @@ pub(super) fn base_url(place: &Place) -> Outcome<String> {
         return Ok(url);
     }
     let settings = place.load()?.settings;
-    let listening = || EngineLock::holder(&settings.data).and_then(|holder| holder.address);
     Ok(settings
         .public_url
-        .unwrap_or_else(|| url_of(listening().unwrap_or(settings.listen))))
+        .or_else(|| listening(&settings.data))
+        .unwrap_or_else(|| url_of(settings.listen)))
 }
 
 /// A key, and where it came from.

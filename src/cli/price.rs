@@ -35,8 +35,65 @@ pub(super) fn of(place: &Place, body: &Value) -> Outcome<Option<Price>> {
     }
 }
 
+impl Price {
+    /// In a word or two, before a call.
+    pub(super) fn estimate(&self) -> String {
+        estimate(self.total, self.is_by_token())
+    }
+
+    /// Whether tokens are what is charged.
+    pub(super) fn is_by_token(&self) -> bool {
+        self.rates.is_object()
+    }
+
+    /// `$0.1590 (3 × $0.0530)`, or what tokens can come to at most.
+    pub(super) fn words(&self) -> String {
+        let total = out::dollars(self.total);
+        if self.is_by_token() {
+            format!("{total} at most: {}", self.rates_in_words())
+        } else if self.n == 1 {
+            total
+        } else {
+            format!("{total} ({} × {})", self.n, out::dollars(self.unit))
+        }
+    }
+
+    /// `$1.5000 in, $9.0000 out a million tokens`; images among the input only where they have another price.
+    pub(super) fn rates_in_words(&self) -> String {
+        let rate = |name: &str| models::money(&self.rates[name]);
+        let image = rate("input_image").filter(|image| Some(*image) != rate("input_text"));
+        by_the_million(rate("input_text"), image, rate("output"))
+    }
+}
+
+/// What a million tokens cost.
+pub(super) fn by_the_million(
+    text: Option<Money>,
+    image: Option<Money>,
+    output: Option<Money>,
+) -> String {
+    let part = |amount: Option<Money>, what| Some(format!("{} {what}", out::dollars(amount?)));
+    let parts = [
+        part(text, "in"),
+        part(image, "in of images"),
+        part(output, "out"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{} a million tokens", parts.join(", "))
+}
+
+/// `est. $0.0530`, or `at most $0.5500` where it depends on what is counted.
+pub(super) fn estimate(total: Money, is_most: bool) -> String {
+    let word = if is_most { "at most" } else { "est." };
+    format!("{word} {}", out::dollars(total))
+}
+
+/// What is said where nobody has set a price.
+pub(super) const NOT_SET: &str =
+    "not set: only test keys can call this model until the operator sets one";
+
 /// `POST /v1/quote`.
-async fn ask(server: &Server, body: &Value) -> Outcome<Option<Price>> {
+pub(super) async fn ask(server: &Server, body: &Value) -> Outcome<Option<Price>> {
     let quote = server.post("/v1/quote", body).await?.body;
     let price = Price {
         n: quote["n"].as_u64().unwrap_or(1),
@@ -81,10 +138,16 @@ fn payer(place: &Place, key: Option<&Key>) -> Outcome<Option<Account>> {
     Ok(found.map(|(_, account)| account))
 }
 
+/// Whether the key at hand calls itself a test key.
+pub(super) fn is_test(place: &Place) -> bool {
+    let loaded = place.load().ok();
+    let key = loaded.and_then(|loaded| place::key(&loaded.settings.data));
+    key.is_some_and(|key| key.is_test())
+}
+
 /// A word for those whose key costs nothing.
 pub(super) fn note_if_test(place: &Place) -> Outcome {
-    let key = place::key(&place.load()?.settings.data);
-    if key.is_some_and(|key| key.is_test()) {
+    if is_test(place) {
         out::note("The key at hand is a test key: Pinhole itself makes the result, at no cost.");
     }
     Ok(())

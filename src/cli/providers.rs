@@ -3,6 +3,7 @@
 
 use super::failure::Outcome;
 use super::place::Place;
+use super::table::{Column, table};
 use super::task::working_server;
 use super::{block_on, models, out};
 use crate::app::StartError;
@@ -47,17 +48,15 @@ impl Show {
             return out::json(&json!(rows));
         }
         let rows: Vec<_> = rows.iter().map(row).collect();
-        out::table(
-            &[
-                "PROVIDER",
-                "KIND",
-                "BASE URL",
-                ">CALLS AT ONCE",
-                "STATE",
-                "MODELS",
-            ],
-            &rows,
-        )
+        let columns = [
+            Column::text("PROVIDER"),
+            Column::text("KIND").rank(4),
+            Column::words("BASE URL").rank(1),
+            Column::number("CALLS AT ONCE").rank(5),
+            Column::text("STATE").rank(2),
+            Column::words("MODELS").rank(3),
+        ];
+        table(&columns, &rows)
     }
 }
 

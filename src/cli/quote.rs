@@ -77,26 +77,19 @@ fn words(example: &Example, price: Option<&Price>, pricing: &Value) -> Vec<(&'st
         format!("{} with {}", example.operation.name(), example.model),
     )];
     let Some(price) = price else {
-        let none = "not set: only test keys can call this model until the operator sets one";
-        lines.push(("Price", none.to_owned()));
+        lines.push(("Price", price::NOT_SET.to_owned()));
         return lines;
     };
-    lines.extend(if price.rates.is_null() {
-        by_image(price)
-    } else {
+    lines.extend(if price.is_by_token() {
         by_token(price, pricing)
+    } else {
+        by_image(price)
     });
     lines
 }
 
 /// What is charged by the token, and what is held until they are counted.
 fn by_token(price: &Price, pricing: &Value) -> Vec<(&'static str, String)> {
-    let rate = |name: &str| out::dollars(models::money(&price.rates[name]).unwrap_or_default());
-    let (text, image) = (rate("input_text"), rate("input_image"));
-    let rates = format!(
-        "{text} in, {image} in of images, {} out, each for a million tokens",
-        rate("output")
-    );
     let most = &price.most_tokens;
     let held = match most["input_text_tokens"].as_u64() {
         None => String::new(),
@@ -107,7 +100,7 @@ fn by_token(price: &Price, pricing: &Value) -> Vec<(&'static str, String)> {
         ),
     };
     let mut lines = vec![
-        ("Rates", rates),
+        ("Rates", price.rates_in_words()),
         (
             "Held",
             format!("{} at most{held}", out::dollars(price.total)),
@@ -126,17 +119,7 @@ fn by_token(price: &Price, pricing: &Value) -> Vec<(&'static str, String)> {
 }
 
 fn by_image(price: &Price) -> Vec<(&'static str, String)> {
-    let mut lines = Vec::new();
-    let unit = out::dollars(price.unit);
-    if price.n == 1 {
-        lines.push(("Price", unit));
-    } else {
-        let total = out::dollars(price.total);
-        lines.push((
-            "Price",
-            format!("{total} for {} images, {unit} each", price.n),
-        ));
-    }
+    let mut lines = vec![("Price", price.words())];
     let listed = models::money(&price.row["amount"]).unwrap_or_default();
     lines.push((
         "Listed",

@@ -5,6 +5,7 @@ mod events;
 pub(super) use events::Events;
 
 use super::failure::{Exit, Failure, Outcome};
+use super::out;
 use super::place::Key;
 use crate::error::{self, Error, Fault, Kind};
 use futures::TryStreamExt;
@@ -76,6 +77,15 @@ impl Answer {
 impl Server {
     /// Nothing is sent yet. Proxies of the environment are not asked: the server is named, and often local.
     pub(super) fn new(base: &str, key: Option<Key>) -> Outcome<Self> {
+        let is_web = |url: &Url| matches!(url.scheme(), "http" | "https");
+        if !Url::parse(base).is_ok_and(|url| is_web(&url)) {
+            return Err(Failure::usage(format!(
+                "`{}` is no address of a server",
+                out::plain(base)
+            ))
+            .why("an address begins with http:// or https://")
+            .fix("set PINHOLE_URL to one like http://127.0.0.1:7070, or unset it"));
+        }
         let client = Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(10))
@@ -90,25 +100,25 @@ impl Server {
     /// `GET`, with JSON back.
     pub(super) async fn get(&self, path: &str) -> Outcome<Value> {
         let request = self.client.get(format!("{}{path}", self.base));
-        Ok(self.send(request).await?.body)
+        self.send_of_no_model(request).await
     }
 
     /// `GET` with a query, with JSON back.
     pub(super) async fn get_with(&self, path: &str, query: &[(&str, String)]) -> Outcome<Value> {
         let request = self.client.get(self.place(path, query)?);
-        Ok(self.send(request).await?.body)
+        self.send_of_no_model(request).await
     }
 
     /// `DELETE` with a query, with JSON back.
     pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Outcome<Value> {
         let request = self.client.delete(self.place(path, query)?);
-        Ok(self.send(request).await?.body)
+        self.send_of_no_model(request).await
     }
 
     /// `POST` with a query and no body, with JSON back.
     pub(super) async fn post_with(&self, path: &str, query: &[(&str, String)]) -> Outcome<Value> {
         let request = self.client.post(self.place(path, query)?);
-        Ok(self.send(request).await?.body)
+        self.send_of_no_model(request).await
     }
 
     fn place(&self, path: &str, query: &[(&str, String)]) -> Outcome<Url> {
@@ -189,6 +199,11 @@ impl Server {
         Ok(Box::pin(
             response.bytes_stream().map_err(|error| told(&error)),
         ))
+    }
+
+    async fn send_of_no_model(&self, request: RequestBuilder) -> Outcome<Value> {
+        let sent = self.send(request).await;
+        Ok(sent.map_err(Failure::of_no_model)?.body)
     }
 
     async fn send(&self, request: RequestBuilder) -> Outcome<Answer> {
@@ -273,15 +288,15 @@ pub(super) async fn ready(base: &str) -> Outcome<u16> {
         .as_u16())
 }
 
-/// Whether anything speaks HTTP at an address, whatever it says.
-pub(super) async fn is_reachable(address: &str) -> Outcome {
+/// What an address answers to somebody without a key.
+pub(super) async fn answered(address: &str) -> Outcome<u16> {
     let server = Server::new(address, None)?;
     let request = server.client.get(address).timeout(Duration::from_secs(10));
-    request
-        .send()
-        .await
-        .map(drop)
-        .map_err(|error| server.unreachable(&error))
+    let sent = request.send().await;
+    Ok(sent
+        .map_err(|error| server.unreachable(&error))?
+        .status()
+        .as_u16())
 }
 
 fn request_id(response: &Response) -> Option<String> {

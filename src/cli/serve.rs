@@ -1,7 +1,7 @@
 //! `pinhole serve`.
 
 use super::failure::Outcome;
-use super::{Place, block_on, start_logs};
+use super::{Place, block_on, logs};
 use crate::app::{App, StartError};
 use crate::config::{Loaded, Settings};
 use crate::types::Secret;
@@ -39,7 +39,7 @@ impl Serve {
         flags.listen.clone_from(&self.listen);
         flags.set.clone_from(&self.set);
         let loaded = Settings::load(&flags)?;
-        start_logs(&loaded.settings);
+        logs::start(&loaded.settings);
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }

@@ -4,6 +4,7 @@ use super::credits::account_asked;
 use super::failure::{Failure, Outcome};
 use super::place::{self, Place, now};
 use super::remote::Server;
+use super::table::{Column, table};
 use super::{block_on, out};
 use crate::dialect::usage;
 use crate::engine::consumption;
@@ -37,8 +38,11 @@ fn by(text: &str) -> Result<UsageBy, String> {
 
 impl ShowUsage {
     pub(super) fn run(&self, place: &Place) -> Outcome {
-        let period = Period::read(self.start.as_deref(), self.end.as_deref(), now())
-            .map_err(|wrong| Failure::usage(format!("--{} must be {}", wrong.name, wrong.right)))?;
+        let period =
+            Period::read(self.start.as_deref(), self.end.as_deref(), now()).map_err(|wrong| {
+                Failure::usage(format!("--{} must be {}", wrong.name, wrong.right))
+                    .fix(format!("pinhole usage --{} 2026-11-21", wrong.name))
+            })?;
         let value = block_on(self.value(place, period))?;
         if self.json {
             return out::json(&value);
@@ -82,18 +86,16 @@ impl ShowUsage {
             .collect();
         rows.push(row("total".to_owned(), &value["total"]));
         let first = name.to_uppercase();
-        out::table(
-            &[
-                &first,
-                ">COMPLETED",
-                ">FAILED",
-                ">IMAGES",
-                ">TOKENS IN",
-                ">TOKENS OUT",
-                ">CHARGED",
-            ],
-            &rows,
-        )?;
+        let columns = [
+            Column::words(&first),
+            Column::number("COMPLETED").rank(1),
+            Column::number("FAILED").rank(3),
+            Column::number("IMAGES").rank(2),
+            Column::number("TOKENS IN").rank(5),
+            Column::number("TOKENS OUT").rank(4),
+            Column::number("CHARGED"),
+        ];
+        table(&columns, &rows)?;
         let account = value["account"].as_str().unwrap_or_default();
         let minute = |at: Millis| out::minute(at);
         let (start, end) = (minute(period.start), minute(period.end));

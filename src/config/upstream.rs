@@ -60,7 +60,7 @@ impl Upstream {
             && leads_to(url, own_listen)
         {
             return Err(format!(
-                "`{variable}` is this server's own address, {own_listen}"
+                "`{variable}` is this server's own address, {own_listen}: it would call itself"
             ));
         }
         let providers = &mut loaded.settings.providers;

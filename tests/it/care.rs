@@ -69,7 +69,7 @@ fn a_doctor_finds_nothing_on_a_fresh_machine_and_makes_nothing() {
     make(&place, "a fox");
     let (words, _) = doctor(&place, 0, &[]);
     assert!(
-        words.contains("ok     rows       whole") && words.contains("all 1 are there"),
+        words.contains("ok     rows       whole") && words.contains("1 picture, none is missing"),
         "{words}"
     );
 }
@@ -203,7 +203,7 @@ fn a_backup_of_a_running_server_is_restored_elsewhere_with_everything_in_it() {
         let all = other.json(&["task", "ls", "--json"]);
         assert!(!all.to_string().contains("hare"), "{all}");
         let (words, _) = doctor(&other, 0, &[]);
-        assert!(words.contains("all 1 are there"), "{words}");
+        assert!(words.contains("1 picture, none is missing"), "{words}");
         // The key of the backup is the key of the copy, and its server runs.
         let server = Server::start(&other);
         make(&other, "an owl");
@@ -251,7 +251,7 @@ fn a_backup_says_what_is_missing_and_a_restore_too() {
     other
         .run(&["restore", least.to_str().expect("text")])
         .exits(0)
-        .says(&["Missing", &name, "1 pictures are missing"]);
+        .says(&["Missing", &name, "1 picture is missing"]);
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn what_was_unfinished_in_a_backup_has_ended_when_it_is_restored() {
     let books = other.json(&["ledger", "check", "--json"]);
     assert_eq!(books["clean"], true, "{books}");
     let words = other.run(&["restore", from[1], "--replace"]).exits(0);
-    let _ = words.says(&[&task, "1 tasks were unfinished"]);
+    let _ = words.says(&[&task, "1 task was unfinished"]);
     // Its next server finds nothing to take up.
     let server = Server::start(&other);
     let again = other.json(&["task", "get", &task, "--json"]);

@@ -83,6 +83,10 @@ impl Ran {
         self
     }
 
+    pub fn code(&self) -> Option<i32> {
+        self.code
+    }
+
     /// stdout as text, without the last line break.
     pub fn out(&self) -> String {
         let text = std::str::from_utf8(&self.stdout).expect("text");
@@ -258,7 +262,7 @@ fn pictures_go_where_they_are_sent() {
 fn a_dry_run_prints_the_price_and_makes_nothing() {
     let place = Place::new();
     let ran = place.run(&["gen", "fox", "--dry-run"]).exits(0);
-    assert!(ran.out().contains("0.053000"), "{}", ran.out());
+    assert!(ran.out().contains("Price  $0.0530"), "{}", ran.out());
     assert!(ran.out().contains("\"prompt\": \"fox\""));
     let json = place.json(&[
         "gen",
@@ -328,7 +332,10 @@ fn a_text_is_printed_alone_and_through_a_server() {
     assert!(shown.contains("million output tokens"), "{shown}");
     let dry = place.run(&[&ask[..], &["--dry-run", "-p", "max_tokens=100"]].concat());
     let dry = dry.exits(0).out();
-    assert!(dry.contains("Price  0.001026 USD at most"), "{dry}");
+    assert!(
+        dry.contains("Price  $0.001026 at most: $1.5000 in, $9.0000 out"),
+        "{dry}"
+    );
     let refused = place.run(&[&ask[..], &["-p", "response_format=url"]].concat());
     refused
         .exits(2)
@@ -514,7 +521,12 @@ fn with_a_server_on_the_folder_pictures_come_through_it() {
     assert_eq!(size_of(&elsewhere.work().join("fox.png")), (1024, 1024));
     assert!(through(&["models"]).exits(0).out().contains("gpt-image-2"));
     let dry = ["gen", "fox", "--dry-run", "-n", "2"];
-    assert!(through(&dry).exits(0).out().contains("0.106000"));
+    assert!(
+        through(&dry)
+            .exits(0)
+            .out()
+            .contains("$0.1060 (2 × $0.0530)")
+    );
     assert!(through(&["balance"]).exits(0).out().contains("unlimited"));
     let usage = through(&["usage", "--by", "mode"]).exits(0).out();
     assert!(usage.contains("test") && usage.contains("total"), "{usage}");
@@ -1031,7 +1043,7 @@ fn a_quote_of_a_text_model_says_what_is_held_and_why() {
         .exits(0)
         .out();
     for part in [
-        "$1.5000 in, $1.5000 in of images, $9.0000 out, each for a million tokens",
+        "$1.5000 in, $9.0000 out a million tokens",
         // 66 tokens at 1.5 micro-dollars and 1000 at 9.
         "$0.009099 at most: 66 tokens in, an upper estimate, and 1000 out",
         "never more than is held",
@@ -1053,7 +1065,7 @@ fn a_quote_says_what_a_call_costs_and_why() {
         .exits(0)
         .out();
     for part in [
-        "$0.0180 for 3 images, $0.0060 each",
+        "$0.0180 (3 × $0.0060)",
         "operation generate, quality low, size 1024x1024",
         "https://fal.ai/models/openai/gpt-image-2, 2026-11-21",
     ] {

@@ -68,14 +68,21 @@ const COMMANDS: &[(&str, &[&str])] = &[
 
 fn check(place: &Place, definition: &str, arguments: &[&str]) {
     let ran = place.run(&[arguments, &["--json"]].concat());
-    let value: Value = serde_json::from_slice(&ran.stdout)
-        .unwrap_or_else(|_| panic!("{arguments:?}: {}", ran.stderr));
+    held_against(
+        definition,
+        &ran.stdout,
+        &format!("{arguments:?} {}", ran.stderr),
+    );
+}
+
+fn held_against(definition: &str, stdout: &[u8], what: &str) {
+    let value: Value = serde_json::from_slice(stdout).unwrap_or_else(|_| panic!("{what}"));
     let validator = validator(definition);
     let faults: Vec<String> = validator
         .iter_errors(&value)
         .map(|fault| format!("{}: {fault}", fault.instance_path()))
         .collect();
-    assert!(faults.is_empty(), "{arguments:?}: {faults:#?}\n{value:#}");
+    assert!(faults.is_empty(), "{what}: {faults:#?}\n{value:#}");
 }
 
 #[test]
@@ -103,6 +110,119 @@ fn what_is_printed_is_what_is_documented() {
     drop(server);
 }
 
+/// Tasks, keys, accounts, money and callbacks: each of their commands, beside a server.
+#[test]
+fn what_administration_prints_is_what_is_documented() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    let task = |prompt: &str| {
+        let arguments = [&["task", "submit", prompt], &SMALL[..]].concat();
+        let made = place.json(&[&arguments[..], &["--json"]].concat());
+        made["taskId"].as_str().expect("an id").to_owned()
+    };
+    let slow = "[pinhole:delay=600s]";
+    let running = [task(slow), task(slow)];
+    let (done, waits) = (task("a fox"), task("a fox"));
+    check(&place, "cancelled", &["task", "cancel", &waits]);
+    check(&place, "task", &["task", "get", &running[0]]);
+    check(&place, "task", &["task", "get", &done]);
+    check(&place, "task", &["task", "wait", &waits]);
+    let submit = [&["task", "submit", "a fox"], &SMALL[..]].concat();
+    check(&place, "submitted", &submit);
+    drop(server);
+
+    let place = Place::new();
+    let server = Server::start(&place);
+    let made = [&["gen", "a fox"], &SMALL[..]].concat();
+    place.run(&made).exits(0);
+    let lost = [
+        "gen",
+        "[pinhole:fail=unknown]",
+        "-m",
+        "sketch",
+        "--size",
+        "64x64",
+    ];
+    place.run(&lost).exits(5);
+    for (definition, arguments) in ADMINISTRATION {
+        check(&place, definition, arguments);
+    }
+    let keys = place.json(&["keys", "ls", "--json"]);
+    let key = keys[0]["id"].as_str().expect("an id");
+    check(&place, "key_revoked", &["keys", "revoke", key]);
+    let mut import = place.command(&["keys", "import", "--json"]);
+    let imported = import.write_stdin("sk-1234567890abcdefghij\n").output();
+    held_against(
+        "imported",
+        &imported.expect("it starts").stdout,
+        "keys import",
+    );
+    let tasks = place.json(&["task", "ls", "--json"]);
+    for task in tasks["tasks"].as_array().expect("a list") {
+        let id = task["taskId"].as_str().expect("an id");
+        check(&place, "task", &["task", "get", id]);
+    }
+    drop(server);
+    // The same from the rows alone.
+    for (definition, arguments) in ADMINISTRATION
+        .iter()
+        .filter(|(name, _)| !MADE_ONCE.contains(name))
+    {
+        check(&place, definition, arguments);
+    }
+}
+
+/// What cannot be said twice.
+const MADE_ONCE: [&str; 2] = ["account", "key_created"];
+
+const ADMINISTRATION: &[(&str, &[&str])] = &[
+    (
+        "account",
+        &["accounts", "create", "team", "--credit-line", "5"],
+    ),
+    ("accounts", &["accounts", "ls"]),
+    ("granted", &["credits", "grant", "team", "20"]),
+    ("accounts", &["credits"]),
+    (
+        "key_created",
+        &[
+            "keys",
+            "create",
+            "--name",
+            "k",
+            "--account",
+            "team",
+            "--spend-cap",
+            "5/day",
+            "--rpm",
+            "9",
+            "--concurrent",
+            "2",
+            "--model",
+            "sketch",
+            "--ip",
+            "10.0.0.0/8",
+            "--expires",
+            "30",
+            "--default-response-format",
+            "url",
+        ],
+    ),
+    ("keys", &["keys", "ls"]),
+    ("tasks", &["task", "ls"]),
+    ("tasks", &["task", "ls", "-n", "1"]),
+    ("lost_calls", &["task", "unknown"]),
+    ("set_aside", &["task", "poison"]),
+    ("audit", &["ledger", "check"]),
+    ("deliveries", &["webhook", "ls"]),
+    (
+        "resent",
+        &["webhook", "resend", "--failed", "--since", "2026-01-01"],
+    ),
+    ("signing", &["webhook", "secret", "show"]),
+    ("signing", &["webhook", "secret", "rotate"]),
+];
+
 #[test]
 fn every_definition_stands_on_the_page_and_a_wrong_output_is_refused() {
     let parts = [
@@ -112,6 +232,16 @@ fn every_definition_stands_on_the_page_and_a_wrong_output_is_refused() {
         "count",
         "image",
         "used",
+        "task_id",
+        "key_id",
+        "account_id",
+        "millis",
+        "millis_or_none",
+        "task_row",
+        "lost_call",
+        "key",
+        "delivery",
+        "delivery_with_log",
     ];
     let definitions = schema()["$defs"].as_object().expect("definitions").clone();
     for name in definitions

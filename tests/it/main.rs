@@ -27,6 +27,7 @@ mod images;
 mod kill;
 mod late;
 mod linked;
+mod newcomer;
 mod openapi;
 mod outbound;
 mod queue;

@@ -272,7 +272,17 @@ fn through_a_server_the_same_is_seen() {
         "{}",
         shown.words()
     );
-    assert!(shown.words().contains("Saved  ./pinhole-0001.png") && shown.words().contains("req_"));
+    assert!(shown.words().contains("Saved  ./pinhole-0001.png"));
+    // The task is what everything else asks for, and what its line names fits.
+    let words = shown.words();
+    assert!(
+        words.contains("Task   task_") && !words.contains("req_"),
+        "{words}"
+    );
+    let told = words
+        .lines()
+        .filter(|line| line.contains("Saved") || line.contains("Task"));
+    assert!(told.clone().count() == 2 && told.clone().all(|line| line.chars().count() <= 80));
     drop(server);
 }
 
@@ -315,6 +325,87 @@ fn a_failed_call_leaves_no_line_behind() {
         .exits(5);
     let (cleared, told) = (shown.text.rfind("\x1b[J"), shown.text.find("error:"));
     assert!(cleared.is_some() && cleared < told, "{:?}", shown.text);
+}
+
+#[test]
+fn a_row_of_a_table_is_one_line_at_every_width() {
+    let place = Place::new();
+    for prompt in ["a fox", "[pinhole:fail=unknown] a fox"] {
+        place.run(&["gen", prompt, "-m", "sketch", "--size", "64x64"]);
+    }
+    let long = "a-team-whose-name-goes-on-and-on-until-no-table-has-room-for-it";
+    let quiet = |arguments: &[&str]| drop(place.run(arguments).exits(0));
+    quiet(&["accounts", "create", long]);
+    quiet(&["credits", "grant", long, "20"]);
+    quiet(&[
+        "keys",
+        "create",
+        "--name",
+        "the runner of the integration tests",
+        "--account",
+        long,
+        "--rpm",
+        "20",
+        "--spend-cap",
+        "5/day",
+        "--model",
+        "sketch",
+        "--ip",
+        "10.0.0.0/8",
+    ]);
+    let commands: [(&[&str], usize, &str); 8] = [
+        (&["task", "ls"], 3, "task_"),
+        (&["keys", "ls"], 3, "key_"),
+        (&["accounts", "ls"], 3, "default"),
+        (&["credits"], 3, "$20.0000"),
+        (&["usage", "--by", "model"], 3, "sketch"),
+        (&["usage", "--by", "key"], 3, "first test key"),
+        (&["providers"], 2, "sketch"),
+        (&["models"], 18, "gpt-image-2"),
+    ];
+    for (arguments, least, word) in commands {
+        let mut lines = Vec::new();
+        for columns in [60, 80, 120] {
+            let terminal = Terminal {
+                columns,
+                variables: &[("TERM", "dumb")],
+                ..PLAIN
+            };
+            let words = terminal.run(&place, arguments).exits(0).words();
+            let table: Vec<&str> = words
+                .lines()
+                .take_while(|it| !it.starts_with("  ") && !it.ends_with("UTC."))
+                .collect();
+            assert!(
+                table.len() >= least && words.contains(word),
+                "{columns}: {words}"
+            );
+            for line in &table {
+                assert!(
+                    line.chars().count() <= usize::from(columns),
+                    "{columns}: {words}"
+                );
+            }
+            lines.push(table.len());
+        }
+        assert!(
+            lines.iter().all(|count| *count == lines[0]),
+            "{arguments:?}: {lines:?}"
+        );
+    }
+    let narrow = Terminal {
+        columns: 60,
+        variables: &[("TERM", "dumb")],
+        ..PLAIN
+    };
+    let words = narrow.run(&place, &["keys", "ls"]).exits(0).words();
+    assert!(
+        words.contains("Not shown: ") && words.contains("SCOPES"),
+        "{words}"
+    );
+    // What no terminal reads has every column, and every word of it.
+    let all = place.run(&["keys", "ls"]).exits(0).out();
+    assert!(all.contains(long) && all.contains("$5.0000 a day") && all.contains("SCOPES"));
 }
 
 #[test]

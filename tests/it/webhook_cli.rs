@@ -107,7 +107,7 @@ fn a_desk_receives_lists_and_repeats() {
     is_delivered(&place, &task, 1);
     let told = place.run(&["task", "get", &task]).exits(0).out();
     assert!(
-        told.contains("delivered after 1 attempts (status 200)"),
+        told.contains("delivered after 1 attempt (status 200)"),
         "{told}"
     );
 
@@ -126,7 +126,7 @@ fn a_desk_receives_lists_and_repeats() {
     place
         .run(&["webhook", "resend", &task])
         .exits(0)
-        .says(&["1 callbacks"]);
+        .says(&["1 callback is sent again"]);
     let again: Value = serde_json::from_str(&desk.line()).expect("JSON");
     assert_eq!(again["id"], heard["id"], "receivers know it by its id");
     is_delivered(&place, &task, 2);
@@ -205,7 +205,13 @@ fn a_test_is_made_by_the_server_that_runs_and_by_its_settings() {
 fn a_test_goes_through_the_guard() {
     let place = Place::new();
     let came = place.run(&["webhook", "test", "http://127.0.0.1:8099/hook"]);
-    came.exits(5).says(&["PINHOLE_ALLOW_PRIVATE_NETWORKS"]);
+    // Nothing was sent, so no receiver is at fault.
+    came.exits(2).says(&["PINHOLE_ALLOW_PRIVATE_NETWORKS"]);
+    for wrong in ["not-a-url", "ftp://example.com/hook"] {
+        let came = place.run(&["webhook", "test", wrong]);
+        came.exits(2)
+            .says(&["cannot be called back", "callback_url"]);
+    }
 }
 
 #[test]

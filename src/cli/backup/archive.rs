@@ -141,7 +141,28 @@ impl Archive {
             Ok(_) => Ok(Self::Tar(path.to_owned())),
             Err(error) => Err(Failure::usage(format!("{} cannot be read", path.display()))
                 .why(error.to_string())
-                .fix("name a folder or a .tar file that `pinhole backup` has made")),
+                .fix(A_BACKUP)),
+        }
+    }
+
+    /// Refuses what is no backup before anything is made for it: its entries tell, the last one above all.
+    pub(super) fn look(&self) -> Outcome {
+        let (path, found) = match self {
+            Self::Folder(path) => (path, Ok(path.join(MANIFEST).is_file())),
+            Self::Tar(path) => (path, names(path)),
+        };
+        match found {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(no_backup(
+                path,
+                "it has no backup.json, which a whole one ends with",
+            )),
+            Err(error) if is_of_the_disk(&error) => Err(unreadable(path, &error)),
+            // What a reader of tar files says of another file means nothing to anybody.
+            Err(_) => Err(no_backup(
+                path,
+                "it is neither a folder nor a tar file of a backup",
+            )),
         }
     }
 
@@ -154,12 +175,39 @@ impl Archive {
             Self::Folder(path) => (path, each_file(path, path, &mut with)),
             Self::Tar(path) => (path, each_entry(path, &mut with)),
         };
-        done.map_err(|error| {
-            Failure::failed(format!("{} cannot be read", path.display()))
-                .why(error.to_string())
-                .fix("name a folder or a .tar file that `pinhole backup` has made")
-        })
+        done.map_err(|error| unreadable(path, &error))
     }
+}
+
+/// What to name instead.
+const A_BACKUP: &str = "name a folder or a .tar file that `pinhole backup` has made";
+
+/// It can be read, and is something else.
+pub(super) fn no_backup(path: &Path, why: &str) -> Failure {
+    Failure::failed(format!("{} is no whole backup", path.display()))
+        .why(why)
+        .fix(A_BACKUP)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("{} cannot be read", path.display()))
+        .why(error.to_string())
+        .fix(A_BACKUP)
+}
+
+/// Faults of the system have numbers; those of a reader have words.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    error.raw_os_error().is_some()
+}
+
+/// Whether a tar file has only what a backup holds, and its last entry.
+fn names(path: &Path) -> io::Result<bool> {
+    let mut is_whole = false;
+    each_entry(path, &mut |name, _| {
+        is_whole |= name == MANIFEST;
+        Ok(())
+    })?;
+    Ok(is_whole)
 }
 
 fn each_file(

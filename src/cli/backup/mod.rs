@@ -116,8 +116,8 @@ impl Backup {
         }
         out::print(&path)?;
         out::note(&format!(
-            "  {} pictures, {:.1} MiB, and the rows: read again and the same.\n  Next:  pinhole restore {path} --data NEW-FOLDER",
-            kept.blobs,
+            "  {}, {:.1} MiB, and the rows: read again and the same.\n  Next:  pinhole restore {path} --data NEW-FOLDER",
+            out::count(kept.blobs, "picture"),
             kept.bytes as f64 / f64::from(1 << 20),
         ));
         Ok(())

@@ -5,7 +5,7 @@
 //! So it ends here, free of charge, and nobody is told: nothing is sent to an upstream or a client a second time. Only
 //! the operator knows that the server stood still before the backup was made, and says `--resume`.
 
-use super::archive::{Archive, create, make_folder, unwritable};
+use super::archive::{Archive, create, make_folder, no_backup, unwritable};
 use super::{FORMAT, MANIFEST, ROWS, TEST_KEY, check_rows, in_order};
 use crate::app::{EngineLock, StartError};
 use crate::cli::failure::{Failure, Outcome};
@@ -58,21 +58,35 @@ impl Restore {
     pub(in crate::cli) fn run(&self, place: &Place) -> Outcome {
         let data = place.load()?.settings.data;
         let archive = Archive::open(&self.from)?;
-        make_folder(&data)?;
-        // No server may begin on a folder that is changing.
-        let _lock = EngineLock::take(&data).map_err(in_use)?;
-        let there = self.there(&data)?;
-        let staged = data.join(STAGED);
-        let _ = std::fs::remove_dir_all(&staged);
-        let laid = self.lay_out(&archive, &staged).inspect_err(|_| {
-            let _ = std::fs::remove_dir_all(&staged);
+        // What is no backup leaves nothing behind, not even an empty folder.
+        archive.look()?;
+        let is_new = !data.exists();
+        let (laid, before) = self.restore(&archive, &data).inspect_err(|_| {
+            if is_new {
+                // Only what is empty goes.
+                let _ = std::fs::remove_file(data.join(LOCK));
+                let _ = std::fs::remove_dir(&data);
+            }
         })?;
-        let before = put_in_place(&staged, &data, &there)?;
         self.tell(&data, &laid, before.as_deref())?;
         in_order(
             "the backup is restored, but its books are not in order",
             &laid.books,
         )
+    }
+
+    fn restore(&self, archive: &Archive, data: &Path) -> Outcome<(Laid, Option<PathBuf>)> {
+        make_folder(data)?;
+        // No server may begin on a folder that is changing.
+        let _lock = EngineLock::take(data).map_err(in_use)?;
+        let there = self.there(data)?;
+        let staged = data.join(STAGED);
+        let _ = std::fs::remove_dir_all(&staged);
+        let laid = self.lay_out(archive, &staged).inspect_err(|_| {
+            let _ = std::fs::remove_dir_all(&staged);
+        })?;
+        let before = put_in_place(&staged, data, &there)?;
+        Ok((laid, before))
     }
 
     /// What the folder holds; more than nothing only if that was asked for.
@@ -170,11 +184,12 @@ impl Restore {
         let missing = missing.len();
         let pictures = match missing {
             0 => "every picture is there".to_owned(),
+            1 => "1 picture is missing".to_owned(),
             some => format!("{some} pictures are missing"),
         };
         let books = match laid.books.len() {
             0 => "the books are in order".to_owned(),
-            some => format!("the books are not ({some} findings)"),
+            some => format!("the books are not ({})", out::count(some, "finding")),
         };
         out::note(&format!(
             "  The rows are whole, {books}, {pictures}.\n  Next:  pinhole serve --data {path}"
@@ -194,13 +209,17 @@ fn tell_ended(ended: &Abandoned) {
         out::note(&format!("  Ended    and {} more", tasks - SHOWN));
     }
     if tasks > 0 {
+        let were = if tasks == 1 { "was" } else { "were" };
         out::note(&format!(
-            "  {tasks} tasks were unfinished in the backup: they have failed, free of charge, and no callback says so."
+            "  {} {were} unfinished in the backup: failed now, free of charge, and no callback says so.",
+            out::count(tasks, "task")
         ));
     }
     if deliveries > 0 {
+        let were = if deliveries == 1 { "was" } else { "were" };
         out::note(&format!(
-            "  {deliveries} callbacks were to be delivered: given up; `pinhole webhook resend` sends them again."
+            "  {} {were} to be delivered: given up; `pinhole webhook resend` sends them again.",
+            out::count(deliveries, "callback")
         ));
     }
 }
@@ -233,11 +252,10 @@ fn check_manifest(path: &Path, from: &Path) -> Outcome {
                 .why("its backup.json has a format that this Pinhole does not know")
                 .fix("run the Pinhole that made it, or a newer one"),
         ),
-        None => Err(
-            Failure::failed(format!("{} is no whole backup", from.display()))
-                .why("its last entry, backup.json, is not there")
-                .fix("name a folder or a .tar file that `pinhole backup` has made"),
-        ),
+        None => Err(no_backup(
+            from,
+            "its last entry, backup.json, cannot be read",
+        )),
     }
 }
 

@@ -5,16 +5,27 @@ mod sheet;
 use super::failure::{Exit, Failure, Outcome};
 use super::generate::body::{self, Inputs};
 use super::generate::screen::Screen;
-use super::generate::{Destination, Interrupts, Made, Maker, as_json, quiet_settings};
+use super::generate::{Destination, Interrupts, Job, Made, Maker, as_json, quiet_settings};
 use super::place::Place;
+use super::price::{self, Price};
+use super::table::{Column, table};
 use super::terminal::Show;
-use super::{block_on, out, price, start_logs};
+use super::{block_on, logs, models, out};
 use crate::config::Settings;
 use crate::types::Money;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+/// A path is there to be copied.
+const COLUMNS: &[Column] = &[
+    Column::words("MODEL"),
+    Column::number("TIME").rank(2),
+    Column::number("COST").rank(1),
+    Column::text("SIZE").rank(3),
+    Column::text("SAVED"),
+];
 
 #[derive(Args)]
 pub(super) struct Compare {
@@ -55,6 +66,14 @@ impl Compare {
         if self.dry_run {
             return self.quote(place, &bodies);
         }
+        let is_png = |path: &&PathBuf| path.extension().is_none_or(|it| it == "png");
+        if let Some(other) = self.sheet.as_ref().filter(|path| !is_png(path)) {
+            return Err(
+                Failure::usage(format!("{} cannot be made", other.display()))
+                    .why("a sheet is a PNG; nothing was sent")
+                    .fix("let the name end in .png"),
+            );
+        }
         if let Some(taken) = self.sheet.as_ref().filter(|path| path.exists()) {
             return Err(
                 Failure::usage(format!("{} is there already", taken.display()))
@@ -64,8 +83,16 @@ impl Compare {
         }
         let folder = self.folder()?;
         let settings = quiet_settings(place)?;
-        start_logs(&settings);
-        let rows = block_on(self.make(&settings, &bodies, &folder))?;
+        logs::start_and_listen(&settings);
+        tell_estimate(place, &bodies);
+        let jobs: Vec<(String, Job)> = bodies
+            .into_iter()
+            .map(|(model, body)| {
+                let card = models::known(place, &model);
+                (model, Job { body, card })
+            })
+            .collect();
+        let rows = block_on(self.make(&settings, &jobs, &folder))?;
         self.tell(rows)
     }
 
@@ -125,10 +152,8 @@ impl Compare {
                 total.map_or_else(|| "not set".to_owned(), out::dollars),
             ]
         };
-        out::table(
-            &["MODEL", ">PRICE"],
-            &quotes.iter().map(row).collect::<Vec<_>>(),
-        )?;
+        let columns = [Column::text("MODEL"), Column::number("PRICE")];
+        table(&columns, &quotes.iter().map(row).collect::<Vec<_>>())?;
         price::note_if_test(place)
     }
 
@@ -136,14 +161,14 @@ impl Compare {
     async fn make(
         &self,
         settings: &Settings,
-        bodies: &[(String, Value)],
+        jobs: &[(String, Job)],
         folder: &std::path::Path,
     ) -> Outcome<Vec<Row>> {
-        let mut screen = Screen::new(self.show, &format!("{} models", bodies.len()));
+        let mut screen = Screen::new(self.show, &format!("{} models", jobs.len()));
         let maker = screen.during(Maker::open(settings)).await?;
-        let calls = bodies
+        let calls = jobs
             .iter()
-            .map(|(model, body)| call(&maker, settings, model, body, folder));
+            .map(|(model, job)| call(&maker, settings, model, job, folder));
         let rows = screen.during(futures::future::join_all(calls)).await;
         screen.clear();
         maker.close(&mut Interrupts::listen()).await;
@@ -162,7 +187,7 @@ impl Compare {
             }))?;
         } else {
             let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
-            out::table(&["MODEL", ">TIME", ">COST", "SIZE", "SAVED"], &cells)?;
+            table(COLUMNS, &cells)?;
             self.show_sheet(&rows, sheet.as_deref());
         }
         let failed = rows
@@ -196,11 +221,31 @@ impl Compare {
     }
 }
 
+/// What all of it will cost, as far as anybody says so before it is made; a test costs nothing.
+fn tell_estimate(place: &Place, bodies: &[(String, Value)]) {
+    if price::is_test(place) {
+        return;
+    }
+    let price =
+        |(_, body): &(String, Value)| price::of(place, &body::without_pictures(body)).ok()?;
+    let prices: Option<Vec<Price>> = bodies.iter().map(price).collect();
+    let Some(prices) = prices else {
+        return;
+    };
+    let mut totals = prices.iter().map(|price| price.total);
+    let total = totals.try_fold(Money::ZERO, Money::plus);
+    if let Some(total) = total {
+        let is_most = prices.iter().any(Price::is_by_token);
+        let models = out::count(bodies.len(), "model");
+        out::note(&format!("  {models} · {}", price::estimate(total, is_most)));
+    }
+}
+
 async fn call(
     maker: &Maker,
     settings: &Settings,
     model: &str,
-    body: &Value,
+    job: &Job,
     folder: &std::path::Path,
 ) -> Row {
     let started = Instant::now();
@@ -214,14 +259,15 @@ async fn call(
             }
         })
         .collect();
-    let destination = Destination::named(folder, &name, body);
+    let destination = Destination::named(folder, &name, &job.body);
     let (mut screen, mut interrupts) = (Screen::silent(), Interrupts::listen());
     let made = maker
-        .make(settings, body, &destination, &mut screen, &mut interrupts)
+        .make(settings, job, &destination, &mut screen, &mut interrupts)
         .await;
     let made = match made {
         Ok(made) if made.images.is_empty() => Err(Failure::new(Exit::Usage, "it made no picture")
-            .why("a model of text has nothing to compare")),
+            .why("a model of text has nothing to compare")
+            .fix("`pinhole models` says what each makes")),
         made => made,
     };
     Row {

@@ -149,14 +149,20 @@ fn of_rows(data: &Path) -> Vec<Finding> {
         None => Finding::fine("rows", format!("whole, version {}", looked.version)),
         Some(fault) => Finding::wrong(
             "rows",
-            format!("damaged in {} places, first: {fault}", looked.faults.len()),
+            format!(
+                "damaged in {}, first: {fault}",
+                out::count(looked.faults.len(), "place")
+            ),
             restore,
         ),
     }];
     findings.push(match looked.audit.findings.first() {
         None => Finding::fine(
             "books",
-            format!("in order, {} transfers", looked.audit.transfers),
+            format!(
+                "in order, {}",
+                out::count(looked.audit.transfers, "transfer")
+            ),
         ),
         Some(first) => Finding::wrong(
             "books",
@@ -169,10 +175,19 @@ fn of_rows(data: &Path) -> Vec<Finding> {
         .iter()
         .filter(|blob| !data.join(blob.key.as_str()).is_file());
     findings.push(match missing.count() {
-        0 => Finding::fine("pictures", format!("all {} are there", looked.blobs.len())),
+        0 => Finding::fine(
+            "pictures",
+            format!(
+                "{}, none is missing",
+                out::count(looked.blobs.len(), "picture")
+            ),
+        ),
         some => Finding::wrong(
             "pictures",
-            format!("{some} of {} are not there", looked.blobs.len()),
+            format!(
+                "{some} of {} missing",
+                out::count(looked.blobs.len(), "picture")
+            ),
             "copy them from a backup: each lies in it under the same name below blobs/",
         ),
     });

@@ -3,8 +3,8 @@
 mod folder;
 
 use super::failure::{Exit, Failure, Outcome};
-use super::place::Place;
-use super::remote::is_reachable;
+use super::place::{Place, listening};
+use super::remote::{answered, url_of};
 use super::{block_on, out};
 use crate::catalogue::Catalogue;
 use crate::config::{Loaded, Settings};
@@ -13,6 +13,7 @@ use clap::Args;
 use folder::{of_clock, of_folder, of_port};
 use rustix::stdio;
 use serde_json::{Value, json};
+use url::{Host, Url};
 
 #[derive(Args)]
 pub(super) struct Doctor {
@@ -144,22 +145,69 @@ impl Doctor {
                 "set OPENAI_API_KEY, or write a [provider.NAME] section; test keys need none",
             )];
         }
+        let own = own_addresses(settings);
+        let (selves, remote): (Vec<_>, Vec<_>) = remote
+            .into_iter()
+            .partition(|(_, address)| is_own(address, &own));
+        let mut findings: Vec<Finding> = selves.iter().map(calls_itself).collect();
+        if remote.is_empty() {
+            return findings;
+        }
         let names = |(name, address): &(String, String)| format!("{name} at {address}");
         if !self.online {
             let says: Vec<String> = remote.iter().map(names).collect();
             let says = format!("{} (not called; --online does)", says.join(", "));
-            return vec![Finding::fine(ABOUT, says)];
+            findings.push(Finding::fine(ABOUT, says));
+            return findings;
         }
-        remote
-            .iter()
-            .map(|one| reached(&names(one), &one.1))
-            .collect()
+        findings.extend(remote.iter().map(|one| reached(&names(one), &one.1)));
+        findings
     }
 }
 
+/// Where this installation's own server is reached: as it is set, as it runs, and as the world sees it.
+fn own_addresses(settings: &Settings) -> Vec<Url> {
+    let set = Some(url_of(settings.listen));
+    let all = [set, listening(&settings.data), settings.public_url.clone()];
+    let read = |text: String| Url::parse(&text).ok();
+    all.into_iter().flatten().filter_map(read).collect()
+}
+
+/// Whether a provider's address is one of them. All names of this machine are one.
+fn is_own(address: &str, own: &[Url]) -> bool {
+    let Ok(address) = Url::parse(address) else {
+        return false;
+    };
+    let host = |url: &Url| match url.host() {
+        Some(Host::Ipv4(ip)) if ip.is_loopback() => "localhost".to_owned(),
+        Some(Host::Ipv6(ip)) if ip.is_loopback() => "localhost".to_owned(),
+        host => host.map(|host| host.to_string()).unwrap_or_default(),
+    };
+    own.iter().any(|own| {
+        host(own) == host(&address)
+            && own.port_or_known_default() == address.port_or_known_default()
+    })
+}
+
+fn calls_itself((name, address): &(String, String)) -> Finding {
+    Finding::wrong(
+        "providers",
+        format!("{name} at {address} is this server: it would call itself, and make nothing"),
+        "a base URL (OPENAI_BASE_URL and the like) names the upstream; clients that share this shell have the same \
+         variable: set it for them alone",
+    )
+}
+
 fn reached(name: &str, address: &str) -> Finding {
-    match block_on(async { is_reachable(address).await }) {
-        Ok(()) => Finding::fine("providers", format!("{name} answers")),
+    let models = format!("{}/models", address.trim_end_matches('/'));
+    match block_on(answered(&models)) {
+        // Not every upstream lists its models; every one that has another base URL answers this.
+        Ok(404) => Finding::look(
+            "providers",
+            format!("{name} answers, and has nothing at /models"),
+            "look at the base URL: OpenAI's own ends in /v1; if calls succeed, all is well",
+        ),
+        Ok(_) => Finding::fine("providers", format!("{name} answers")),
         Err(failure) => Finding::wrong(
             "providers",
             format!("{name} does not answer: {}", failure.reasons()),
@@ -213,7 +261,7 @@ fn of_settings(loaded: &Loaded) -> Finding {
     Finding::look(
         "settings",
         says,
-        "`pinhole config show --origin` lists what there is",
+        "correct or unset what is named; `pinhole config show --origin` says where each value came from",
     )
 }
 
@@ -221,12 +269,41 @@ fn of_catalogue(settings: &Settings) -> Finding {
     match Catalogue::load(settings.catalogue.as_deref()) {
         Ok(catalogue) => Finding::fine(
             "models",
-            format!("{} pass their checks", catalogue.models().len()),
+            format!("{}, checked", out::count(catalogue.models().len(), "model")),
         ),
         Err(problems) => Finding::wrong(
             "models",
             problems.to_string(),
             "correct the file; `pinhole models check` tries again",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_is_this_server_is_known_by_any_of_its_names() {
+        let own: Vec<Url> = ["http://127.0.0.1:7070", "https://images.example"]
+            .iter()
+            .filter_map(|text| Url::parse(text).ok())
+            .collect();
+        for address in [
+            "http://127.0.0.1:7070/v1",
+            "http://localhost:7070/v1",
+            "http://[::1]:7070/v1",
+            "https://images.example/v1",
+            "https://images.example:443/",
+        ] {
+            assert!(is_own(address, &own), "{address}");
+        }
+        for address in [
+            "http://127.0.0.1:7071/v1",
+            "https://api.openai.com/v1",
+            "http://images.example/v1",
+        ] {
+            assert!(!is_own(address, &own), "{address}");
+        }
     }
 }

@@ -1,19 +1,19 @@
 //! Alone on the data folder: the engine without a listener, on the same path that HTTP takes.
 
+use super::headline::headline;
 use super::maker::{Interrupts, Maker};
 use super::save::Destination;
 use super::screen::Screen;
-use super::{Made, body, headline, interrupted, saved_elsewhere};
+use super::{Job, Made, body, interrupted, saved_elsewhere};
 use crate::app::{App, StartError};
-use crate::catalogue::Catalogue;
 use crate::cli::failure::{Exit, Failure, Outcome};
 use crate::cli::place::{self, Key};
 use crate::cli::remote::url_of;
-use crate::cli::{models, out};
+use crate::cli::{logs, models, out, price};
 use crate::config::Settings;
 use crate::engine::{Accepted, Engine, Origin, Repeats, Seen};
 use crate::error::{Error, Kind};
-use crate::types::{Caller, Fingerprint, Modality, Mode, Money, Task, TaskId};
+use crate::types::{Caller, Fingerprint, Mode, Money, Task, TaskId};
 use futures::TryStreamExt;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
@@ -57,14 +57,14 @@ pub(super) async fn open(settings: &Settings) -> Outcome<Maker> {
 pub(super) async fn generate(
     app: &App,
     settings: &Settings,
-    request: &Value,
+    job: &Job,
     destination: &Destination,
     screen: &mut Screen,
     interrupts: &mut Interrupts,
 ) -> Outcome<Made> {
     let caller = sign_in(app, settings).await?;
     let engine = app.engine();
-    let request = &watched(&engine.catalogue(), request, screen);
+    let request = &watched(job, screen);
     let listen = || format!("http://{}", settings.listen);
     let origin = Origin {
         asked: Fingerprint::default(),
@@ -83,15 +83,22 @@ pub(super) async fn generate(
     })?;
     let is_test = accepted.mode == Mode::Test;
     let estimate = if is_test {
-        Money::ZERO
+        price::estimate(Money::ZERO, false)
     } else {
-        accepted.quote.total
+        price::estimate(accepted.quote.total, accepted.quote.rates.is_some())
     };
-    screen.say(&headline(&accepted.request, is_test, Some(estimate)));
+    screen.say(&headline(
+        &job.body,
+        job.card.as_ref(),
+        is_test,
+        Some(estimate),
+    ));
     let (quote, adapted) = (accepted.quote.total, accepted.adapted.clone());
     let task = wait(app, accepted, screen, interrupts).await?;
     if let Some(failure) = &task.failure {
-        return Err(Failure::from(Error::from(failure)).why(format!("task {}", task.id)));
+        let failure = Failure::from(Error::from(failure));
+        let failure = logs::explained(failure, task.id.as_str());
+        return Err(failure.why(format!("task {}", task.id)));
     }
     let mut made = Made {
         task: task.id.to_string(),
@@ -107,16 +114,17 @@ pub(super) async fn generate(
 }
 
 /// The body of a call that is watched as it goes, with as many previews as are shown.
-pub(super) fn watched(catalogue: &Catalogue, request: &Value, screen: &mut Screen) -> Value {
-    let mut request = request.clone();
-    let Some(model) = catalogue.find(body::model(&request)) else {
+pub(super) fn watched(job: &Job, screen: &mut Screen) -> Value {
+    let mut request = job.body.clone();
+    let Some(card) = &job.card else {
         return request;
     };
-    let previews = match model.parameter("partial_images") {
-        Some(_) => screen.previews(),
-        None => 0,
+    let previews = if models::has_parameter(card, "partial_images") {
+        screen.previews()
+    } else {
+        0
     };
-    if model.modality == Modality::Image {
+    if card["modality"] == "image" {
         let pictures = request["n"].as_u64().and_then(|n| u32::try_from(n).ok());
         screen.expect(pictures.unwrap_or(1), previews);
         request["stream"] = true.into();

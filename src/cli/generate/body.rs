@@ -112,6 +112,18 @@ pub(in crate::cli) fn attach(command: &Inputs, mut body: Value) -> Outcome<Value
     Ok(body)
 }
 
+/// The body with a name in the place of each picture: a price needs to know that they are there, and no more.
+pub(in crate::cli) fn without_pictures(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(images) = body["image"].as_array_mut() {
+        images.fill("picture".into());
+    }
+    if body["mask"].is_string() {
+        body["mask"] = "picture".into();
+    }
+    body
+}
+
 /// What a picture is, is told by its bytes wherever it arrives.
 fn read(path: &Path) -> Outcome<Value> {
     let bytes = if path.as_os_str() == "-" {

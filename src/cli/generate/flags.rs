@@ -4,13 +4,14 @@
 //! schema, so that every fault is told at once; the flags only carry them.
 
 use crate::catalogue::snippet::read_argument;
-use crate::catalogue::{self, Catalogue, Model};
-use crate::cli::models::takes;
+use crate::catalogue::{Catalogue, Model};
+use crate::cli::models::{takes, text};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What tells our arguments from those of the command.
 const PREFIX: &str = "parameter:";
@@ -51,19 +52,26 @@ impl FromArgMatches for Flags {
     }
 }
 
-/// The command with a flag for each parameter of the model that has none yet. Pictures come from `-i` and `--mask`.
-pub(in crate::cli) fn add(command: Command, model: &Model) -> Command {
+/// The command with a flag for each parameter of the model that has none yet. Pictures come from `-i` and `--mask`. The
+/// card may be a server's; what else a parameter is called, only the catalogue of this machine knows.
+pub(in crate::cli) fn add(command: Command, card: &Value, model: Option<&Arc<Model>>) -> Command {
     let mut taken: BTreeSet<String> = command
         .get_arguments()
         .filter_map(|argument| argument.get_long().map(str::to_owned))
         .chain(OURS.iter().map(|name| (*name).to_owned()))
         .collect();
-    let heading = format!("Parameters of {}", model.id);
-    let form = catalogue::form(model);
-    let entries = form.as_array().into_iter().flatten();
+    let heading = format!("Parameters of {}", text(&card["id"]));
+    let aliases = |name: &str| {
+        let parameter = model.and_then(|model| model.parameter(name));
+        parameter.map_or_else(Vec::new, |it| it.aliases.clone())
+    };
+    let entries = card["form_schema"].as_array().into_iter().flatten();
     let flags: Vec<Arg> = entries
         .filter(|entry| !matches!(entry["kind"].as_str(), Some("image" | "images" | "object")))
-        .filter_map(|entry| flag(model, entry, &mut taken))
+        .filter_map(|entry| {
+            let aliases = aliases(entry["name"].as_str()?);
+            flag(entry, aliases, &mut taken)
+        })
         .collect();
     let command = command.mut_arg("model", |argument| argument.help_heading(None::<&str>));
     command.next_help_heading(heading).args(flags)
@@ -82,16 +90,12 @@ const OURS: &[&str] = &[
     "config",
 ];
 
-fn flag(model: &Model, entry: &Value, taken: &mut BTreeSet<String>) -> Option<Arg> {
+fn flag(entry: &Value, mut aliases: Vec<String>, taken: &mut BTreeSet<String>) -> Option<Arg> {
     let name = entry["name"].as_str()?;
     let long = name.replace('_', "-");
     if !taken.insert(long.clone()) {
         return None;
     }
-    let mut aliases = model
-        .parameter(name)
-        .map(|parameter| parameter.aliases.clone())
-        .unwrap_or_default();
     aliases.push(name.to_owned());
     aliases.extend(aliases.clone().iter().map(|alias| alias.replace('_', "-")));
     aliases.retain(|alias| taken.insert(alias.clone()));
@@ -124,9 +128,7 @@ fn read(text: &str, is_text: bool) -> Value {
 
 fn options(entry: &Value) -> Vec<String> {
     let options = entry["enum"].as_array().into_iter().flatten();
-    options
-        .map(|option| crate::cli::models::text(&option["value"]))
-        .collect()
+    options.map(|option| text(&option["value"])).collect()
 }
 
 fn candidates(values: Vec<String>) -> ArgValueCandidates {
@@ -155,10 +157,7 @@ fn help(entry: &Value) -> String {
         help += &format!(" ({})", takes(entry));
     }
     if !entry["default"].is_null() {
-        help += &format!(
-            " [default: {}]",
-            crate::cli::models::text(&entry["default"])
-        );
+        help += &format!(" [default: {}]", text(&entry["default"]));
     }
     help
 }

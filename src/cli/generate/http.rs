@@ -1,15 +1,15 @@
 //! Through a server: the same body over HTTP as a stream of events, the pictures fetched from `/files/`.
 
 use super::alone::watched;
+use super::headline::headline;
 use super::maker::Interrupts;
 use super::save::Destination;
 use super::screen::Screen;
-use super::{Made, check, headline, interrupted, saved_elsewhere};
-use crate::catalogue::Catalogue;
+use super::{Job, Made, body, interrupted, saved_elsewhere};
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::models::guess;
-use crate::cli::place;
+use crate::cli::models::{self, guess};
 use crate::cli::remote::{Marks, Server};
+use crate::cli::{place, price};
 use crate::config::Settings;
 use crate::types::Money;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use std::cell::RefCell;
 pub(super) async fn generate(
     url: &str,
     settings: &Settings,
-    body: &Value,
+    job: &Job,
     destination: &Destination,
     screen: &mut Screen,
     interrupts: &mut Interrupts,
@@ -27,7 +27,7 @@ pub(super) async fn generate(
     let server = Server::new(url, place::key(&settings.data))?;
     let task = RefCell::default();
     tokio::select! {
-        made = Box::pin(call(&server, settings, body, destination, screen, &task)) => return made,
+        made = Box::pin(call(&server, job, destination, screen, &task)) => return made,
         () = interrupts.next() => {}
     }
     screen.clear();
@@ -60,38 +60,38 @@ async fn cancel(server: &Server, task: &str) -> Failure {
 
 async fn call(
     server: &Server,
-    settings: &Settings,
-    body: &Value,
+    job: &Job,
     destination: &Destination,
     screen: &mut Screen,
     task: &RefCell<String>,
 ) -> Outcome<Made> {
+    let is_test = server.has_test_key();
     // What it will cost is the server's to say; a test costs nothing anywhere.
-    let catalogue = Catalogue::load(settings.catalogue.as_deref()).unwrap_or_default();
-    if let Ok(checked) = check(&catalogue, body) {
-        let is_test = server.has_test_key();
-        screen.say(&headline(
-            &checked.request,
-            is_test,
-            is_test.then_some(Money::ZERO),
-        ));
-    }
-    let made = if screen
-        .during(has_own_format(server, &catalogue, body))
-        .await
-    {
-        text(server, body, screen).await
+    let estimate = if is_test {
+        Some(price::estimate(Money::ZERO, false))
     } else {
-        let body = &watched(&catalogue, body, screen);
+        screen.during(quoted(server, &job.body)).await
+    };
+    screen.say(&headline(&job.body, job.card.as_ref(), is_test, estimate));
+    let made = if has_own_format(job.card.as_ref()) {
+        text(server, &job.body, screen).await
+    } else {
+        let body = &watched(job, screen);
         pictures(server, body, destination, screen, task).await
     };
     match made {
         Err(failure) if failure.is_unknown_model() => {
-            let model = body["model"].as_str().unwrap_or_default();
+            let model = body::model(&job.body);
             Err(guess(server, model, failure).await)
         }
         made => made,
     }
+}
+
+/// What the server says that it will cost. Whatever is wrong with the call is told by the call itself.
+pub(in crate::cli) async fn quoted(server: &Server, body: &Value) -> Option<String> {
+    let price = price::ask(server, &body::without_pictures(body)).await;
+    Some(price.ok()??.estimate())
 }
 
 async fn text(server: &Server, body: &Value, screen: &mut Screen) -> Outcome<Made> {
@@ -205,21 +205,7 @@ fn begun(marks: &Marks, request: Option<String>) -> Made {
     }
 }
 
-/// Whether the model answers in a format of its own; every other is asked for links. A model that this machine does not
-/// know is looked up at the server.
-pub(in crate::cli) async fn has_own_format(
-    server: &Server,
-    catalogue: &Catalogue,
-    body: &Value,
-) -> bool {
-    const NAME: &str = "response_format";
-    let id = body["model"].as_str().unwrap_or_default();
-    if let Some(model) = catalogue.find(id) {
-        return model.parameter(NAME).is_some();
-    }
-    let Ok(card) = server.get(&format!("/v1/models/{id}")).await else {
-        return false;
-    };
-    let mut form = card["form_schema"].as_array().into_iter().flatten();
-    form.any(|entry| entry["name"] == NAME)
+/// Whether a model answers in a format of its own; every other is asked for links.
+pub(in crate::cli) fn has_own_format(card: Option<&Value>) -> bool {
+    card.is_some_and(|card| models::has_parameter(card, "response_format"))
 }

@@ -1,12 +1,11 @@
 //! Who makes pictures: the engine in this process, or a server.
 
 use super::screen::Screen;
-use super::{Destination, Made, alone, http};
+use super::{Destination, Job, Made, alone, http};
 use crate::app::App;
 use crate::cli::failure::Outcome;
 use crate::cli::place;
 use crate::config::Settings;
-use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Who makes pictures.
@@ -30,17 +29,17 @@ impl Maker {
     pub(in crate::cli) async fn make(
         &self,
         settings: &Settings,
-        body: &Value,
+        job: &Job,
         destination: &Destination,
         screen: &mut Screen,
         interrupts: &mut Interrupts,
     ) -> Outcome<Made> {
         match self {
             Self::Alone(app) => {
-                alone::generate(app, settings, body, destination, screen, interrupts).await
+                alone::generate(app, settings, job, destination, screen, interrupts).await
             }
             Self::Server(url) => {
-                http::generate(url, settings, body, destination, screen, interrupts).await
+                http::generate(url, settings, job, destination, screen, interrupts).await
             }
         }
     }

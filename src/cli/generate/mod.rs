@@ -8,6 +8,8 @@ pub(super) mod body;
 mod dry_run;
 pub(super) mod edit;
 pub(super) mod flags;
+mod format;
+pub(super) mod headline;
 pub(super) mod http;
 mod maker;
 mod save;
@@ -19,11 +21,9 @@ pub(super) use save::{Destination, Saved};
 use super::failure::{Exit, Failure, Outcome};
 use super::place::Place;
 use super::terminal::Show;
-use super::{block_on, models, out, start_logs};
-use crate::catalogue::{self, Catalogue, Checked, Rules};
+use super::{block_on, logs, models, out};
 use crate::config::{LogFormat, Origin, Settings};
-use crate::error::Error;
-use crate::types::{Money, Request};
+use crate::types::Money;
 use body::{Inputs, Wanted};
 use clap::Args;
 use screen::Screen;
@@ -43,7 +43,7 @@ pub(super) struct Generate {
 /// Where results go and what is said about them.
 #[derive(Args)]
 pub(super) struct Output {
-    /// A file, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number; a text is printed]
+    /// A file, whose ending says the format, a folder, or `-` for the bytes on stdout [default: ./pinhole-0001.png, the next free number; a text is printed]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Write over a file of this name
@@ -58,6 +58,12 @@ pub(super) struct Output {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A call, and the card of its model as far as it is known here.
+pub(super) struct Job {
+    pub(super) body: Value,
+    pub(super) card: Option<Value>,
 }
 
 /// What a call brought.
@@ -84,23 +90,29 @@ impl Generate {
 
 /// What both commands do.
 fn generate(place: &Place, model: &str, prompt: &str, inputs: &Inputs, output: &Output) -> Outcome {
-    let body = body::of(model, prompt, inputs)?;
+    let card = models::known(place, model);
+    let mut body = body::of(model, prompt, inputs)?;
+    if let Some(path) = &output.output {
+        format::follow(path, &mut body, card.as_ref())?;
+    }
     if output.dry_run {
         return dry_run::show(place, &body, output.json);
     }
     let body = body::attach(inputs, body)?;
     let destination = output.destination(&body)?;
     let settings = quiet_settings(place)?;
-    start_logs(&settings);
+    logs::start_and_listen(&settings);
+    let job = Job { body, card };
     block_on(async {
         let started = Instant::now();
         let mut screen = Screen::new(output.show, "working");
         let maker = screen.during(Maker::open(&settings)).await?;
         let mut interrupts = Interrupts::listen();
         let made = maker
-            .make(&settings, &body, &destination, &mut screen, &mut interrupts)
+            .make(&settings, &job, &destination, &mut screen, &mut interrupts)
             .await;
         screen.clear();
+        let made = made.map_err(|failure| failure.about(model));
         let shown = made.and_then(|made| {
             output.tell(model, &made, &destination, &mut screen, started.elapsed())
         });
@@ -123,9 +135,7 @@ impl Output {
         screen: &mut Screen,
         took: Duration,
     ) -> Outcome {
-        let seconds = took.as_secs_f64();
-        let id = made.request.as_ref().unwrap_or(&made.task);
-        let facts = format!("{seconds:.1} s · {} · {id}", out::dollars(made.cost));
+        let facts = format!("{:.1} s · {}", took.as_secs_f64(), out::dollars(made.cost));
         if !made.adapted.is_empty() {
             out::note(&format!("  Adapted  {}", made.adapted.join(", ")));
         }
@@ -142,6 +152,9 @@ impl Output {
                 String::new()
             };
             out::note(&format!("  Saved  {}{facts}", image.place));
+        }
+        if made.text.is_none() {
+            out::note(&format!("  Task   {}", made.task));
         }
         if let Some(text) = &made.text {
             return self.tell_text(model, text, made, destination, took, &facts);
@@ -181,6 +194,7 @@ impl Output {
         } else {
             out::note(&format!("  {facts}"));
         }
+        out::note(&format!("  Task   {}", made.task));
         match (self.json, &self.output) {
             (true, _) => out::json(&as_json(model, made, took)),
             (false, None) => out::text(text),
@@ -206,28 +220,6 @@ pub(super) fn as_json(model: &str, made: &Made, took: Duration) -> Value {
     })
 }
 
-fn check(catalogue: &Catalogue, body: &Value) -> Outcome<Checked> {
-    let model = models::named(catalogue, body::model(body))?;
-    let checked = catalogue::check(model, body::draft(body)?, &Rules::default());
-    Ok(checked.map_err(Error::faults)?)
-}
-
-/// `gpt-image-2 (test) · 1024x1024 · medium · est. $0.0000`
-fn headline(request: &Request, is_test: bool, estimate: Option<Money>) -> String {
-    let mode = if is_test { " (test)" } else { "" };
-    let count = (request.n() > 1).then(|| format!("{} pictures", request.n()));
-    let text = |name: &str| request.text(name).map(str::to_owned);
-    let parts = [
-        Some(format!("{}{mode}", request.model())),
-        count,
-        text("size"),
-        text("quality"),
-        estimate.map(|amount| format!("est. {}", out::dollars(amount))),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("  {}", parts.join(" · "))
-}
-
 /// A command's own words are enough unless somebody asked for logs; errors are always logged.
 pub(super) fn quiet_settings(place: &Place) -> Outcome<Settings> {
     let loaded = place.load()?;
@@ -236,7 +228,7 @@ pub(super) fn quiet_settings(place: &Place) -> Outcome<Settings> {
         .is_some_and(|origin| *origin != Origin::Default);
     let mut settings = loaded.settings;
     if !asked {
-        settings.log = "error".to_owned();
+        settings.log = logs::QUIET.to_owned();
         settings.log_format = LogFormat::Text;
     }
     Ok(settings)
@@ -250,7 +242,7 @@ fn interrupted(why: impl Into<String>, fix: impl Into<String>) -> Failure {
 }
 
 fn saved_elsewhere(failure: Failure, task: &str) -> Failure {
-    failure.why(format!(
-        "the pictures are made and kept: `pinhole task get {task}` tells where"
+    failure.why("the pictures are made and kept").fix(format!(
+        "`pinhole task get {task}` tells where they are; the same call again makes, and charges for, others"
     ))
 }

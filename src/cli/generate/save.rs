@@ -249,9 +249,7 @@ async fn receive(
 }
 
 fn broken(why: String) -> Failure {
-    Failure::failed("a picture broke off")
-        .why(why)
-        .fix("fetch it again, it is kept")
+    Failure::failed("a picture broke off").why(why)
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

@@ -41,7 +41,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rpm: Option<u32>,
     /// Dollars that it may spend, like 5/day, 100/month or 20/total [default: no limit]
-    #[arg(long, value_name = "DOLLARS/PERIOD", value_parser = limits::spend_cap)]
+    #[arg(long, value_name = "DOLLARS/PERIOD", value_parser = limits::spend_cap, allow_hyphen_values = true)]
     spend_cap: Option<SpendCap>,
     /// Tasks that it may have running at once; the others wait [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -52,8 +52,9 @@ impl Import {
         }
         out::print(&imported.to_string())?;
         out::note(&format!(
-            "Imported {imported} key(s) into the account {}. Only their hashes are kept; \
-             a running server takes them within half a second.",
+            "Imported {} into the account {}. Only hashes are kept; a running server takes them \
+             within half a second.",
+            out::count(imported, "key"),
             self.account
         ));
         Ok(())
@@ -128,7 +129,8 @@ fn unfit(line: &str) -> Option<String> {
     let length = line.chars().count();
     if length < SHORTEST {
         return Some(format!(
-            "has {length} characters; a secret has at least {SHORTEST}"
+            "has {}; a secret has at least {SHORTEST}",
+            out::count(length, "character")
         ));
     }
     if length > LONGEST {

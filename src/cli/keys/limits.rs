@@ -77,10 +77,10 @@ pub(super) fn words(limits: &KeyLimits) -> Vec<String> {
         words.push(format!("until {}", out::minute(at)));
     }
     if let Some(per_minute) = limits.requests_per_minute {
-        words.push(format!("{per_minute} requests a minute"));
+        words.push(format!("{} a minute", out::count(per_minute, "request")));
     }
     if let Some(tasks) = limits.concurrent {
-        words.push(format!("{tasks} tasks at once"));
+        words.push(format!("{} at once", out::count(tasks, "task")));
     }
     if let Some(cap) = limits.spend_cap {
         let per = match cap.per {

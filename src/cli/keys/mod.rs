@@ -6,12 +6,26 @@ mod limits;
 
 use super::failure::{Failure, Outcome};
 use super::place::{Place, account, now};
+use super::table::{Column, table};
 use super::{block_on, out};
 use crate::store::{Store, StoreError};
 use crate::types::{AccountId, ApiKey, KeyId, Millis, Scope};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+
+/// `keys revoke` asks for the id; a person knows a key by its name.
+const COLUMNS: &[Column] = &[
+    Column::text("ID"),
+    Column::words("NAME"),
+    Column::words("ACCOUNT").rank(3),
+    Column::text("MODE").rank(2),
+    Column::text("ENDS IN").rank(4),
+    Column::text("SCOPES").rank(6),
+    Column::text("STATE").rank(1),
+    Column::text("CREATED (UTC)").rank(7),
+    Column::words("LIMITS").rank(5),
+];
 
 #[derive(Args)]
 pub(super) struct Keys {
@@ -72,20 +86,7 @@ impl List {
             return out::json(&keys.iter().map(|key| as_json(key, &name(key))).collect());
         }
         let rows: Vec<Vec<String>> = keys.iter().map(|key| row(key, name(key))).collect();
-        out::table(
-            &[
-                "ID",
-                "NAME",
-                "ACCOUNT",
-                "MODE",
-                "ENDS IN",
-                "SCOPES",
-                "STATE",
-                "CREATED (UTC)",
-                "LIMITS",
-            ],
-            &rows,
-        )
+        table(COLUMNS, &rows)
     }
 }
 
@@ -162,6 +163,7 @@ fn as_json(key: &ApiKey, account: &str) -> Value {
         "networks": key.limits.networks,
         "expires_at": key.limits.expires_at.map(out::timestamp),
         "requests_per_minute": key.limits.requests_per_minute,
+        "concurrent": key.limits.concurrent,
         "spend_cap": key.limits.spend_cap,
         "default_response_format": key.limits.default_response_format,
         "created_at": out::timestamp(key.created_at),

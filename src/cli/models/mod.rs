@@ -7,6 +7,7 @@ pub(super) use show::{conditions_in_words, sources, takes};
 use super::failure::{Failure, Outcome};
 use super::place::{self, Place};
 use super::remote::Server;
+use super::table::{Column, table};
 use super::{block_on, out};
 use crate::app::StartError;
 use crate::catalogue::{self, Catalogue, Model};
@@ -15,6 +16,10 @@ use crate::types::words::nearest;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a server may take to tell of a model before the call is made without it.
+const SOON: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -72,23 +77,24 @@ impl Models {
 fn check(place: &Place, folder: Option<&Path>) -> Outcome {
     let folder = match folder {
         Some(named) if !named.is_dir() => {
-            return Err(Failure::usage(format!(
-                "there is no folder {}",
-                named.display()
-            )));
+            let what = format!("there is no folder {}", named.display());
+            return Err(Failure::usage(what)
+                .why("model files are looked for in a folder")
+                .fix("name the folder they lie in, or leave it out to check the configured one"));
         }
         Some(named) => Some(named.to_owned()),
         None => place.load()?.settings.catalogue,
     };
     let loaded = Catalogue::load(folder.as_deref());
-    let catalogue = loaded.map_err(|problems| StartError::Catalogue(problems.to_string()))?;
+    let catalogue = loaded
+        .map_err(|problems| Failure::from(StartError::Catalogue(problems.to_string())).found())?;
     let with = folder.map_or_else(
         || "no files of your own".to_owned(),
         |it| it.display().to_string(),
     );
     out::print(&format!(
-        "ok: {} models, with {with}",
-        catalogue.models().len()
+        "ok: {}, with {with}",
+        out::count(catalogue.models().len(), "model")
     ))
 }
 
@@ -107,6 +113,46 @@ pub(super) fn named<'a>(catalogue: &'a Catalogue, id: &str) -> Outcome<&'a Model
         let ids: Vec<&str> = models.map(|model| model.id.as_str()).collect();
         unknown(id, &ids)
     })
+}
+
+/// What is known of one model: the server that is named tells, else this machine's catalogue, else the server that runs on
+/// the data folder. Nothing is said about what goes wrong here: the call itself will tell.
+pub(super) fn known(place: &Place, id: &str) -> Option<Value> {
+    let (settings, named) = (place.load().ok()?.settings, place::server());
+    let local = || {
+        let catalogue = Catalogue::load(settings.catalogue.as_deref()).ok()?;
+        Some(card(catalogue.find(id)?))
+    };
+    let at = |url: String| {
+        let server = Server::new(&url, place::key(&settings.data)).ok()?;
+        block_on(async { Ok(told_in_time(&server, id).await) }).ok()?
+    };
+    match named {
+        Some(url) => at(url).or_else(local),
+        None => local().or_else(|| at(place::listening(&settings.data)?)),
+    }
+}
+
+/// The same for who is asking a server anyway.
+pub(super) async fn card_at(place: &Place, server: &Server, id: &str) -> Option<Value> {
+    if let Some(card) = told_in_time(server, id).await {
+        return Some(card);
+    }
+    let catalogue = catalogue(place).ok()?;
+    Some(card(catalogue.find(id)?))
+}
+
+/// A model's card from a server, if it comes soon.
+async fn told_in_time(server: &Server, id: &str) -> Option<Value> {
+    let path = format!("/v1/models/{id}");
+    let came = tokio::time::timeout(SOON, server.get(&path)).await.ok()?;
+    came.ok().filter(|card| card["form_schema"].is_array())
+}
+
+/// Whether a model takes this parameter.
+pub(super) fn has_parameter(card: &Value, name: &str) -> bool {
+    let mut form = card["form_schema"].as_array().into_iter().flatten();
+    form.any(|entry| entry["name"] == name)
 }
 
 /// Every model as `GET /v1/models` shows it, from there if a server is named.
@@ -181,7 +227,13 @@ fn list(cards: &[Value], json: bool) -> Outcome {
         return out::json(&json!(cards));
     }
     let rows: Vec<Vec<String>> = cards.iter().map(row).collect();
-    out::table(&["MODEL", "OPERATIONS", "STATUS", "PRICE"], &rows)
+    let columns = [
+        Column::text("MODEL"),
+        Column::text("OPERATIONS").rank(3),
+        Column::text("STATUS").rank(2),
+        Column::words("PRICE").rank(1),
+    ];
+    table(&columns, &rows)
 }
 
 fn row(card: &Value) -> Vec<String> {

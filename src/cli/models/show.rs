@@ -3,6 +3,7 @@
 use super::{money, text, words};
 use crate::cli::failure::Outcome;
 use crate::cli::out;
+use crate::cli::table::{Column, table_or_list};
 use crate::types::Money;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,14 +31,18 @@ pub(super) fn show(card: &Value) -> Outcome {
         .flatten()
         .map(parameter)
         .collect();
-    out::table(&["PARAMETER", "TAKES", "DEFAULT", "WHAT IT DOES"], &rows)?;
+    let columns = ["PARAMETER", "TAKES", "DEFAULT", "WHAT IT DOES"];
+    table_or_list(&columns.map(Column::text), &rows)?;
     let prices = prices(&card["pricing"]);
     if prices.is_empty() {
         out::note("\nNo price is set; only test keys can call it.");
         return Ok(());
     }
     out::print("")?;
-    out::table(&["PRICE OF ONE", "WHEN", "DOLLARS"], &prices)?;
+    table_or_list(
+        &["PRICE OF ONE", "WHEN", "DOLLARS"].map(Column::text),
+        &prices,
+    )?;
     out::print("")?;
     let sources = sources(&card["pricing"]).into_iter();
     let lines: Vec<String> = sources.map(|it| format!("Read at {it}")).collect();

@@ -5,9 +5,22 @@ use super::source::Source;
 use crate::cli::failure::Outcome;
 use crate::cli::out;
 use crate::cli::place::Place;
+use crate::cli::table::{Column, table};
 use crate::types::{KeyId, Millis, TaskFilter, TaskState};
 use clap::Args;
 use serde_json::{Value, json};
+
+/// An id is there to be copied; whatever else has room tells more about it.
+const COLUMNS: &[Column] = &[
+    Column::text("TASK"),
+    Column::words("MODEL").rank(2),
+    Column::text("MODE").rank(5),
+    Column::text("STATE"),
+    Column::words("FAILURE").rank(3),
+    Column::text("CREATED (UTC)").rank(6),
+    Column::number("TOOK").rank(4),
+    Column::number("COST").rank(1),
+];
 
 /// The longest page that a server gives.
 const PAGE: usize = 100;
@@ -70,18 +83,7 @@ impl List {
             return Ok(());
         }
         let rows: Vec<Vec<String>> = tasks.iter().map(row).collect();
-        out::table(
-            &[
-                "TASK",
-                "MODEL",
-                "MODE",
-                "STATE",
-                "CREATED (UTC)",
-                ">TOOK",
-                ">COST",
-            ],
-            &rows,
-        )?;
+        table(COLUMNS, &rows)?;
         if let Some(cursor) = next {
             out::note(&format!(
                 "More:  pinhole task ls --cursor {}   (with the same filters)",
@@ -122,16 +124,13 @@ impl List {
 fn row(task: &Value) -> Vec<String> {
     let text = |name: &str| task[name].as_str().unwrap_or_default().to_owned();
     let at = |name: &str| task[name].as_i64();
-    let state = match task["failCode"].as_str() {
-        Some(code) => format!("{} ({code})", text("state")),
-        None => text("state"),
-    };
     let took = at("createTime").zip(at("completeTime"));
     vec![
         text("taskId"),
         text("model"),
         text("mode"),
-        state,
+        text("state"),
+        text("failCode"),
         at("createTime")
             .map(|at| out::minute(Millis(at)))
             .unwrap_or_default(),

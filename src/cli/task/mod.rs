@@ -143,8 +143,10 @@ fn callback(delivery: &Value) -> String {
         Some(status) => format!(" (status {status})"),
         None => format!(" ({})", last["problem"].as_str().unwrap_or("no answer")),
     });
-    let (attempts, said) = (&delivery["attempts"], said.unwrap_or_default());
-    format!("{state} after {attempts} attempts{said}")
+    let attempts = delivery["attempts"].as_u64().unwrap_or(0);
+    let said = said.unwrap_or_default();
+    let attempts = out::count(attempts, "attempt");
+    format!("{state} after {attempts}{said}")
 }
 
 /// Where the results are.

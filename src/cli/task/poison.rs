@@ -3,6 +3,7 @@
 use crate::cli::failure::Outcome;
 use crate::cli::out;
 use crate::cli::place::Place;
+use crate::cli::table::{Column, table};
 use crate::types::Task;
 use clap::Args;
 use serde_json::{Value, json};
@@ -30,14 +31,14 @@ impl Poison {
         }
         let rows: Vec<Vec<String>> = tasks.iter().map(row).collect();
         let columns = [
-            "SET ASIDE (UTC)",
-            "TASK",
-            "ACCOUNT",
-            "MODEL",
-            ">CRASHES",
-            ">ALONE",
+            Column::text("SET ASIDE (UTC)").rank(4),
+            Column::text("TASK"),
+            Column::text("ACCOUNT").rank(5),
+            Column::words("MODEL").rank(3),
+            Column::number("CRASHES").rank(1),
+            Column::number("ALONE").rank(2),
         ];
-        out::table(&columns, &rows)?;
+        table(&columns, &rows)?;
         out::note(
             "  The server stopped each time one of these ran alone; nobody was charged. Its log says what it did last.",
         );

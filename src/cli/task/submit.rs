@@ -1,10 +1,10 @@
 //! `pinhole task submit`.
 
 use super::source::working_server;
-use crate::catalogue::Catalogue;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::generate::body::{self, Wanted};
-use crate::cli::generate::http::has_own_format;
+use crate::cli::generate::headline::headline;
+use crate::cli::generate::http::{has_own_format, quoted};
 use crate::cli::place::Place;
 use crate::cli::remote::Answer;
 use crate::cli::{models, out};
@@ -37,9 +37,13 @@ impl Submit {
                     "`pinhole serve` starts one; `pinhole generate` makes the picture here and now",
                 )
         })?;
-        let catalogue = place.load()?.settings.catalogue;
-        let catalogue = Catalogue::load(catalogue.as_deref()).unwrap_or_default();
-        if !has_own_format(&server, &catalogue, &request).await {
+        let card = models::card_at(place, &server, &self.wanted.model).await;
+        if !server.has_test_key()
+            && let Some(estimate) = quoted(&server, &request).await
+        {
+            out::note(&headline(&request, card.as_ref(), false, Some(estimate)));
+        }
+        if !has_own_format(card.as_ref()) {
             // A task that has ended by now is answered with its result: links, not pictures.
             request["response_format"] = "url".into();
         }

@@ -4,9 +4,24 @@ use super::list::time;
 use crate::cli::failure::Outcome;
 use crate::cli::out;
 use crate::cli::place::Place;
+use crate::cli::table::{Column, table};
 use crate::types::{LostCall, Millis, Money, Resolution};
 use clap::Args;
 use serde_json::{Value, json};
+
+/// `task resolve` asks for the first two that stay.
+const COLUMNS: &[Column] = &[
+    Column::text("GIVEN UP (UTC)").rank(6),
+    Column::text("TASK"),
+    Column::number("CALL"),
+    Column::words("ACCOUNT").rank(7),
+    Column::words("MODEL").rank(5),
+    Column::words("PROVIDER").rank(3),
+    Column::text("UPSTREAM ID").rank(8),
+    Column::text("STATE").rank(4),
+    Column::number("BOOKED").rank(1),
+    Column::text("SINCE").rank(2),
+];
 
 #[derive(Args)]
 pub(super) struct Unknown {
@@ -50,21 +65,7 @@ impl Unknown {
             return Ok(());
         }
         let rows: Vec<Vec<String>> = calls.iter().map(row).collect();
-        out::table(
-            &[
-                "GIVEN UP (UTC)",
-                "TASK",
-                ">CALL",
-                "ACCOUNT",
-                "MODEL",
-                "PROVIDER",
-                "UPSTREAM ID",
-                "STATE",
-                ">BOOKED",
-                "SINCE",
-            ],
-            &rows,
-        )?;
+        table(COLUMNS, &rows)?;
         out::note(&format!(
             "  {} booked to operator_loss for these; no client was charged for them.",
             out::dollars(total)

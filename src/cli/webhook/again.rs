@@ -48,8 +48,10 @@ impl Resend {
             out::note(told::UNDER_WAY);
             return Ok(());
         }
+        let is = if sent == 1 { "is" } else { "are" };
         out::note(&format!(
-            "{sent} callbacks are sent again: at once if a server runs, else after its next start."
+            "{} {is} sent again: at once if a server runs, else after its next start.",
+            out::count(sent, "callback")
         ));
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::Source;
 use crate::cli::failure::Outcome;
 use crate::cli::out;
 use crate::cli::place::{Place, account};
+use crate::cli::table::{Column, table};
 use crate::cli::task::time;
 use crate::dialect::task;
 use crate::store::outbox::DeliveryListing;
@@ -46,15 +47,15 @@ impl List {
             return Ok(());
         }
         let rows: Vec<Vec<String>> = found.iter().map(row).collect();
-        let titles = [
-            "ENDED (UTC)",
-            "TASK",
-            "STATE",
-            ">ATTEMPTS",
-            "NEXT (UTC)",
-            "URL",
+        let columns = [
+            Column::text("ENDED (UTC)").rank(4),
+            Column::text("TASK"),
+            Column::text("STATE"),
+            Column::number("ATTEMPTS").rank(1),
+            Column::text("NEXT (UTC)").rank(3),
+            Column::words("URL").rank(2),
         ];
-        out::table(&titles, &rows)?;
+        table(&columns, &rows)?;
         out::note("  `pinhole task get TASK` shows what became of each attempt.");
         Ok(())
     }

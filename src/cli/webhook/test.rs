@@ -48,11 +48,23 @@ impl Test {
                 let at = now();
                 let secrets = store.signing_secrets(&owner.id, at).await?;
                 let outbound = Outbound::new(settings.allow_private_networks);
+                if let Err(error) = outbound.check(&self.url).await
+                    && error.is_refusal()
+                {
+                    return Err(refused(&self.url, &error.to_string()));
+                }
                 let outcome = post::test(&outbound, &self.url, &secrets, at).await;
                 Ok(told::outcome(&outcome))
             }
         }
     }
+}
+
+/// Nothing was sent, and nothing would be: as `callback_url` it is refused with the call.
+fn refused(url: &str, why: &str) -> Failure {
+    Failure::usage(format!("{} cannot be called back", out::plain(url)))
+        .why(why)
+        .fix("give a URL as it would stand in callback_url, like https://example.com/hook")
 }
 
 fn failure(came: &Value) -> Failure {

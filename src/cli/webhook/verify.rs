@@ -94,7 +94,9 @@ fn read(path: &Path) -> Outcome<Vec<u8>> {
     };
     let unreadable = |error: std::io::Error| {
         let what = format!("{} cannot be read", path.display());
-        Failure::usage(what).why(error.to_string())
+        Failure::usage(what)
+            .why(error.to_string())
+            .fix("name a file, or `-` for the body on stdin")
     };
     read.map(|()| bytes).map_err(unreadable)
 }

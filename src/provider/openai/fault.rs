@@ -170,6 +170,37 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     causes.join(": ")
 }
 
+/// What the operator can do about a refusal, where that is known. A client is told nothing of it.
+pub(super) fn advice(status: u16, said: Option<&Said>) -> Option<&'static str> {
+    let is_of_model = said.is_some_and(|said| {
+        let code = said.code.to_lowercase();
+        matches!(code.as_str(), "model_not_found" | "deploymentnotfound")
+    });
+    Some(match status {
+        401 | 403 => {
+            "set the provider's key to one that the upstream takes, or the base URL to the upstream it is for"
+        }
+        402 => "the provider's account needs credit",
+        404 if is_of_model => {
+            "the upstream does not have the target's model: correct `upstream` in the model's file"
+        }
+        300..=399 | 404 | 405 => {
+            "correct the provider's base URL (`base_url`, or OPENAI_BASE_URL and the like): OpenAI's own ends in /v1; \
+             `pinhole doctor --online` tries it"
+        }
+        407 => "correct the key or the address of the proxy",
+        _ => return None,
+    })
+}
+
+/// The same for a call that brought no reply.
+pub(super) fn advice_unanswered(class: Class) -> Option<&'static str> {
+    (class == Class::NotSent).then_some(
+        "correct the provider's base URL (`base_url`, or OPENAI_BASE_URL and the like) or start what should listen \
+         there; `pinhole doctor --online` tries it",
+    )
+}
+
 /// The error as the engine and the client need it.
 pub(super) fn error(
     class: Class,
@@ -354,6 +385,21 @@ mod tests {
             code: code.to_owned(),
             ..Said::default()
         }
+    }
+
+    #[test]
+    fn an_operator_is_told_what_to_correct() {
+        let check = |status, code, word: &str| {
+            let advice = advice(status, Some(&said(code))).unwrap_or_default();
+            assert!(advice.contains(word), "{status} {code}: {advice}");
+        };
+        check(401, "invalid_api_key", "key");
+        check(404, "", "/v1");
+        check(404, "model_not_found", "model");
+        check(308, "", "base URL");
+        assert_eq!(advice(429, None), None);
+        assert!(advice_unanswered(Class::NotSent).is_some_and(|it| it.contains("base URL")));
+        assert_eq!(advice_unanswered(Class::Unknown), None);
     }
 
     #[test]

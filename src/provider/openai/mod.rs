@@ -149,6 +149,16 @@ impl OpenAi {
         })
     }
 
+    /// Where a call went, for the operator's log.
+    fn tried(&self, call: &Call) -> String {
+        let variant = self.0.settings.variant;
+        let is_edit = call.request.operation() == Operation::Edit && variant.edits.is_some();
+        let path = if is_edit { "edits" } else { "generations" };
+        let mut url = self.0.settings.url(path, &call.upstream_model);
+        url.set_query(None);
+        url.to_string()
+    }
+
     fn post(&self, path: &str, call: &Call) -> RequestBuilder {
         let url = self.0.settings.url(path, &call.upstream_model);
         self.0
@@ -168,6 +178,7 @@ impl OpenAi {
         let causes = fault::causes(error.as_error());
         tracing::warn!(
             task.id = %call.task, provider = self.name(), ?class, causes,
+            upstream.url = self.tried(call), advice = fault::advice_unanswered(class),
             "the upstream call brought no reply"
         );
         fault::error(class, None, |_| false)
@@ -186,17 +197,18 @@ impl OpenAi {
         let class = fault::of_reply(status, said.as_ref(), self.server());
         let code = said.as_ref().map(|said| self.for_log(call, &said.code));
         let words = said.as_ref().map(|said| self.for_log(call, &said.message));
+        let (url, advice) = (self.tried(call), fault::advice(status, said.as_ref()));
         // A key, a credit or a name that is wrong stays wrong until the operator looks; the rest passes.
         if class == Class::Refused && !matches!(status, 429 | 503) {
             tracing::error!(
                 task.id = %call.task, provider = self.name(), status, code,
-                upstream.request = request, upstream.said = words,
+                upstream.url = url, upstream.request = request, upstream.said = words, advice,
                 "the upstream refuses the provider's key, credit, address or model name"
             );
         } else {
             tracing::warn!(
                 task.id = %call.task, provider = self.name(), ?class, status, code,
-                upstream.request = request, upstream.said = words, location,
+                upstream.url = url, upstream.request = request, upstream.said = words, location, advice,
                 retry_after_s = retry_after.map(|wait| wait.as_secs()),
                 "the upstream refused the call or failed"
             );
@@ -216,7 +228,7 @@ impl OpenAi {
     /// The call may have been carried out, and this is all that is known.
     fn unknown(&self, call: &Call, why: &str) -> ProviderError {
         tracing::warn!(
-            task.id = %call.task, provider = self.name(), why,
+            task.id = %call.task, provider = self.name(), why, upstream.url = self.tried(call),
             "nobody can tell what became of the upstream call"
         );
         self.error(call, Class::Unknown, None)
