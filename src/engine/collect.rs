@@ -90,31 +90,26 @@ impl Engine {
         }
     }
 
+    /// First the rows give a blob up, then it is deleted: a new task cannot come in between. What is not deleted is an orphan.
     async fn collect_expired(&self) -> usize {
         let mut deleted = 0;
         loop {
-            let expired = match self.0.store.expired_assets(self.now(), BATCH as u32).await {
+            let expired = match self.0.store.expire_assets(self.now(), BATCH as u32).await {
                 Ok(expired) => expired,
                 Err(error) => {
-                    tracing::error!(%error, "expired results could not be listed");
+                    tracing::error!(%error, "expired results could not be given up");
                     return deleted;
                 }
             };
-            let mut gone = Vec::new();
             for asset in &expired {
                 match self.0.blobs.delete(&asset.picture.blob).await {
-                    Ok(()) => gone.push(asset.id.clone()),
+                    Ok(()) => deleted += 1,
                     Err(error) => {
-                        tracing::error!(asset.id = %asset.id, %error, "an expired result was not deleted")
+                        tracing::error!(task.id = %asset.task, %error, "an expired result was not deleted")
                     }
                 }
             }
-            if gone.is_empty() {
-                return deleted;
-            }
-            deleted += gone.len();
-            if let Err(error) = self.0.store.forget_blobs(&gone).await {
-                tracing::error!(%error, "deleted results could not be noted");
+            if expired.len() < BATCH {
                 return deleted;
             }
         }

@@ -185,10 +185,9 @@ pub trait Store: Outbox + Send + Sync {
     async fn find_asset(&self, asset: &AssetId) -> Result<Option<Asset>>;
     /// Of these blobs, those that some row still needs. What it does not return may be collected.
     async fn referenced(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>>;
-    /// Up to `most` assets that have expired by `at` and whose blob is not deleted yet.
-    async fn expired_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>>;
-    /// Notes that these blobs are gone. The rows stay, so that the asset answers 410 and not 404.
-    async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()>;
+    /// Gives up the blobs of up to `most` assets that have expired by `at` and that no task reads: no row needs them any
+    /// more, and no new task may read them. The rows stay, so that the asset answers 410 and not 404.
+    async fn expire_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>>;
     /// Deletes the words of up to `most` texts that have expired by `at`; returns how many it found. The rows stay.
     async fn forget_texts(&self, at: Millis, most: u32) -> Result<usize>;
     /// Deletes up to `most` idempotency keys that have expired by `at`; returns how many it found.

@@ -41,10 +41,8 @@ pub async fn blobs_of_results_and_of_unfinished_inputs_are_needed(store: Arc<dyn
     store.settle(&hold, settlement.clone()).await.unwrap();
     // Nobody reads the input any more; the result is kept.
     assert_eq!(needed().await, [output]);
-    store
-        .forget_blobs(&[settlement.assets[0].id.clone()])
-        .await
-        .unwrap();
+    let given_up = store.expire_assets(Millis(i64::MAX), 9).await.unwrap();
+    assert_eq!(given_up, settlement.assets);
     assert_eq!(needed().await, []);
     assert_eq!(store.referenced(&[]).await.unwrap(), []);
 
@@ -62,7 +60,7 @@ pub async fn blobs_of_results_and_of_unfinished_inputs_are_needed(store: Arc<dyn
     assert_eq!(needed().await, []);
 }
 
-pub async fn expired_results_are_listed_until_their_blobs_are_gone(store: Arc<dyn Store>) {
+pub async fn the_blob_of_an_expired_result_is_given_up_once(store: Arc<dyn Store>) {
     let customer = Customer::prepaid(&store, cents(10)).await;
     let hold = customer.start(cents(1)).await;
     let expiring = |index, at| Asset {
@@ -78,15 +76,18 @@ pub async fn expired_results_are_listed_until_their_blobs_are_gone(store: Arc<dy
     let mut settlement = customer.completed(&hold.task, cents(1));
     settlement.assets.clone_from(&assets);
     store.settle(&hold, settlement).await.unwrap();
-    let expired = async |at, most| store.expired_assets(Millis(at), most).await.unwrap();
-    assert_eq!(expired(9, 9).await, []);
+    let expire = async |at, most| store.expire_assets(Millis(at), most).await.unwrap();
+    assert_eq!(expire(9, 9).await, []);
     // At the very moment, as whoever asks is told so.
-    assert_eq!(expired(10, 9).await, [assets[1].clone()]);
-    assert_eq!(expired(29, 9).await, [assets[1].clone(), assets[3].clone()]);
-    assert_eq!(expired(99, 1).await, [assets[1].clone()]);
-    let gone = [assets[1].id.clone(), assets[3].id.clone(), AssetId::new()];
-    store.forget_blobs(&gone).await.unwrap();
-    assert_eq!(expired(99, 9).await, [assets[0].clone()]);
+    assert_eq!(expire(10, 9).await, [assets[1].clone()]);
+    assert_eq!(expire(99, 1).await, [assets[3].clone()]);
+    assert_eq!(expire(99, 9).await, [assets[0].clone()]);
+    assert_eq!(expire(99, 9).await, []);
+    let blobs: Vec<_> = assets
+        .iter()
+        .map(|asset| asset.picture.blob.clone())
+        .collect();
+    assert_eq!(store.referenced(&blobs).await.unwrap(), [blobs[2].clone()]);
     // The rows stay, so that the answer is "gone" and not "never heard of it".
     assert_eq!(
         store.find_asset(&assets[1].id).await.unwrap(),
@@ -112,7 +113,7 @@ pub async fn a_task_reads_no_result_that_has_expired(store: Arc<dyn Store>) {
     let task = in_time.task.clone();
     store.admit(in_time).await.unwrap();
     // Its time ends while the task waits, which keeps it all the same.
-    assert_eq!(store.expired_assets(end, 9).await.unwrap(), []);
+    assert_eq!(store.expire_assets(end, 9).await.unwrap(), []);
     let before = customer.balance().await;
     let late = store.admit(reading(&kept, end)).await;
     assert!(matches!(late, Err(StoreError::ResultGone(id)) if id == kept.id));
@@ -121,7 +122,10 @@ pub async fn a_task_reads_no_result_that_has_expired(store: Arc<dyn Store>) {
         .cancel(&customer.account.id, &task, NOW)
         .await
         .unwrap();
-    assert_eq!(store.expired_assets(end, 9).await.unwrap().len(), 1);
+    assert_eq!(store.expire_assets(end, 9).await.unwrap().len(), 1);
+    // Nobody gets what is about to be deleted, whatever the clock says that they go by.
+    let too_late = store.admit(reading(&kept, NOW)).await;
+    assert!(matches!(too_late, Err(StoreError::ResultGone(id)) if id == kept.id));
 }
 
 pub async fn a_strangers_asset_is_refused(store: Arc<dyn Store>) {

@@ -101,7 +101,7 @@ const CASES: &[Case] = cases! {
     assets:
         a_result_is_found_by_its_name
         blobs_of_results_and_of_unfinished_inputs_are_needed
-        expired_results_are_listed_until_their_blobs_are_gone
+        the_blob_of_an_expired_result_is_given_up_once
         a_task_reads_no_result_that_has_expired
         a_strangers_asset_is_refused;
     files:

@@ -45,7 +45,8 @@ fn insert_one(tx: &Connection, asset: &Asset) -> Result<()> {
             asset.created_at.0,
             asset.expires_at.map(|at| at.0)
         ],
-        || format!("asset {}", asset.id),
+        // Not its id, which is the name under which anybody may fetch it.
+        || format!("result {} of task {}", asset.index, asset.task),
     )
 }
 
@@ -102,8 +103,8 @@ pub(super) fn referenced(tx: &Connection, blobs: &[BlobKey]) -> Result<Vec<BlobK
     Ok(needed)
 }
 
-pub(super) fn expired(tx: &Connection, at: Millis, most: u32) -> Result<Vec<Asset>> {
-    all(
+pub(super) fn expire(tx: &Connection, at: Millis, most: u32) -> Result<Vec<Asset>> {
+    let expired = all(
         tx,
         concat!(
             "SELECT ",
@@ -114,16 +115,13 @@ pub(super) fn expired(tx: &Connection, at: Millis, most: u32) -> Result<Vec<Asse
         ),
         params![at.0, most],
         |row| row.asset(),
-    )
-}
-
-pub(super) fn forget_blobs(tx: &Connection, assets: &[AssetId]) -> Result<()> {
-    for asset in assets {
+    )?;
+    for asset in &expired {
         execute(
             tx,
             "UPDATE assets SET blob_deleted = 1 WHERE id = ?1",
-            [asset.as_str()],
+            [asset.id.as_str()],
         )?;
     }
-    Ok(())
+    Ok(expired)
 }

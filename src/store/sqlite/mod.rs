@@ -380,9 +380,9 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn expired_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>> {
-        self.readers
-            .run(move |tx| assets::expired(tx, at, most))
+    async fn expire_assets(&self, at: Millis, most: u32) -> Result<Vec<Asset>> {
+        self.writer
+            .run(move |tx| assets::expire(tx, at, most))
             .await
     }
 
@@ -394,13 +394,6 @@ impl Store for SqliteStore {
 
     async fn forget_texts(&self, at: Millis, most: u32) -> Result<usize> {
         self.writer.run(move |tx| texts::forget(tx, at, most)).await
-    }
-
-    async fn forget_blobs(&self, assets: &[AssetId]) -> Result<()> {
-        let assets = assets.to_vec();
-        self.writer
-            .run(move |tx| assets::forget_blobs(tx, &assets))
-            .await
     }
 
     async fn usage(
