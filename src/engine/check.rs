@@ -168,7 +168,8 @@ impl Engine {
         }
     }
 
-    fn guard_space(&self) -> Result<(), Error> {
+    /// Below the reserve nothing new is stored for anybody: what is paid for already must find room.
+    pub(super) fn guard_space(&self) -> Result<(), Error> {
         match self.0.blobs.free_bytes() {
             Ok(Some(free)) if free < self.0.limits.min_free_bytes => Err(storage_full()),
             Ok(_) => Ok(()),

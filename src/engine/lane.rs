@@ -25,7 +25,7 @@ pub(super) const INPUTS: &str = "(inputs)";
 const CLAIM: usize = 64;
 
 /// How long to wait when the rows cannot be had.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// All lanes of this process.
 pub(super) struct Lanes {

@@ -4,6 +4,7 @@
 //! ([`super::recover`]). This is for rows that several processes share, and for a lock that was lost.
 
 use super::Engine;
+use super::lane::PAUSE;
 use crate::failpoint::failpoint;
 use crate::store::StoreError;
 use crate::types::lease::{heartbeat, look_every};
@@ -96,8 +97,9 @@ impl Engine {
         }
         // What it had accepted and not started waits for us now, also if nothing of it ran. Nobody will tell us again.
         self.count_all_again().await;
-        if let Err(error) = self.fetch_what_is_left().await {
-            tracing::error!(%error, "what waits for its input images could not be listed");
+        while let Err(error) = self.fetch_what_is_left().await {
+            tracing::error!(%error, "what waits for its input images could not be listed; trying again in a second");
+            tokio::time::sleep(PAUSE).await;
         }
         true
     }

@@ -14,6 +14,7 @@
 
 use super::inputs::wrong_mask;
 use super::route::Route;
+use super::watch::Watch;
 use super::{Engine, lane, settle};
 use crate::blob::{BlobError, StagedBlob};
 use crate::error::Error;
@@ -108,6 +109,8 @@ impl Fetching {
 /// What was fetched for a task, in the order of its links, or why it fails.
 struct Fetched {
     task: Task,
+    /// Held until it is written: to whoever tells the task's end, this is one who watches it.
+    watch: Watch,
     came: Result<Vec<StagedBlob>, Failure>,
 }
 
@@ -155,13 +158,18 @@ impl Engine {
             () = watch.ended() => return None,
             came = self.fetch_all(&task) => came,
         };
-        Some(Fetched { task, came })
+        Some(Fetched { task, watch, came })
     }
 
     /// Everything that a task links to. As long as it cannot be stored, by a fault of ours, it is tried again.
     async fn fetch_all(&self, task: &Task) -> Result<Vec<StagedBlob>, Failure> {
         loop {
-            match self.fetch_links(task.request.links()).await {
+            // Others may have filled the disk since it was accepted.
+            let fetched = match self.guard_space() {
+                Ok(()) => self.fetch_links(task.request.links()).await,
+                Err(full) => Err(Why::Here(full)),
+            };
+            match fetched {
                 Ok(blobs) => return Ok(blobs),
                 Err(Why::There(error)) => {
                     return Err(Failure::new(FailKind::InputNotFetched, error.message));
@@ -213,7 +221,11 @@ impl Engine {
 
     /// Writes what has become of a task's links.
     async fn note_fetched(&self, fetched: Fetched) {
-        let Fetched { task, came } = fetched;
+        let Fetched {
+            task,
+            watch: _watch,
+            came,
+        } = fetched;
         let came = came.and_then(|blobs| Ok((complete(&task.request, &blobs)?, blobs)));
         match came {
             Ok((request, blobs)) => self.let_it_run(&task, request, blobs).await,
