@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 
 /// How much of a blob is read at once: small enough that a thousand replies stay small; divisible by three, so that
 /// base64 blocks join without padding.
-pub const READ_BLOCK_BYTES: usize = 48 * 1024;
+pub const READ_BLOCK_BYTES: usize = 24 * 1024;
 
 /// How much of a blob is written at once: large enough that a thread hop for each is noise. Divisible by three, so that
 /// what decodes base64 can fill exactly one.
@@ -318,6 +318,18 @@ mod tests {
         assert_eq!(found.len(), 1);
         blobs.delete(&found[0]).await.expect("deleted");
         assert_eq!(files_below(folder.path()), 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_taken_away_while_it_is_written_is_no_blob() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Blobs::local(folder.path()).expect("a store");
+        let mut writer = blobs.writer(u64::MAX);
+        writer.write(png(1, 1, 400_000)).await.expect("room");
+        let older = blobs.list_older_than(Duration::ZERO);
+        let found: Vec<_> = older.try_collect().await.expect("listed");
+        blobs.delete(&found[0]).await.expect("deleted");
+        assert!(matches!(writer.finish().await, Err(BlobError::Backend(_))));
     }
 
     fn files_below(folder: &Path) -> usize {
