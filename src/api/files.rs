@@ -45,7 +45,8 @@ async fn find(api: &Api, name: &str) -> Result<Asset, Error> {
         .find_asset(&id)
         .await
         .map_err(|error| {
-            tracing::error!(%error, asset.id = %id, "an asset could not be read");
+            // Not which: its id is the name under which anybody may fetch it.
+            tracing::error!(%error, "an asset could not be read");
             Error::internal()
         })?;
     let asset = found

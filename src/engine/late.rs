@@ -86,16 +86,18 @@ enum Came {
 impl Missing {
     /// One more event. What it completes is not missing any more.
     fn hear(&mut self, event: Event) -> Option<Came> {
+        if let (Self::Text(words), Event::Text(piece)) = (&mut *self, &event) {
+            if words.hear(piece).is_err() {
+                // It has no end, so it is never whole.
+                *self = Self::Images(Vec::new());
+            }
+            return None;
+        }
         match (self, event) {
             (Self::Images(missing), Event::Image(image)) => {
                 let at = missing.iter().position(|index| *index == image.index)?;
                 missing.swap_remove(at);
                 Some(Came::Image(image))
-            }
-            (Self::Text(words), Event::Text(piece)) => {
-                // One without an end stays half a text.
-                let _ = words.hear(&piece);
-                None
             }
             (Self::Text(words), Event::TextEnd(finish)) if words.whole().is_none() => {
                 words.end(finish);
@@ -290,6 +292,16 @@ mod tests {
         let mut missing = Missing::Images(vec![0]);
         assert!(missing.hear(Event::TextEnd(Finish::Stop)).is_none());
         assert!(!missing.is_nothing());
+    }
+
+    #[test]
+    fn a_text_without_an_end_is_never_whole() {
+        let mut missing = Missing::Text(Words::default());
+        for piece in ["x".repeat(3 << 20), "y".repeat(3 << 20), "z".to_owned()] {
+            assert!(missing.hear(Event::Text(piece)).is_none());
+        }
+        assert!(missing.hear(Event::TextEnd(Finish::Stop)).is_none());
+        assert!(missing.is_nothing());
     }
 
     /// The pauses of all offers, by a clock that only they move.

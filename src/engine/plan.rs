@@ -8,6 +8,7 @@ use crate::provider::Providers;
 use crate::store::Plan;
 use crate::types::{Attempt, Millis, Task};
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What plans are made from, all of one moment: a task's run goes by the route that its intents were planned by, whatever
@@ -51,6 +52,12 @@ impl Planner {
 
     /// The same for the store.
     pub(super) fn plan(self: Arc<Self>) -> Plan {
-        Arc::new(move |task| self.first_attempts(task))
+        Arc::new(move |task| {
+            // One task must not keep the others of its lane from being claimed: its run meets the same alone.
+            catch_unwind(AssertUnwindSafe(|| self.first_attempts(task))).unwrap_or_else(|_panic| {
+                tracing::error!(task.id = %task.id, "planning the calls of a task panicked");
+                Vec::new()
+            })
+        })
     }
 }
