@@ -70,6 +70,7 @@ pub(super) struct Ready {
     adapted: Vec<String>,
     stream: Option<Streaming>,
     pub(super) inputs: Inputs,
+    pub(super) named: Named,
     pub(super) callback: Option<Callback>,
     pub(super) quote: Quote,
     pub(super) route: Route,
@@ -116,6 +117,7 @@ impl Engine {
             }),
             adapted: checked.adapted,
             request: Arc::new(inputs.put_into(&model, checked.request)),
+            named: inputs.named(),
             inputs,
             quote,
             route,
@@ -144,7 +146,6 @@ impl Engine {
         unanswered: Option<Unanswered>,
     ) -> Result<Accepted, Error> {
         let owner = caller.owner();
-        self.0.lanes.know(&owner);
         let beginning = self.beginning(&ready, caller, &owner);
         let own_id = unanswered.as_ref().map(|call| call.task().clone());
         let admission = self.admission(caller, &ready, &beginning, &origin, own_id);
@@ -164,7 +165,6 @@ impl Engine {
             ended: None,
             unanswered,
         };
-        let named = ready.inputs.named();
         let entry = Entry {
             admission,
             inputs: ready.inputs,
@@ -175,7 +175,7 @@ impl Engine {
         // From here on the task may come to be, whether or not its client stays to see it.
         let judge = accepted.unanswered.as_ref().map(Unanswered::admitting);
         let verdict = self.enter(entry, judge).await?;
-        match verdict.map_err(|error| refused_with(error, &named))? {
+        match verdict.map_err(|error| refused_with(error, &ready.named))? {
             Admitted::New => Ok(accepted),
             Admitted::Known(task) => self.join(caller, task, accepted.adapted, stream).await,
         }
@@ -184,6 +184,7 @@ impl Engine {
     /// In which way a task begins, which takes a slot if there is a free one.
     fn beginning(&self, ready: &Ready, caller: &Caller, owner: &Owner) -> Beginning {
         if !ready.request.links().is_empty() {
+            self.0.lanes.know(owner);
             return Beginning::Fetches;
         }
         let (lanes, lane) = (&self.0.lanes, ready.route.lane(caller.key.mode));

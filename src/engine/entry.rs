@@ -97,7 +97,6 @@ impl Engine {
             }),
             Beginning::Waits { .. } | Beginning::Fetches => None,
         };
-        let named = ready.inputs.named();
         Admission {
             task: own_id.unwrap_or_else(TaskId::new),
             account: caller.account.id.clone(),
@@ -123,8 +122,8 @@ impl Engine {
                 _ => None,
             },
             callback: ready.callback.clone(),
-            files: named.files(),
-            results: named.results(),
+            files: ready.named.files(),
+            results: ready.named.results(),
             most_waiting: self.0.limits.most_waiting,
             start,
             at,

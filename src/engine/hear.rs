@@ -171,8 +171,7 @@ impl Run<'_> {
 
     /// Whether an image of this index is asked for and has not come yet.
     fn is_wanted(&self, attempt: &Attempt, brought: &Brought, index: u32) -> bool {
-        let part = attempt.part.first..attempt.part.first + attempt.part.count;
-        !self.makes_text() && part.contains(&index) && !brought.has(index)
+        !self.makes_text() && attempt.part.indices().contains(&index) && !brought.has(index)
     }
 
     fn show(&self, live: Live) {

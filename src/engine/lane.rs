@@ -83,7 +83,7 @@ impl Lanes {
         self.wake(lane);
     }
 
-    /// Takes an owner's limits, before a task of theirs waits.
+    /// Takes the limits of an owner whose task waits in no lane yet; [`Lanes::try_slot`] and [`Lanes::wait`] do it themselves.
     pub(super) fn know(&self, owner: &Owner) {
         self.turns().know(owner);
     }

@@ -157,8 +157,8 @@ impl Run<'_> {
         if self.makes_text() {
             return Missing::Text(brought.words.clone());
         }
-        let part = attempt.part.first..attempt.part.first + attempt.part.count;
-        Missing::Images(part.filter(|index| !brought.has(*index)).collect())
+        let indices = attempt.part.indices();
+        Missing::Images(indices.filter(|index| !brought.has(*index)).collect())
     }
 
     /// Keeps what a call brought whose end could not be written, because the task is somebody else's.

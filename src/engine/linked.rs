@@ -255,9 +255,8 @@ impl Engine {
     }
 
     fn lane_now(&self, task: &Task, request: &Request) -> Option<String> {
-        let catalogue = self.catalogue();
-        let model = catalogue.find(request.model()).map(|model| &**model);
-        let route = Route::of(model, &self.0.providers, request, task.mode)?;
+        let (catalogue, providers) = (self.catalogue(), &self.0.providers);
+        let route = Route::of_request(&catalogue, providers, request, task.mode)?;
         Some(route.lane(task.mode).to_owned())
     }
 

@@ -53,8 +53,18 @@ impl Route {
         providers: &Providers,
         task: &Task,
     ) -> Option<Self> {
-        let model = catalogue.find(task.request.model()).map(|model| &**model);
-        Self::of(model, providers, &task.request, task.mode)
+        Self::of_request(catalogue, providers, &task.request, task.mode)
+    }
+
+    /// The same for a request that becomes one.
+    pub(super) fn of_request(
+        catalogue: &Catalogue,
+        providers: &Providers,
+        request: &Request,
+        mode: Mode,
+    ) -> Option<Self> {
+        let model = catalogue.find(request.model()).map(|model| &**model);
+        Self::of(model, providers, request, mode)
     }
 
     /// The queue it waits in.

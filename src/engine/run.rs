@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
             })
         };
         let delivered = |attempt: &Attempt| {
-            let range = attempt.part.first..attempt.part.first + attempt.part.count;
+            let range = attempt.part.indices();
             let count = self
                 .task
                 .assets

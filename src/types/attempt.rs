@@ -5,6 +5,7 @@
 
 use crate::types::{AttemptNumber, FailKind, Failure, Millis, Money, UpstreamId};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Which images of a task one upstream call is to make: `count` of them, from index `first`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,6 +17,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// The indices of its images.
+    pub fn indices(&self) -> Range<u32> {
+        self.first..self.first + self.count
+    }
+
     /// Cuts `n` images into calls of at most `most` each.
     pub fn cut(n: u32, most: u32) -> Vec<Self> {
         let most = most.max(1);
@@ -246,10 +252,7 @@ mod tests {
     fn images_are_cut_into_calls_that_cover_each_index_once() {
         for n in 1..=33 {
             for most in 0..=12 {
-                let covered: Vec<u32> = Part::cut(n, most)
-                    .iter()
-                    .flat_map(|part| part.first..part.first + part.count)
-                    .collect();
+                let covered: Vec<u32> = Part::cut(n, most).iter().flat_map(Part::indices).collect();
                 assert_eq!(covered, (0..n).collect::<Vec<_>>(), "n {n}, most {most}");
             }
         }
