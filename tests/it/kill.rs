@@ -385,12 +385,10 @@ async fn a_start_that_is_killed_before_it_takes_up_anything_is_repeated() {
         let mut server = site.start("sent=3*off->return").await;
         ask(&server, &holder, model, &mut seen).await;
         for _ in 0..2 {
-            let died = server.death(Duration::from_secs(10)).await;
-            assert!(died.is_some(), "{}", site.log_text());
+            until_dead(&mut server, &site).await;
             server = site.spawn("recovered=return", &[]);
         }
-        let died = server.death(Duration::from_secs(10)).await;
-        assert!(died.is_some(), "{}", site.log_text());
+        until_dead(&mut server, &site).await;
         let restarted = Instant::now();
         let server = site.start("").await;
         all_ended(&site.rows(), restarted).await;
@@ -399,6 +397,12 @@ async fn a_start_that_is_killed_before_it_takes_up_anything_is_repeated() {
         assert_eq!(crashes, 3);
         server.kill();
     }
+}
+
+/// Waits for the death that a fail point brings.
+async fn until_dead(server: &mut Server, site: &Site) {
+    let died = server.death(Duration::from_secs(10)).await;
+    assert!(died.is_some(), "{}", site.log_text());
 }
 
 /// A task that is suspected of killing processes, and one that dies when it is noted and has not begun.
@@ -410,12 +414,10 @@ async fn a_kill_as_a_task_begins_to_run_alone_counts_against_it_once() {
     let mut server = site.start("drawn=return").await;
     ask_for(1, &server, &holder, "drawn", &mut seen).await;
     for failpoints in ["drawn=return", "alone=return"] {
-        let died = server.death(Duration::from_secs(10)).await;
-        assert!(died.is_some(), "{}", site.log_text());
+        until_dead(&mut server, &site).await;
         server = site.spawn(failpoints, &[]);
     }
-    let died = server.death(Duration::from_secs(10)).await;
-    assert!(died.is_some(), "{}", site.log_text());
+    until_dead(&mut server, &site).await;
     let restarted = Instant::now();
     let server = site.start("").await;
     all_ended(&site.rows(), restarted).await;
@@ -436,15 +438,13 @@ async fn a_recovery_that_is_killed_is_taken_up_again() {
         for (seed, kills) in [1, 2, 3].into_iter().enumerate() {
             let mut server = site.start(&format!("sent={}*off->return", seed + 2)).await;
             ask(&server, &holder, model, &mut seen).await;
-            let died = server.death(Duration::from_secs(10)).await;
-            assert!(died.is_some(), "{}", site.log_text());
+            until_dead(&mut server, &site).await;
             let mut killed = 0;
             // The first task that a start brings to its end is its last; without one it would live.
             while killed < kills && open_tasks(&site.rows()) > 0 {
                 killed += 1;
                 let mut server = site.spawn("settled=return", &[]);
-                let died = server.death(Duration::from_secs(10)).await;
-                assert!(died.is_some(), "{}", site.log_text());
+                until_dead(&mut server, &site).await;
             }
             let restarted = Instant::now();
             let server = site.start("").await;
@@ -481,8 +481,7 @@ async fn a_call_repeated_under_its_key_after_a_kill_is_one_task() {
             assert!(dies || replies.iter().all(Option::is_some), "{replies:?}");
             replies.into_iter().for_each(|reply| seen.note(reply));
             if dies {
-                let died = server.death(Duration::from_secs(10)).await;
-                assert!(died.is_some(), "{}", site.log_text());
+                until_dead(&mut server, &site).await;
             } else {
                 all_ended(&site.rows(), Instant::now()).await;
                 let count = audit(&site, &server, &holder, &seen, 100_000_000).await;
