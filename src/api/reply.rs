@@ -107,7 +107,7 @@ pub(super) fn pieces_stream(
 
 /// A stored picture as base64, block by block.
 fn base64_stream(picture: Picture, blobs: Blobs) -> BoxStream<'static, Result<Bytes, BlobError>> {
-    let blocks = async move { blobs.read(&picture.blob, 0..picture.bytes).await };
+    let blocks = async move { blobs.read_once(&picture).await };
     futures::stream::once(blocks)
         .flat_map(|opened| match opened {
             Ok(blocks) => blocks,

@@ -44,6 +44,13 @@ pub struct Blobs {
     janitor: mpsc::UnboundedSender<BlobKey>,
 }
 
+/// What the system may do with its own copy of a blob in memory once it was read to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Keep,
+    Forget,
+}
+
 /// Why a blob could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
@@ -136,11 +143,30 @@ impl Blobs {
         key: &BlobKey,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        self.read_then(key, range, Then::Keep).await
+    }
+
+    /// A whole picture that was just written and that nobody is known to read again soon: the system need not keep it in
+    /// memory. It stays on disk.
+    pub async fn read_once(
+        &self,
+        picture: &Picture,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        self.read_then(&picture.blob, 0..picture.bytes, Then::Forget)
+            .await
+    }
+
+    async fn read_then(
+        &self,
+        key: &BlobKey,
+        range: Range<u64>,
+        then: Then,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
         if range.is_empty() {
             return Ok(futures::stream::empty().boxed());
         }
         if let Some(name) = self.file_name(key) {
-            return local::read(name, range).await;
+            return local::read(name, range, then).await;
         }
         let options = GetOptions {
             range: Some(range.into()),

@@ -114,7 +114,7 @@ fn text(form: Form, name: String, value: Value) -> Form {
 async fn file(call: &Call, picture: &Picture, stem: &str) -> Result<Part, ProviderError> {
     let blocks = call
         .blobs
-        .read(&picture.blob, 0..picture.bytes)
+        .read_once(picture)
         .await
         .map_err(unreadable)?;
     Part::stream_with_length(Body::wrap_stream(blocks), picture.bytes)
