@@ -94,8 +94,10 @@ fn use_wal(connection: &Connection, durability: Durability) -> rusqlite::Result<
         #[cfg(test)]
         Durability::Eventual => "OFF",
     };
+    // In memory lies what undoes one command of a batch: a few pages, for which SQLite would else make a file in a folder for
+    // temporary ones, in every batch.
     connection.execute_batch(&format!(
-        "PRAGMA synchronous = {synchronous}; PRAGMA journal_size_limit = 16777216;"
+        "PRAGMA synchronous = {synchronous}; PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = MEMORY;"
     ))
 }
 
