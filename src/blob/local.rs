@@ -1,8 +1,9 @@
 //! Files of the local disk: written part by part and synced; read block by block.
 //!
 //! object_store does the same with more hops between threads and more files opened, which was a fifth of the time of a
-//! picture. Here everything that may wait for the disk is one hop to the blocking pool, and what the system has in
-//! memory is read where it is needed.
+//! picture. Here a file is begun and finished on the blocking pool, because that waits for the disk. What lies between does
+//! not: the system takes what is written into its memory, and what it has in memory is opened and read at once. Where it
+//! makes writers wait after all, [`Pace`] sends them to the blocking pool too.
 
 use super::{BlobError, READ_BLOCK_BYTES, Then};
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
@@ -69,6 +72,44 @@ impl Drop for Unfinished {
     }
 }
 
+/// Whether the system takes what is written without making the writer wait. It does, until more is written by all programs
+/// than the disk can take.
+pub(super) struct Pace {
+    started: Instant,
+    /// In milliseconds after `started`.
+    slow_until: AtomicU64,
+}
+
+/// A write into memory takes a tenth of a millisecond. One that took this long was made to wait.
+const A_WAIT: Duration = Duration::from_millis(20);
+
+/// How long nobody tries again after a wait.
+const AFTER_A_WAIT: Duration = Duration::from_secs(1);
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            slow_until: AtomicU64::new(0),
+        }
+    }
+
+    fn keeps_up(&self) -> bool {
+        millis(self.started.elapsed()) >= self.slow_until.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, took: Duration) {
+        if took >= A_WAIT {
+            let until = self.started.elapsed() + AFTER_A_WAIT;
+            self.slow_until.store(millis(until), Ordering::Relaxed);
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn folder_of(name: &Path) -> &Path {
     name.parent().unwrap_or(name)
 }
@@ -92,10 +133,17 @@ fn create_folders(folder: &Path) -> io::Result<()> {
 
 /// Writes the next part; without a file it is the first one.
 pub(super) async fn write(
-    file: Option<Unfinished>,
+    mut file: Option<Unfinished>,
     name: PathBuf,
     part: Bytes,
+    pace: &Pace,
 ) -> Result<Unfinished, BlobError> {
+    if let Some(file) = file.take_if(|_| pace.keeps_up()) {
+        let began = Instant::now();
+        (&file.file).write_all(&part)?;
+        pace.note(began.elapsed());
+        return Ok(file);
+    }
     let (file, _part) = blocking(move || {
         let file = append(file, name, &part)?;
         // The part is freed on the thread that made it: memory that others free stays with a thread for longer.
@@ -144,7 +192,10 @@ pub(super) async fn read(
     range: Range<u64>,
     then: Then,
 ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
-    let file = blocking(move || File::open(name)).await?;
+    let file = match open_cached(&name) {
+        Some(file) => file,
+        None => blocking(move || File::open(name)).await?,
+    };
     let reading = Reading {
         file: Arc::new(file),
         range,
@@ -198,6 +249,20 @@ fn forget(file: &File) {
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 fn forget(_file: &File) {}
 
+/// Opens a file whose name the system has in memory: that of a picture that was just written.
+#[cfg(target_os = "linux")]
+fn open_cached(name: &Path) -> Option<File> {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = openat2(CWD, name, flags, Mode::empty(), ResolveFlags::CACHED);
+    opened.ok().map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_cached(_name: &Path) -> Option<File> {
+    None
+}
+
 /// Reads what the system has in memory, and says how much that was: nothing where it cannot be asked so.
 #[cfg(target_os = "linux")]
 fn read_cached(file: &File, buffer: &mut [u8], at: u64) -> usize {
@@ -213,4 +278,48 @@ fn read_cached(file: &File, buffer: &mut [u8], at: u64) -> usize {
 #[cfg(not(target_os = "linux"))]
 fn read_cached(_file: &File, _buffer: &mut [u8], _at: u64) -> usize {
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_was_made_to_wait_sends_the_next_ones_to_the_blocking_pool() {
+        let pace = Pace::new();
+        pace.note(A_WAIT - Duration::from_millis(1));
+        assert!(pace.keeps_up());
+        pace.note(A_WAIT);
+        assert!(!pace.keeps_up());
+        pace.slow_until.store(0, Ordering::Relaxed);
+        assert!(pace.keeps_up(), "it tries again later");
+    }
+
+    #[tokio::test]
+    async fn parts_reach_the_file_in_order_however_they_are_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = folder.path().join("ab/blob");
+        let pace = Pace::new();
+        let mut file = None;
+        for part in 0..6_u8 {
+            let until = if part % 2 == 0 { 0 } else { u64::MAX };
+            pace.slow_until.store(until, Ordering::Relaxed);
+            let part = Bytes::from(vec![part; 1000]);
+            let written = write(file.take(), name.clone(), part, &pace).await;
+            file = Some(written.expect("room"));
+        }
+        let last = Bytes::from_static(b"end");
+        let made = finish(file, name.clone(), last, ()).await;
+        made.expect("it is synced");
+        let expected: Vec<u8> = (0..6_u8).flat_map(|part| vec![part; 1000]).collect();
+        let found = std::fs::read(&name).expect("it is there");
+        assert_eq!(found, [&expected[..], b"end"].concat());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_there_is_not_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let opened = read(folder.path().join("none"), 0..10, Then::Keep).await;
+        assert!(matches!(opened.err(), Some(BlobError::NotFound)));
+    }
 }

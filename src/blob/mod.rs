@@ -40,6 +40,7 @@ pub struct Blobs {
     objects: Arc<dyn ObjectStore>,
     /// The local folder, whose files we read and write ourselves; `None` on an object store.
     root: Option<PathBuf>,
+    pace: Arc<local::Pace>,
     /// Where dropped staged blobs go to be deleted.
     janitor: mpsc::UnboundedSender<BlobKey>,
 }
@@ -115,6 +116,7 @@ impl Blobs {
         let blobs = Self {
             objects,
             root: Some(root.to_owned()),
+            pace: Arc::new(local::Pace::new()),
             janitor,
         };
         #[expect(
@@ -297,6 +299,19 @@ mod tests {
                 bytes
             );
             assert_eq!(read_all(&blobs, &picture.blob, 5..20).await, bytes[5..20]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_read_once_can_be_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Blobs::local(folder.path()).expect("a store");
+        let bytes = png(640, 480, 700_000);
+        let picture = blobs.put(bytes.clone()).await.expect("staged").keep();
+        for _ in 0..2 {
+            let blocks = blobs.read_once(&picture).await.expect("it is there");
+            let read: Vec<Bytes> = blocks.try_collect().await.expect("it reads");
+            assert_eq!(read.concat(), bytes);
         }
     }
 

@@ -80,11 +80,14 @@ impl BlobWriter {
 
     async fn write_part(&mut self, part: Bytes) -> Result<(), BlobError> {
         let begun = std::mem::replace(&mut self.begun, Begun::Nothing);
+        let pace = &self.blobs.pace;
         self.begun = match (begun, self.blobs.file_name(&self.key)) {
             (Begun::File(file), Some(name)) => {
-                Begun::File(local::write(Some(file), name, part).await?)
+                Begun::File(local::write(Some(file), name, part, pace).await?)
             }
-            (Begun::Nothing, Some(name)) => Begun::File(local::write(None, name, part).await?),
+            (Begun::Nothing, Some(name)) => {
+                Begun::File(local::write(None, name, part, pace).await?)
+            }
             (begun, _) => self.upload_part(begun, part).await?,
         };
         Ok(())

@@ -112,11 +112,7 @@ fn text(form: Form, name: String, value: Value) -> Form {
 
 /// A picture as a part with its real type: servers refuse `application/octet-stream`.
 async fn file(call: &Call, picture: &Picture, stem: &str) -> Result<Part, ProviderError> {
-    let blocks = call
-        .blobs
-        .read_once(picture)
-        .await
-        .map_err(unreadable)?;
+    let blocks = call.blobs.read_once(picture).await.map_err(unreadable)?;
     Part::stream_with_length(Body::wrap_stream(blocks), picture.bytes)
         .file_name(format!("{stem}.{}", picture.format.name()))
         .mime_str(picture.format.media_type())

@@ -140,3 +140,38 @@ async fn what_was_queued_is_done_when_the_store_closes() {
         .unwrap();
     assert_eq!(found.unwrap().state, TaskState::Pending);
 }
+
+/// The files that the system deletes when this process closes them, in the folder that SQLite takes for its own.
+#[cfg(target_os = "linux")]
+fn temporary_files() -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let is_temporary = |link: &std::path::PathBuf| {
+        let name = link.to_string_lossy();
+        name.starts_with("/var/tmp/") && name.ends_with("(deleted)")
+    };
+    links.filter(is_temporary).count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_command_that_changes_many_pages_makes_no_temporary_file() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let run = |sql: &'static str| {
+        store.writer.run(move |tx| {
+            tx.execute_batch(sql).map_err(fault)?;
+            Ok(temporary_files())
+        })
+    };
+    run("CREATE TABLE large (bytes)").await.unwrap();
+    run(
+        "WITH RECURSIVE k (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM k WHERE k < 100) \
+         INSERT INTO large SELECT zeroblob(3000) FROM k",
+    )
+    .await
+    .unwrap();
+    // Each of a hundred pages is kept as it was until the command has succeeded.
+    let files = run("UPDATE large SET bytes = randomblob(3000)").await;
+    assert_eq!(files.unwrap(), 0);
+}
