@@ -355,6 +355,8 @@ mod tests {
             older(Duration::from_secs(60)).await.expect("listed").len(),
             0
         );
+        // Files know when they were written to a few milliseconds.
+        tokio::time::sleep(Duration::from_millis(20)).await;
         let found = older(Duration::ZERO).await.expect("listed");
         assert_eq!(found.len(), 1);
         blobs.delete(&found[0]).await.expect("deleted");
@@ -367,6 +369,7 @@ mod tests {
         let blobs = Blobs::local(folder.path()).expect("a store");
         let mut writer = blobs.writer(u64::MAX);
         writer.write(png(1, 1, 400_000)).await.expect("room");
+        tokio::time::sleep(Duration::from_millis(20)).await;
         let older = blobs.list_older_than(Duration::ZERO);
         let found: Vec<_> = older.try_collect().await.expect("listed");
         blobs.delete(&found[0]).await.expect("deleted");

@@ -16,8 +16,13 @@ pub struct BlobWriter {
     hasher: blake3::Hasher,
     probe: Probe,
     gathered: BytesMut,
+    /// The last bytes of what has been written, which show the end of an image that is a whole number of parts.
+    written_end: Bytes,
     begun: Begun,
 }
+
+/// How much of a part is remembered: more than the end of any format is long.
+const END_BYTES: usize = 64;
 
 /// What of a blob has been written.
 enum Begun {
@@ -36,6 +41,7 @@ impl BlobWriter {
             hasher: blake3::Hasher::new(),
             probe: Probe::default(),
             gathered: BytesMut::new(),
+            written_end: Bytes::new(),
             begun: Begun::Nothing,
         }
     }
@@ -79,6 +85,7 @@ impl BlobWriter {
     }
 
     async fn write_part(&mut self, part: Bytes) -> Result<(), BlobError> {
+        self.written_end = Bytes::copy_from_slice(&part[part.len().saturating_sub(END_BYTES)..]);
         let begun = std::mem::replace(&mut self.begun, Begun::Nothing);
         let pace = &self.blobs.pace;
         self.begun = match (begun, self.blobs.file_name(&self.key)) {
@@ -116,8 +123,11 @@ impl BlobWriter {
             width: header.width,
             height: header.height,
         };
+        let has_end =
+            |end: &[u8]| whole::has_end(header.format, self.length, self.probe.head(), end);
+        let seam = [&self.written_end, &last[..last.len().min(END_BYTES)]].concat();
         let staged = StagedBlob {
-            has_end: whole::has_end(header.format, self.length, self.probe.head(), &last),
+            has_end: has_end(&last) || has_end(&seam),
             picture: Some(picture),
             blobs: self.blobs.clone(),
         };
@@ -198,5 +208,35 @@ impl Drop for StagedBlob {
 impl std::fmt::Debug for StagedBlob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("StagedBlob").field(&self.picture).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture of so many bytes: a header, filling, and the last chunk.
+    fn png(length: usize) -> Bytes {
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0".to_vec();
+        bytes.resize(length - 12, 7);
+        bytes.extend(b"\0\0\0\0IEND\xae\x42\x60\x82");
+        bytes.into()
+    }
+
+    #[tokio::test]
+    async fn an_end_is_seen_wherever_the_parts_are_cut() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Blobs::local(folder.path()).expect("a store");
+        for beyond in [0, 1, 5, 11, 12, 13, 1000] {
+            let whole = png(2 * PART_BYTES + beyond);
+            let staged = blobs.put(whole.clone()).await.expect("staged");
+            assert!(staged.has_end, "{beyond} bytes in the last part");
+            let cut = whole.slice(..whole.len() - 1);
+            let staged = blobs.put(cut).await.expect("staged");
+            assert!(
+                !staged.has_end,
+                "{beyond} bytes in the last part, one missing"
+            );
+        }
     }
 }
