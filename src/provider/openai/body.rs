@@ -112,7 +112,13 @@ fn text(form: Form, name: String, value: Value) -> Form {
 
 /// A picture as a part with its real type: servers refuse `application/octet-stream`.
 async fn file(call: &Call, picture: &Picture, stem: &str) -> Result<Part, ProviderError> {
-    let blocks = call.blobs.read_once(picture).await.map_err(unreadable)?;
+    // What other calls of the same task read too stays in the system's memory.
+    let blocks = if call.part.count == call.request.n() {
+        call.blobs.read_once(picture).await
+    } else {
+        call.blobs.read(&picture.blob, 0..picture.bytes).await
+    };
+    let blocks = blocks.map_err(unreadable)?;
     Part::stream_with_length(Body::wrap_stream(blocks), picture.bytes)
         .file_name(format!("{stem}.{}", picture.format.name()))
         .mime_str(picture.format.media_type())
