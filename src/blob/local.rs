@@ -133,14 +133,14 @@ fn create_folders(folder: &Path) -> io::Result<()> {
 
 /// Writes the next part; without a file it is the first one.
 pub(super) async fn write(
-    mut file: Option<Unfinished>,
+    file: Option<Unfinished>,
     name: PathBuf,
     part: Bytes,
     pace: &Pace,
 ) -> Result<Unfinished, BlobError> {
-    if let Some(file) = file.take_if(|_| pace.keeps_up()) {
+    if file.is_some() && pace.keeps_up() {
         let began = Instant::now();
-        (&file.file).write_all(&part)?;
+        let file = append(file, name, &part)?;
         pace.note(began.elapsed());
         return Ok(file);
     }

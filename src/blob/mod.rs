@@ -40,6 +40,7 @@ pub struct Blobs {
     objects: Arc<dyn ObjectStore>,
     /// The local folder, whose files we read and write ourselves; `None` on an object store.
     root: Option<PathBuf>,
+    /// Whether the disk of that folder takes what is written at once.
     pace: Arc<local::Pace>,
     /// Where dropped staged blobs go to be deleted.
     janitor: mpsc::UnboundedSender<BlobKey>,

@@ -125,9 +125,9 @@ impl BlobWriter {
         };
         let has_end =
             |end: &[u8]| whole::has_end(header.format, self.length, self.probe.head(), end);
-        let seam = [&self.written_end, &last[..last.len().min(END_BYTES)]].concat();
+        let seam = || [&self.written_end, &last[..last.len().min(END_BYTES)]].concat();
         let staged = StagedBlob {
-            has_end: has_end(&last) || has_end(&seam),
+            has_end: has_end(&last) || has_end(&seam()),
             picture: Some(picture),
             blobs: self.blobs.clone(),
         };

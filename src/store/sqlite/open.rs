@@ -94,8 +94,8 @@ fn use_wal(connection: &Connection, durability: Durability) -> rusqlite::Result<
         #[cfg(test)]
         Durability::Eventual => "OFF",
     };
-    // In memory lies what undoes one command of a batch: a few pages, for which SQLite would else make a file in a folder for
-    // temporary ones, in every batch.
+    // In memory lies what undoes one command of a batch, the pages as they were: SQLite would else make a file for them in a
+    // folder for temporary ones, in most batches.
     connection.execute_batch(&format!(
         "PRAGMA synchronous = {synchronous}; PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = MEMORY;"
     ))
